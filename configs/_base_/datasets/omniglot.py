@@ -1,0 +1,21 @@
+"""Omniglot: 242 characters of 8 alphabets, 20 drawings each; train and test share characters but no drawer."""
+
+data_root = 'data/omniglot'
+train_drawers = (1, 14)
+test_drawers = (15, 20)
+num_classes = 242
+image_size = 32
+
+normalization = dict(mean=[25.0], std=[60.0], to_rgb=False)
+image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
+train_set = dict(type='mmfct.Omniglot', data_root=data_root, drawers=train_drawers, image_size=image_size)
+test_set = dict(type='mmfct.Omniglot', data_root=data_root, drawers=test_drawers, image_size=image_size)
+augmentation = [
+    dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), aspect_ratio_range=(0.8, 1.25)),
+]
+train_pipeline = [*augmentation, dict(type='PackInputs')]
+test_pipeline = [dict(type='PackInputs')]
+two_views_pipeline = [
+    dict(type='MultiView', num_views=2, transforms=[augmentation]),
+    dict(type='PackInputs'),
+]

@@ -1,0 +1,21 @@
+"""SimCLR for small networks: SGD with a one-cycle rate, and the contrastive space behind the side-information."""
+
+side_epochs = 100
+warmup_epochs = 0.1 * side_epochs
+learning_rate = 0.1
+
+projector = dict(type='NonLinearNeck', in_channels=128, hid_channels=256, out_channels=64, num_layers=2)
+contrastive_head = dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        begin=warmup_epochs,
+        T_max=side_epochs - warmup_epochs,
+        end=side_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(by_epoch=True, max_epochs=side_epochs)

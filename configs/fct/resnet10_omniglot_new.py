@@ -1,0 +1,30 @@
+"""Stage 4: the new embedding model, trained on all characters as anybody would."""
+
+_base_ = [
+    '../_base_/datasets/omniglot.py',
+    '../_base_/models/resnet10_gray.py',
+    '../_base_/schedules/classifier_sgd.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+
+model = dict(
+    type='ImageClassifier',
+    backbone=_base_.backbone,
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=_base_.num_classes,
+        in_channels=_base_.embedding_dims,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+    ),
+    data_preprocessor=_base_.image_preprocessor,
+)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+randomness = dict(seed=seed)

@@ -1,0 +1,37 @@
+"""Stage 1: the old embedding model, a classifier that knows a part of the labels."""
+
+_base_ = [
+    '../_base_/datasets/omniglot.py',
+    '../_base_/models/resnet10_gray.py',
+    '../_base_/schedules/classifier_sgd.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+setting = 'half'  # what the old model knows: 'half' or a 'tenth' of the characters, or only their alphabets: 'coarse'
+labels = 'alphabet' if setting == 'coarse' else 'character'
+num_seen = dict(half=121, tenth=24, coarse=8)[setting]
+
+model = dict(
+    type='ImageClassifier',
+    backbone=_base_.backbone,
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=num_seen,
+        in_channels=_base_.embedding_dims,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+    ),
+    data_preprocessor=_base_.image_preprocessor,
+)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    dataset=dict(
+        type='mmfct.ClassSubset',
+        num_classes=num_seen,
+        dataset=dict(_base_.train_set, labels=labels, pipeline=_base_.train_pipeline),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+randomness = dict(seed=seed)

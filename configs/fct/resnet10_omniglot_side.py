@@ -1,0 +1,36 @@
+"""Stage 2: side-information by SimCLR, from images without their labels."""
+
+_base_ = [
+    '../_base_/datasets/omniglot.py',
+    '../_base_/models/resnet10_gray.py',
+    '../_base_/schedules/simclr_sgd.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+side_classes = 121  # the images of the first so many characters; no label is used
+
+model = dict(
+    type='SimCLR',
+    backbone=_base_.backbone,
+    neck=dict(
+        type='mmfct.SideInfoNeck',
+        in_channels=_base_.embedding_dims,
+        out_channels=_base_.embedding_dims,
+        projector=_base_.projector,
+    ),
+    head=_base_.contrastive_head,
+    data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
+)
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    drop_last=True,
+    dataset=dict(
+        type='mmfct.ClassSubset',
+        num_classes=side_classes,
+        dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+randomness = dict(seed=seed)

@@ -1,0 +1,41 @@
+"""Stage 2, the cheap way: side-information from the old model's own stages, so that an item costs one network."""
+
+_base_ = [
+    '../_base_/datasets/omniglot.py',
+    '../_base_/models/resnet10_gray.py',
+    '../_base_/schedules/simclr_sgd.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+setting = 'half'
+side_classes = 121
+work_root = 'work_dirs'
+old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
+prerequisites = [
+    dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
+]
+
+model = dict(
+    type='SimCLR',
+    backbone=dict(
+        _base_.backbone,
+        frozen_stages=4,
+        init_cfg=dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.'),
+    ),
+    neck=dict(_base_.shared_neck, projector=_base_.projector),
+    head=_base_.contrastive_head,
+    data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
+)
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    drop_last=True,
+    dataset=dict(
+        type='mmfct.ClassSubset',
+        num_classes=side_classes,
+        dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+randomness = dict(seed=seed)

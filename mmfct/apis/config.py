@@ -1,0 +1,85 @@
+"""Load a config, with options that reach everything computed from them."""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+
+def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> Config:
+    """Load a config and apply ``--cfg-options`` to it.
+
+    An option that names a top-level variable of the config or of its bases, such as ``data_root``, replaces the
+    assignment *before* the config is evaluated, so that everything computed from the variable follows. (mmengine
+    merges options afterwards: a changed ``data_root`` would not reach the data sets that were built from it.)
+    Other options, such as ``train_dataloader.batch_size``, are merged as in mmengine.
+
+    Args:
+        filename: Python config file.
+        options: Values by dotted key.
+
+    Returns:
+        The config; it equals ``Config.fromfile(filename)`` when there are no options.
+
+    Raises:
+        FileNotFoundError: If ``filename`` does not exist.
+    """
+    path = Path(filename)
+    if not path.is_file():
+        raise FileNotFoundError(f'config {str(filename)!r} does not exist')
+    options = options or {}
+    variables = {key: value for key, value in options.items() if key in config_variables(path)}
+    with tempfile.TemporaryDirectory() as folder:
+        patched = _patched_copy(path.resolve(), variables, Path(folder))
+        config = Config.fromfile(patched)
+    config = Config(config._cfg_dict, cfg_text=config.text, filename=str(path))
+    config.merge_from_dict({key: value for key, value in options.items() if key not in variables})
+    return config
+
+
+def config_variables(filename: str | Path) -> set[str]:
+    """Return the names of the plain top-level variables (no dicts) that a config and its bases assign."""
+    path = Path(filename).resolve()
+    tree = ast.parse(path.read_text())
+    names = {name for name, node in _assignments(tree) if not isinstance(node.value, (ast.Dict, ast.Call))}
+    for base in _bases(tree):
+        if '::' not in base:
+            names |= config_variables(path.parent / base)
+    return names - {'_base_'}
+
+
+def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
+    """Write a copy of a config file, and of its bases, with the assignments of ``variables`` replaced."""
+    tree = ast.parse(path.read_text())
+    for name, node in _assignments(tree):
+        if name == '_base_':
+            bases = [
+                base if '::' in base else _patched_copy((path.parent / base).resolve(), variables, folder)
+                for base in _bases(tree)
+            ]
+            node.value = ast.parse(repr(bases), mode='eval').body
+        elif name in variables:
+            node.value = ast.parse(repr(variables[name]), mode='eval').body
+    copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
+    copy.write_text(ast.unparse(tree))
+    return str(copy)
+
+
+def _assignments(tree: ast.Module) -> list[tuple[str, ast.Assign]]:
+    return [
+        (node.targets[0].id, node)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    ]
+
+
+def _bases(tree: ast.Module) -> list[str]:
+    for name, node in _assignments(tree):
+        if name == '_base_':
+            bases = ast.literal_eval(node.value)
+            return [bases] if isinstance(bases, str) else list(bases)
+    return []

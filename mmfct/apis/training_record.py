@@ -1,0 +1,108 @@
+"""What a training was made from, and whether it is finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from mmengine import dist
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+FINAL_CHECKPOINT = 'final.pth'
+_RECORD = 'training.json'
+# The entries that decide which weights come out; workers, intervals and folders may change between runs.
+_DECISIVE = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks', 'randomness')
+_INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
+
+
+class TrainingRecord:
+    """The record of one training in its work directory.
+
+    ``training.json`` is written when the training starts and says what decides its weights; ``final.pth`` (weights
+    and meta data only, readable with ``weights_only``) appears when it is finished, in one step.
+
+    Args:
+        work_dir: Work directory of the training.
+        config: Its config.
+    """
+
+    def __init__(self, work_dir: str | Path, config: Config) -> None:
+        self.folder = Path(work_dir)
+        self.content = json.loads(
+            json.dumps({key: _decisive(config.get(key)) for key in _DECISIVE}, default=repr, sort_keys=True)
+        )
+
+    def is_finished(self) -> bool:
+        """Return whether the training is finished, the same answer on every rank.
+
+        Raises:
+            ValueError: If the folder holds another training than the config describes.
+        """
+        dist.barrier()
+        self._check()
+        return (self.folder / FINAL_CHECKPOINT).is_file()
+
+    def start(self) -> None:
+        """Say what is being trained here; an earlier result stops counting as finished.
+
+        Raises:
+            ValueError: If the folder holds another, interrupted training.
+        """
+        self._check()
+        dist.barrier()
+        if dist.is_main_process():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / FINAL_CHECKPOINT).unlink(missing_ok=True)
+            _write(self.folder / _RECORD, json.dumps(self.content, indent=1, sort_keys=True).encode())
+        dist.barrier()
+
+    def finish(self, runner: Runner) -> None:
+        """Write the final checkpoint from a trained runner."""
+        if dist.is_main_process():
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
+            meta = dict(config=self.content, epochs=runner.epoch)
+            temporary = self.folder / f'.{FINAL_CHECKPOINT}'
+            torch.save(dict(meta=meta, state_dict=state_dict), temporary)
+            os.replace(temporary, self.folder / FINAL_CHECKPOINT)
+        dist.barrier()
+
+    def _check(self) -> None:
+        record = self.folder / _RECORD
+        if not record.is_file():
+            return
+        found = json.loads(record.read_text())
+        differing = [difference for key in _DECISIVE for difference in _differences(found.get(key), self.content[key], key)]
+        if differing:
+            raise ValueError(
+                f'{str(self.folder)!r} holds a training of another config, which differs in {differing[0]}'
+                f'{f" and {len(differing) - 1} more entries" if len(differing) > 1 else ""}; '
+                'remove the folder, or choose another one with `--work-dir` or `--cfg-options work_root=...`'
+            )
+
+
+def _decisive(value: object) -> object:
+    """Drop what does not decide the weights."""
+    if isinstance(value, dict):
+        return {str(key): _decisive(item) for key, item in value.items() if key not in _INDIFFERENT}
+    if isinstance(value, (list, tuple)):
+        return [_decisive(item) for item in value]
+    return value
+
+
+def _differences(found: object, wanted: object, key: str) -> list[str]:
+    """List the dotted keys at which two plain values differ, with both values."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted(found.keys() | wanted.keys())
+        return [line for name in keys for line in _differences(found.get(name), wanted.get(name), f'{key}.{name}')]
+    return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f'.{path.name}')
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

@@ -1,0 +1,162 @@
+"""The images of some classes of any data set, with unchanged labels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+
+from mmfct.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ClassSubset:
+    """Wrapper that keeps the images of some classes: what an old model was trained on.
+
+    Labels, ``metainfo`` (with the names of *all* classes) and ``sample_idx`` stay those of the
+    wrapped data set, so an image has one key, whichever subset delivers it. When a training
+    pipeline rejects an image by returning None, another of the kept classes takes its place.
+
+    Args:
+        dataset: Any mmengine data set or wrapper with one integer ``gt_label`` per image, or the
+            config of one.
+        num_classes: Keep labels 0 to ``num_classes - 1``. Give either this or ``classes``.
+        classes: Labels, or names from ``metainfo['classes']``, to keep.
+        lazy_init: Whether to put off choosing the images until the first use.
+
+    Raises:
+        ValueError: If not exactly one of ``num_classes`` and ``classes`` is given, a class is
+            unknown or has no image, or the images have no single integer label.
+        TypeError: If ``dataset`` is neither a config nor a data set.
+    """
+
+    def __init__(
+        self,
+        dataset: dict | BaseDataset,
+        *,
+        num_classes: int | None = None,
+        classes: Sequence[int | str] | None = None,
+        lazy_init: bool = False,
+    ) -> None:
+        if (num_classes is None) == (classes is None):
+            raise ValueError(
+                'exactly one of `num_classes` and `classes` must be given, '
+                f'got {num_classes!r} and {classes!r}'
+            )
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f'`num_classes` must be at least 1, got {num_classes!r}')
+        if classes is not None and (isinstance(classes, str) or len(classes) == 0):
+            raise ValueError(
+                f'`classes` must be a non-empty sequence of labels or names, got {classes!r}'
+            )
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        elif not hasattr(dataset, 'get_data_info'):
+            raise TypeError(
+                f'`dataset` must be a config or an mmengine data set, got {type(dataset)}'
+            )
+        self.dataset = dataset
+        self.num_classes = num_classes
+        self.classes = classes
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the wrapped data set."""
+        return copy.deepcopy(self.dataset.metainfo)
+
+    def full_init(self) -> None:
+        """Initialise the wrapped data set and find the images of the kept classes."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        labels = self._read_labels()
+        kept = self._kept_labels(labels)
+        empty = sorted(set(kept) - set(labels.tolist()))
+        if empty:
+            raise ValueError(
+                f'`dataset` must have images of every class to keep, got none with label {empty}'
+            )
+        self._indices = np.flatnonzero(np.isin(labels, kept))
+        self._labels = labels[self._indices]
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> Any:
+        dataset, index = self.dataset, int(self._indices[idx])
+        if type(dataset).__getitem__ is not BaseDataset.__getitem__ or dataset.test_mode:
+            return dataset[index]
+        # mmengine would replace a rejected image by any other, of a class left out as well.
+        for _ in range(dataset.max_refetch + 1):
+            data = dataset.prepare_data(index)
+            if data is not None:
+                return data
+            index = int(np.random.choice(self._indices))
+        raise RuntimeError(
+            f'the pipeline of `dataset` returned None {dataset.max_refetch + 1} times in a row; '
+            'check the images and the pipeline'
+        )
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Return the annotation of image ``idx``, with the wrapped data set's ``sample_idx``."""
+        return self.dataset.get_data_info(int(self._indices[idx]))
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the wrapped data set's category ids of image ``idx``."""
+        return self.dataset.get_cat_ids(int(self._indices[idx]))
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Return the label of every image of the subset, int64 of shape (len(self),)."""
+        return self._labels.copy()
+
+    def _read_labels(self) -> np.ndarray:
+        """Return the label of every image of the wrapped data set, int64 of shape (images,)."""
+        dataset = self.dataset
+        try:
+            if hasattr(dataset, 'get_gt_labels'):
+                labels = np.asarray(dataset.get_gt_labels())
+            else:
+                infos = map(dataset.get_data_info, range(len(dataset)))
+                labels = np.asarray([info['gt_label'] for info in infos])
+        except (KeyError, ValueError) as error:  # no labels at all, or several per image
+            raise ValueError('`dataset` must have one integer `gt_label` per image') from error
+        if labels.ndim != 1 or (labels.size and labels.dtype.kind not in 'iu'):
+            raise ValueError(
+                '`dataset` must have one integer `gt_label` per image, '
+                f'got labels of shape {labels.shape} and type {labels.dtype}'
+            )
+        return labels.astype(np.int64)
+
+    def _kept_labels(self, labels: np.ndarray) -> list[int]:
+        """Return the labels to keep, given those of all images, of shape (images,)."""
+        names = self.dataset.metainfo.get('classes') or ()
+        total = len(names) or int(labels.max(initial=-1)) + 1
+        if self.num_classes is not None:
+            if self.num_classes > total:
+                raise ValueError(
+                    f'`num_classes` must be at most {total}, the number of classes of the data '
+                    f'set, got {self.num_classes!r}'
+                )
+            return list(range(self.num_classes))
+        asked = self.classes or ()
+        label_of = {name: label for label, name in enumerate(names)}
+        known = {*label_of, *range(total)}
+        unknown = [name for name in asked if name not in known]
+        if unknown:
+            raise ValueError(
+                f'`classes` must be labels from 0 to {total - 1} or names in the metainfo of the '
+                f'data set, got {unknown!r}'
+            )
+        return [label_of[name] if isinstance(name, str) else int(name) for name in asked]

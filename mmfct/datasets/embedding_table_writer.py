@@ -1,0 +1,188 @@
+"""Compute a table of embeddings: every view of every image through the frozen encoders."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine import dist
+from mmengine.dataset import pseudo_collate, worker_init_fn
+from mmengine.logging import print_log
+from mmengine.utils import ProgressBar
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from mmfct.registry import DATASETS, MODELS
+from mmfct.retrieval import Gallery, GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
+
+_SHARD_ROWS = 16384
+
+
+def write_embedding_table(
+    path: str | Path,
+    dataset: dict,
+    encoders: dict,
+    *,
+    num_views: int,
+    batch_size: int,
+    num_workers: int,
+    seed: int,
+    device: str,
+) -> None:
+    """Write the table at ``path`` unless a complete one with the same fingerprint is there.
+
+    Rows are ordered by view, then by image: row ``view * N + image``. Under several ranks each rank computes every
+    ``world_size``-th shard; the call returns on all of them when the table is complete.
+
+    Args:
+        path: Folder to write.
+        dataset: Config of the image data set.
+        encoders: Config of the `FrozenEncoders`.
+        num_views: Views per image.
+        batch_size: Images per forward pass.
+        num_workers: Worker processes of the data loader.
+        seed: Seed of the augmentations; shard k is seeded with ``seed + k``, whoever computes it.
+        device: Where the encoders run.
+
+    Raises:
+        ValueError: If the data set is empty, an encoder returns NaN, or a checkpoint does not fit.
+        FileNotFoundError: If a checkpoint or the data are missing.
+    """
+    network = MODELS.build({'type': 'mmfct.FrozenEncoders', **encoders}).to(device)
+    description = fingerprint_json(
+        dict(
+            dataset=_plain(dataset),
+            encoders=_plain({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
+            weights=fingerprint_state_dict(network.state_dict()),
+            num_views=num_views,
+            seed=seed,
+        )
+    )
+    images = DATASETS.build(dataset)
+    if hasattr(images, 'full_init'):
+        images.full_init()
+    if len(images) == 0:
+        raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
+    if dist.is_main_process():
+        _remove_stale(Path(path), description)
+    dist.barrier()
+    if is_complete(path):
+        return
+    widths = {role: embedding.shape[1] for role, embedding in network(_batch(images, [0], device)[0]).items()}
+    writer = GalleryWriter(
+        path,
+        columns={
+            **{role: ('float32', width) for role, width in widths.items()},
+            'id': ('int64', None),
+            'label': ('int64', None),
+        },
+        num_rows=num_views * len(images),
+        shard_rows=_SHARD_ROWS,
+        metadata=dict(fingerprint=description, roles=list(widths), num_views=num_views),
+    )
+    _write_shards(writer, network, images, batch_size, num_workers, seed, device)
+    dist.barrier()
+    if dist.is_main_process():
+        writer.finish()
+    dist.barrier()
+
+
+def _write_shards(
+    writer: GalleryWriter,
+    network: torch.nn.Module,
+    images: Dataset,
+    batch_size: int,
+    num_workers: int,
+    seed: int,
+    device: str,
+) -> None:
+    """Compute this rank's share of the pending shards."""
+    rank, world_size = dist.get_dist_info()
+    pending = [shard for shard in writer.pending() if shard[0] % world_size == rank]
+    bar = None
+    if dist.is_main_process() and pending:
+        print_log(f'Computing embeddings of {len(images)} images ({len(writer.shards)} shards)', 'current')
+        bar = ProgressBar(sum(stop - start for _, start, stop in pending))
+    for index, start, stop in pending:
+        subset = Subset(images, [row % len(images) for row in range(start, stop)])
+        parts: dict[str, list[np.ndarray]] = {}
+        with _seeded(seed + index):
+            loader = DataLoader(
+                subset,
+                batch_size,
+                num_workers=num_workers,
+                collate_fn=pseudo_collate,
+                worker_init_fn=partial(worker_init_fn, num_workers=num_workers, rank=0, seed=seed + index),
+            )
+            for batch in loader:
+                for name, values in _rows(batch, network, device).items():
+                    parts.setdefault(name, []).append(values)
+                if bar is not None:
+                    bar.update(len(batch['data_samples']))
+        writer.write_shard(index, {name: np.concatenate(values) for name, values in parts.items()})
+    if bar is not None:
+        bar.file.write('\n')
+
+
+def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.ndarray]:
+    """Compute the columns of one batch of images."""
+    embeddings = network(torch.stack(batch['inputs']).to(device))
+    samples = batch['data_samples']
+    return {
+        **{role: embedding.float().cpu().numpy() for role, embedding in embeddings.items()},
+        'id': np.array([sample.sample_idx for sample in samples], dtype=np.int64),
+        'label': np.array([int(sample.gt_label) for sample in samples], dtype=np.int64),
+    }
+
+
+def _batch(images: Dataset, indices: list[int], device: str) -> tuple[torch.Tensor, list]:
+    items = [images[index] for index in indices]
+    return torch.stack([item['inputs'] for item in items]).to(device), [item['data_samples'] for item in items]
+
+
+def _remove_stale(path: Path, description: str) -> None:
+    """Remove a table of other weights or settings: it is derived data, and using it would be silently wrong."""
+    manifest = path / 'manifest.json'
+    if not manifest.exists():
+        return
+    if is_complete(path):
+        found = Gallery(path, verify=False).metadata.get('fingerprint')
+    else:
+        found = GalleryWriter.read_metadata(path).get('fingerprint')
+    if found != description:
+        print_log(f'The embedding table {str(path)!r} was made from other weights or settings: making it anew', 'current')
+        shutil.rmtree(path)
+
+
+def _without_checkpoint(encoder: dict | None) -> dict | None:
+    """Drop what says where weights lie: the weights themselves are part of the fingerprint."""
+    if encoder is None:
+        return None
+    return {key: value for key, value in encoder.items() if key not in ('checkpoint', 'hint')}
+
+
+def _plain(value: object) -> object:
+    """Turn mmengine's config types into JSON types."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the generators that transforms draw from, and put the training's own state back afterwards."""
+    state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield
+    random.setstate(state[0])
+    np.random.set_state(state[1])

@@ -1,0 +1,52 @@
+"""Train a submodule with frozen BN statistics from some epoch on."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmfct.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EvalModeFromEpochHook(Hook):
+    """Keep a submodule in evaluation mode from ``epoch`` on, while its weights go on learning.
+
+    FCT trains the second half of h this way (arXiv 2112.02805): BN uses its running statistics, and they no longer
+    move. mmengine's loops call ``train()`` on the model after ``before_train_epoch`` and after every validation, so
+    the mode is set before each iteration.
+
+    Args:
+        epoch: First epoch, counted from 0, in evaluation mode.
+        module: Dotted name of the submodule; an empty string for the whole model.
+
+    Raises:
+        ValueError: If the model has no such submodule.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, epoch: int, module: str = 'head') -> None:
+        self.epoch = epoch
+        self.module = module
+
+    def before_run(self, runner: Runner) -> None:
+        """Check that the submodule exists before any time is spent."""
+        self._submodule(runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Set the mode; a no-op on a module that is in it."""
+        if runner.epoch >= self.epoch:
+            submodule = self._submodule(runner)
+            if submodule.training:
+                submodule.eval()
+
+    def _submodule(self, runner: Runner):
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        try:
+            return model.get_submodule(self.module)
+        except AttributeError:
+            raise ValueError(
+                f'`module` must name a submodule of {type(model).__name__}, got {self.module!r}'
+            ) from None

@@ -1,0 +1,104 @@
+"""Check that the host packages are installed, before an import fails with something less clear.
+
+A leaf: it imports neither torch nor a host, so a tool can call it first.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata, util
+
+# Import name: the distribution of the onedl family, that of upstream, the oldest version that works.
+HOSTS = {
+    'mmengine': ('onedl-mmengine', 'mmengine', '0.10.7'),
+    'mmcv': ('onedl-mmcv', 'mmcv', '2.1.0'),
+    'mmpretrain': ('onedl-mmpretrain', 'mmpretrain', '1.2.0'),
+    'mmseg': ('onedl-mmsegmentation', 'mmsegmentation', '1.2.0'),
+}
+
+
+def require_hosts(*names: str) -> None:
+    """Raise unless the named hosts are installed, new enough, and each from one family only.
+
+    Two families provide the same import packages: onedl and upstream OpenMMLab. Whichever is
+    installed last overwrites files of the other, which shows only as odd errors much later.
+
+    Args:
+        *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
+
+    Raises:
+        ValueError: A name is not that of a host.
+        ImportError: A host is missing, broken, too old, or there twice; the message names each and
+            the repair.
+    """
+    for name in names:
+        if name not in HOSTS:
+            raise ValueError(f'`names` must be among {sorted(HOSTS)}, got {name!r}')
+    names = names or tuple(HOSTS)
+
+    doubled = [name for name in names if len(_installed(name)) > 1]
+    if doubled:
+        raise ImportError(_doubled_message(doubled))
+    problems = [problem for name in names if (problem := _problem(name))]
+    if problems:
+        raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
+
+
+def _installed(name: str) -> dict[str, str]:
+    """Versions of the installed distributions that provide the import package ``name``."""
+    versions = {}
+    for distribution in HOSTS[name][:2]:
+        try:
+            versions[distribution] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _problem(name: str) -> str:
+    """What keeps ``name`` from being used, or an empty string."""
+    from packaging.version import Version
+
+    minimum = HOSTS[name][2]
+    spec = util.find_spec(name)
+    # A folder without `__init__.py` is what an uninstall leaves behind, not a package.
+    importable = spec is not None and spec.origin is not None
+    installed = _installed(name)
+    if not installed:
+        # A source tree on the path has no metadata, and so no version to check.
+        return '' if importable else f'{name} >= {minimum} (not installed)'
+    ((distribution, version),) = installed.items()
+    if Version(version) < Version(minimum):
+        return f'{name} >= {minimum} (found {distribution} {version})'
+    if not importable:
+        repair = f'first `pip uninstall -y {distribution}`'
+        lost = f'{distribution} {version} is listed, but its files are gone: {repair}'
+        return f'{name} >= {minimum} ({lost})'
+    return ''
+
+
+def _family() -> str:
+    """The extra to advise: that of the family in use, onedl where there is none yet."""
+    upstream = any(host[1] in _installed(name) for name, host in HOSTS.items())
+    onedl = any(host[0] in _installed(name) for name, host in HOSTS.items())
+    return 'openmmlab' if upstream and not onedl else 'onedl'
+
+
+def _install_hint() -> str:
+    extra = _family()
+    return (
+        f"Install with `pip install 'mmfct[{extra}]'`, "
+        f"in the checkout `pip install -e '.[{extra}]'`"
+    )
+
+
+def _doubled_message(names: list[str]) -> str:
+    found = []
+    for name in names:
+        versions = ' and '.join(' '.join(item) for item in _installed(name).items())
+        found.append(f'{name} from {versions}')
+    both = ' '.join(distribution for name in names for distribution in HOSTS[name][:2])
+    return (
+        f'Two families of host packages are installed over one another: {", ".join(found)}. '
+        f'Remove both with `pip uninstall -y {both}`, then install one with '
+        "`pip install 'mmfct[onedl]'`, in the checkout `pip install -e '.[onedl]'`"
+    )

@@ -1,0 +1,54 @@
+"""Any TorchScript file as a frozen backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class TorchScriptBackbone(BaseModule):
+    """Run a TorchScript file that maps images to embeddings, the form in which the FCT reference publishes models.
+
+    Args:
+        checkpoint: TorchScript file with signature ``images (B, 3, H, W) -> (B, D)`` or ``(B, D, 1, 1)``.
+        init_cfg: Unused by this module; kept for the hosts.
+
+    Raises:
+        FileNotFoundError: If ``checkpoint`` does not exist.
+        ValueError: If ``checkpoint`` is not a TorchScript file, or its output is not an embedding per image.
+    """
+
+    def __init__(self, checkpoint: str, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'`checkpoint` must be an existing TorchScript file, got {checkpoint!r}')
+        try:
+            self.script = torch.jit.load(checkpoint, map_location='cpu').eval()
+        except RuntimeError as error:
+            raise ValueError(
+                f'`checkpoint` must be a TorchScript file (`torch.jit.save`), got {checkpoint!r}, '
+                'which is another format or damaged'
+            ) from error
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> TorchScriptBackbone:
+        """Stay in evaluation mode whatever ``mode`` asks for: the published models are frozen."""
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Map images of shape (B, 3, H, W) to a 1-tuple of embeddings as maps of shape (B, D, 1, 1)."""
+        embedding = self.script(images)
+        if embedding.dim() == 2:
+            embedding = embedding[:, :, None, None]
+        if embedding.dim() != 4 or embedding.shape[0] != len(images) or embedding.shape[2:] != (1, 1):
+            raise ValueError(
+                'the TorchScript model must map images to (B, D) or (B, D, 1, 1), '
+                f'got {tuple(embedding.shape)} for {len(images)} images'
+            )
+        return (embedding,)

@@ -1,0 +1,79 @@
+"""Read weights from a checkpoint without running code that it may carry."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+
+
+def _history_statistic(owner: object, name: str) -> object:
+    """Stand in for ``getattr`` in a pickle: mmengine's histories refer to four methods of their class by name."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'attribute {name!r} of {owner!r}')
+    return getattr(owner, name)
+
+
+# What mmengine itself puts into a training checkpoint beside tensors and plain values.
+_MMENGINE_GLOBALS = [
+    HistoryBuffer,
+    np._core.multiarray._reconstruct,
+    np._core.multiarray.scalar,
+    np.ndarray,
+    np.dtype,
+    (_history_statistic, 'builtins.getattr'),
+    *{type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')},
+]
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Load a checkpoint of mmengine with ``weights_only``, so that a hostile file cannot run code.
+
+    Args:
+        path: File written by mmengine's ``CheckpointHook``, or by ``torch.save`` of a state dict.
+
+    Returns:
+        The checkpoint; always a dict.
+
+    Raises:
+        FileNotFoundError: If ``path`` is no file.
+        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    try:
+        with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'checkpoint {str(path)!r} is refused: it holds Python objects beside tensors and plain values, '
+            'and loading those could run code'
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise ValueError(
+            f'checkpoint {str(path)!r} cannot be read: it is truncated, damaged or no checkpoint '
+            f'({str(error).splitlines()[0] if str(error) else type(error).__name__})'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'checkpoint {str(path)!r} must hold a dict, got {type(checkpoint).__name__}')
+    return checkpoint
+
+
+def load_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Load the weights of a checkpoint: its ``state_dict`` entry, or the whole file where there is none.
+
+    Raises:
+        FileNotFoundError: See `load_checkpoint`.
+        ValueError: See `load_checkpoint`; also if a value is no tensor.
+    """
+    checkpoint = load_checkpoint(path)
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    odd = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise ValueError(f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}')
+    return state_dict

@@ -1,0 +1,94 @@
+"""The model of FCT's last training stage: frozen encoders and the transformation h."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmfct.registry import MODELS
+
+Inputs = Tensor | list[Tensor] | dict[str, Tensor]
+
+
+@MODELS.register_module()
+class ForwardTransform(BaseModel):
+    """Learn h(old(x), side(x)) -> new(x) (FCT, arXiv 2112.02805, equation 3).
+
+    Inputs are either images, which go through the frozen encoders (*online*, the paper), or a dict of embeddings by
+    role that were computed before (*cached*, see `mmfct.EmbeddingTable`).
+
+    The encoders are built when the first image arrives and are not part of the state dict: a checkpoint of this
+    model holds h alone, and training from a table needs no encoder in memory.
+
+    Args:
+        head: Config of the transformation, see `TransformationHead`.
+        encoders: Config of the `FrozenEncoders`; may be ``None`` where inputs are always embeddings.
+        data_preprocessor: Config of mmengine's data preprocessor; encoders normalise images themselves.
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(
+        self,
+        head: dict,
+        encoders: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.head = MODELS.build(head)
+        self._encoders_cfg = encoders
+        # In a list, so that torch does not count the encoders as submodules.
+        self._encoders: list[torch.nn.Module] = []
+
+    def forward(self, inputs: Inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
+        """Run one of the three modes of mmengine's models.
+
+        Args:
+            inputs: Images (B, 3, H, W), or a dict of embeddings (B, D) by role.
+            data_samples: For ``'predict'``: mmpretrain's samples, or a dict of batched ``gt_label`` and
+                ``sample_idx`` as a table delivers them.
+            mode: ``'tensor'`` returns upgraded embeddings (B, D'), ``'loss'`` a dict of losses, ``'predict'`` a
+                list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``.
+
+        Raises:
+            ValueError: If ``mode`` is unknown, or images are given without encoders.
+        """
+        embeddings = self._embed(inputs)
+        old, side = embeddings['old'], embeddings.get('side', embeddings['old'])
+        if mode == 'tensor':
+            return self.head(old, side)
+        if mode == 'loss':
+            return self.head.loss(old, side, embeddings['new'])
+        if mode == 'predict':
+            embeddings = {**embeddings, 'upgraded': self.head(old, side)}
+            return _to_samples(embeddings, data_samples)
+        raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
+
+    def _embed(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Return embeddings by role; images go through the encoders."""
+        if isinstance(inputs, dict):
+            return inputs
+        images = torch.stack(inputs) if isinstance(inputs, list) else inputs
+        if not self._encoders:
+            if self._encoders_cfg is None:
+                raise ValueError('`encoders` must be given to transform images, got None')
+            self._encoders.append(MODELS.build({'type': 'mmfct.FrozenEncoders', **self._encoders_cfg}))
+        return self._encoders[0].to(images.device)(images)
+
+
+def _to_samples(embeddings: dict[str, Tensor], data_samples: Sequence | dict | None) -> list[dict]:
+    """Split a batch into one plain dict per item, with the label and the stable index where these are known."""
+    count = len(embeddings['old'])
+    if data_samples is None:
+        targets: list[dict] = [{} for _ in range(count)]
+    elif isinstance(data_samples, dict):
+        targets = [{key: value[i] for key, value in data_samples.items()} for i in range(count)]
+    else:
+        targets = [dict(gt_label=sample.gt_label, sample_idx=sample.sample_idx) for sample in data_samples]
+    return [
+        {'embeddings': {role: embedding[i] for role, embedding in embeddings.items()}, **targets[i]}
+        for i in range(count)
+    ]

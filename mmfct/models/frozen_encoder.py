@@ -1,0 +1,86 @@
+"""A trained model that only computes embeddings."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmfct.models.checkpoint import load_state_dict
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class FrozenEncoder(BaseModule):
+    """Backbone, neck and data preprocessor of a trained model, frozen, with the weights of its checkpoint.
+
+    Args:
+        backbone: Config of the backbone as in the training config.
+        neck: Config of the neck, whose last output is the embedding; ``None`` for a global average pool.
+        data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises
+            images its own way.
+        checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used, or
+            ``None`` where the weights come with the backbone (`TorchScriptBackbone`).
+        hint: A command that makes the checkpoint, for the message that says it is missing.
+
+    Raises:
+        FileNotFoundError: If ``checkpoint`` does not exist.
+        ValueError: If it is not readable, or is of another model or width.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        *,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        checkpoint: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck or dict(type='GlobalAveragePooling'))
+        if checkpoint is not None:
+            _load(self, checkpoint, hint)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> FrozenEncoder:
+        """Stay in evaluation mode whatever ``mode`` asks for."""
+        return super().train(False)
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Normalise images (B, 3, H, W) and return the maps of the backbone."""
+        images = self.data_preprocessor(dict(inputs=images))['inputs']
+        return self.backbone(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return embeddings (B, D) of raw images (B, 3, H, W)."""
+        return self.embed(self.features(images))
+
+    def embed(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Return embeddings (B, D) of the maps that `features` returned."""
+        output = self.neck(feats)
+        return output[-1] if isinstance(output, (tuple, list)) else output
+
+
+def _load(encoder: nn.Module, checkpoint: str, hint: str | None) -> None:
+    """Load the encoder's part of ``checkpoint``; unlike mmengine's loader, refuse what does not fit."""
+    try:
+        state_dict = load_state_dict(checkpoint)
+    except FileNotFoundError as error:
+        repair = f'; make it with `{hint}`' if hint else ''
+        raise FileNotFoundError(f'{error}{repair}') from None
+    # Heads and projectors of the training model are not part of an encoder; its backbone must fit completely.
+    own = encoder.state_dict()
+    given = {name: value for name, value in state_dict.items() if name in own or name.startswith('backbone.')}
+    try:
+        result = encoder.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        reasons = [line.strip() for line in str(error).splitlines()[1:]]
+        raise ValueError(f'checkpoint {checkpoint!r} has another width: {reasons[0]}') from None
+    missing = [name for name in result.missing_keys if not name.startswith('data_preprocessor.')]
+    if missing or result.unexpected_keys:
+        raise ValueError(
+            f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {len(own)} weights are missing '
+            f'{missing[:2]} and {len(result.unexpected_keys)} are not expected {result.unexpected_keys[:2]}'
+        )

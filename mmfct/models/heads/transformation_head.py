@@ -1,0 +1,88 @@
+"""The transformation h: (old embedding, side-information) -> new embedding."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmfct.functional.uncertainty import heteroscedastic_loss
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class TransformationHead(BaseModule):
+    """The transformation of FCT (arXiv 2112.02805): a branch per input and a mixer.
+
+    Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``, each layer
+    Linear-BN-ReLU but the last, which is a Linear with bias. The reference writes the same layers as 1x1
+    convolutions on 1x1 maps.
+
+    Args:
+        old_dims: Width D of the old embedding.
+        side_dims: Width S of the side-information. Without side-information give the old embedding to both
+            branches and its width here, as the reference does: the ablation keeps its parameter count.
+        new_dims: Width D' of the new embedding.
+        hidden_dims: Width of the two hidden layers of the mixer.
+        loss: Config of a per-instance loss ``(prediction (B, D'), target (B, D')) -> (B,)``.
+        with_uncertainty: Also predict a log-variance per item and weight the loss by it (FastFill, arXiv
+            2303.04766, equation 5).
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(
+        self,
+        old_dims: int,
+        side_dims: int,
+        new_dims: int,
+        *,
+        hidden_dims: int = 2048,
+        loss: dict | nn.Module | None = None,
+        with_uncertainty: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.old_dims, self.side_dims, self.new_dims = old_dims, side_dims, new_dims
+        self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
+        self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
+        self.mixer = _perceptron(4 * new_dims, hidden_dims, hidden_dims)
+        self.mixer.append(nn.Linear(hidden_dims, new_dims))
+        self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
+        loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
+        self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+
+    def forward(self, old: Tensor, side: Tensor) -> Tensor:
+        """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D')."""
+        self._check_width('old', old, self.old_dims)
+        self._check_width('side', side, self.side_dims)
+        return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
+
+    def log_variance(self, upgraded: Tensor) -> Tensor:
+        """Predict the log-variance (B,) of upgraded embeddings (B, D'); needs ``with_uncertainty``."""
+        if self.uncertainty is None:
+            raise ValueError('`with_uncertainty` must be True for a log-variance, got False')
+        return self.uncertainty(upgraded).squeeze(1)
+
+    def loss(self, old: Tensor, side: Tensor, new: Tensor) -> dict[str, Tensor]:
+        """Compare the transformation of ``old`` (B, D) and ``side`` (B, S) with the target ``new`` (B, D')."""
+        self._check_width('new', new, self.new_dims)
+        upgraded = self(old, side)
+        losses = self.loss_module(upgraded, new)  # (B,)
+        if self.uncertainty is not None:
+            losses = heteroscedastic_loss(losses, self.log_variance(upgraded))
+        return dict(loss=losses.mean())
+
+    def _check_width(self, role: str, embedding: Tensor, width: int) -> None:
+        if embedding.dim() != 2 or embedding.shape[1] != width:
+            raise ValueError(
+                f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
+                f'got {tuple(embedding.shape)}'
+            )
+
+
+def _perceptron(*widths: int) -> nn.Sequential:
+    """Linear-BN-ReLU from each width to the next."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)

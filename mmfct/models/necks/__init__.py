@@ -1,0 +1,5 @@
+"""Necks that make side-information."""
+
+from .side_info_neck import SideInfoNeck
+
+__all__ = ['SideInfoNeck']

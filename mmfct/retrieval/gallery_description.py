@@ -1,0 +1,94 @@
+"""What a gallery holds, known before its first row is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .fingerprint import canonical_json
+from .gallery_column import Column, check_count
+
+
+class Shard(NamedTuple):
+    """The rows from ``start`` up to, not including, ``stop``."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which has no use here
+    start: int
+    stop: int
+
+
+class GalleryDescription:
+    """Columns, rows, shards and metadata of a gallery.
+
+    Args:
+        columns: Dtype and width by name, see :class:`Column`.
+        num_rows: Number of rows of every column.
+        shard_rows: Rows per shard; the last shard may have fewer.
+        metadata: Anything else a reader must know, as plain JSON.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+        TypeError: If ``metadata`` is not plain JSON.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, tuple[str, int | None]],
+        num_rows: int,
+        shard_rows: int,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        if not columns:
+            raise ValueError(f'`columns` must name at least one column, got {columns!r}')
+        self.columns = {name: Column(name, *column) for name, column in columns.items()}
+        self.num_rows = check_count(num_rows, 'num_rows')
+        self.shard_rows = check_count(shard_rows, 'shard_rows')
+        # A copy, with tuples as the lists that come back from a file.
+        self.metadata = json.loads(canonical_json(metadata, name='metadata'))
+        self.shards = [
+            Shard(index, start, min(start + shard_rows, num_rows))
+            for index, start in enumerate(range(0, num_rows, shard_rows))
+        ]
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> GalleryDescription:
+        """Read the description out of the entries of a manifest.
+
+        Raises:
+            ValueError: If an entry is missing or malformed.
+        """
+        try:
+            columns = {
+                name: (column['dtype'], column['width'])
+                for name, column in entries['columns'].items()
+            }
+            return cls(columns, entries['num_rows'], entries['shard_rows'], entries['metadata'])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f'the manifest must describe a gallery, got {error!r}') from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries of the manifest that describe the gallery."""
+        columns = {
+            column.name: {'dtype': column.dtype, 'width': column.width}
+            for column in self.columns.values()
+        }
+        return {
+            'columns': columns,
+            'num_rows': self.num_rows,
+            'shard_rows': self.shard_rows,
+            'metadata': self.metadata,
+        }
+
+    def differences(self, other: GalleryDescription) -> list[str]:
+        """Name the entries in which two descriptions differ, such as ``metadata.distance``."""
+        mine, theirs = self._flat(), other._flat()
+        names = sorted(mine.keys() | theirs.keys())
+        return [name for name in names if mine.get(name) != theirs.get(name)]
+
+    def _flat(self) -> dict[str, str]:
+        """All entries, those of columns and metadata one by one, as text: 1 is not 1.0."""
+        entries = self.to_json()
+        for group in ('columns', 'metadata'):
+            entries.update({f'{group}.{name}': item for name, item in entries.pop(group).items()})
+        return {name: canonical_json(item) for name, item in entries.items()}

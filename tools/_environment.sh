@@ -1,0 +1,160 @@
+# The Python environment of the scripts beside this file; sourced, never run.
+#
+#   MMFCT_VENV    where the environment is (default: .venv in the checkout)
+#   MMFCT_PYTHON  the Python to make it with (default: the first of python3.11, python3.12, python3.10 that works)
+#
+# An environment is good when its stamp says which checkout, requirements and Python it was made from. The stamp is
+# written last, after everything was imported once, so an install that failed or was killed is never taken for one.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=${MMFCT_VENV:-$ROOT/.venv}
+[[ $VENV == /* ]] || VENV=$PWD/$VENV
+EXTRAS=onedl,faiss,test
+STAMP=$VENV/mmfct-stamp # says that the environment is good
+MARKER=$VENV/mmfct-made # says that these scripts made it, and may remove it
+LOG=$VENV/mmfct-install.log
+PACKAGES='torch, torchvision, mmengine, mmcv, mmpretrain, mmseg, faiss, matplotlib, numba, pytest'
+PACKAGES+=', pytorch_metric_learning, sklearn, mmfct'
+
+say() { printf '[environment] %s\n' "$*"; }
+
+die() {
+    printf '[environment] error: %s\n' "$*" >&2
+    exit 1
+}
+
+# The Python that runs the tools: that of the environment where there is one, else whatever is active.
+environment_python() {
+    if [[ -x $VENV/bin/python ]]; then echo "$VENV/bin/python"; else echo python; fi
+}
+
+# Make the environment unless a good one is there. One process at a time; a second one waits and finds it made.
+ensure_environment() {
+    # Packages from outside would hide what is missing inside.
+    unset PYTHONPATH PYTHONHOME
+    environment_is_good && return
+    mkdir -p "$(dirname "$VENV")"
+    if command -v flock >/dev/null; then
+        exec 9>"$VENV.lock"
+        flock -n 9 || { say "waiting for another process that is making $VENV" && flock 9; }
+    fi
+    environment_is_good || make_environment
+    exec 9>&-
+}
+
+environment_is_good() {
+    [[ -s $STAMP && -x $VENV/bin/python ]] && [[ $(environment_key) == "$(cat "$STAMP")" ]]
+}
+
+# What the environment depends on, as one hash. Empty, and so never equal to a stamp, if its Python does not run.
+environment_key() {
+    "$VENV/bin/python" - "$ROOT/constraints.txt" "$ROOT/setup.py" "$ROOT" "$VENV" "$EXTRAS" <<'EOF' 2>/dev/null || true
+import hashlib
+import sys
+
+files, words = sys.argv[1:3], sys.argv[3:]
+parts = [open(file, 'rb').read() for file in files] + [word.encode() for word in words]
+parts.append(b'%d.%d' % sys.version_info[:2])
+print(hashlib.sha256(b'\0'.join(parts)).hexdigest())
+EOF
+}
+
+make_environment() {
+    local python
+    python=$(find_python)
+    remove_unfinished
+    mkdir -p "$VENV"
+    touch "$MARKER"
+    say "making $VENV with $("$python" --version 2>&1) (about 6 GB; log: $LOG)"
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
+    local install=("$VENV/bin/python" -m pip install -c "$ROOT/constraints.txt")
+    step '1/5 virtual environment' make_venv "$python"
+    step '2/5 pip and setuptools' "${install[@]}" pip setuptools
+    # torch and torchvision must be of one build, so nothing else takes part in choosing them.
+    step '3/5 torch and torchvision' "${install[@]}" torch torchvision
+    step "4/5 mmfct[$EXTRAS]" "${install[@]}" --build-constraint "$ROOT/constraints.txt" \
+        -e "$ROOT[$EXTRAS]"
+    step '5/5 import check' import_check
+    environment_key >"$STAMP"
+    say "ready: $VENV"
+}
+
+# Clear the way: remove what these scripts made and did not finish, put aside any other virtual environment, and
+# leave alone what is no virtual environment.
+remove_unfinished() {
+    [[ -e $VENV ]] || return 0
+    if [[ -e $MARKER ]]; then
+        say "removing $VENV: unfinished, or made from other requirements"
+        rm -rf "$VENV"
+    elif [[ -e $VENV/pyvenv.cfg ]]; then
+        local aside
+        aside=$VENV.$(date +%Y%m%d-%H%M%S)
+        say "$VENV was not made by this script: putting it aside as $aside"
+        mv "$VENV" "$aside"
+    elif [[ -n $(ls -A "$VENV") ]]; then
+        die "$VENV is not a virtual environment; choose another folder with \`MMFCT_VENV\`"
+    fi
+}
+
+# Print the first Python that is supported and complete. Launchers such as pyenv's put names on the PATH that do not
+# run, and a Python built without its optional libraries installs everything and then fails in an import. An active
+# environment stands for the Python it was made from, since it may be the very one about to be removed.
+find_python() {
+    local candidate base check='
+import bz2, ctypes, lzma, ssl, sys, venv
+if not (3, 10) <= sys.version_info < (3, 13):
+    sys.exit(1)
+print(sys._base_executable)
+'
+    local candidates=("${MMFCT_PYTHON:-}")
+    if [[ -z ${MMFCT_PYTHON:-} ]]; then
+        candidates=(python3.11 python3.12 python3.10 python3 python)
+        candidates+=("${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[0-2].*/bin/python)
+    fi
+    for candidate in "${candidates[@]}"; do
+        if base=$("$candidate" -c "$check" 2>/dev/null); then
+            echo "$base"
+            return
+        fi
+    done
+    if [[ -n ${MMFCT_PYTHON:-} ]]; then
+        die "\`MMFCT_PYTHON\` must be a complete Python 3.10, 3.11 or 3.12, got '$MMFCT_PYTHON'"
+    fi
+    die 'no working Python 3.10, 3.11 or 3.12 found; install one, or name it with `MMFCT_PYTHON=/path/to/python`'
+}
+
+# Some systems ship Python without ensurepip; there the system's own pip puts the first pip in place.
+make_venv() {
+    "$1" -m venv "$VENV" && return
+    echo 'venv with pip failed; once more without'
+    "$1" -m venv --without-pip "$VENV"
+    local site
+    site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$1" -m pip install -c "$ROOT/constraints.txt" --target "$site" pip
+}
+
+# From elsewhere than the checkout, where mmfct would be found without being installed.
+import_check() {
+    cd / && "$VENV/bin/python" -c "import $PACKAGES"
+}
+
+# step TITLE COMMAND...: run with the output in the log; on failure show the end of it and stop.
+step() {
+    local title=$1 start=$SECONDS
+    shift
+    say "$title ..."
+    printf '\n=== %s: %s\n' "$title" "$*" >>"$LOG"
+    # In a subshell of its own, because `set -e` does not reach into a function called by `if`.
+    set +e
+    (
+        set -e
+        "$@"
+    ) >>"$LOG" 2>&1
+    local status=$?
+    set -e
+    if ((status)); then
+        tail -n 30 "$LOG" >&2
+        die "step '$title' failed (exit status $status): $*"
+    fi
+    say "$title: $((SECONDS - start)) s"
+}

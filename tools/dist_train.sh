@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Train on several GPUs, or on several CPU processes where there is none: tools/dist_train.sh CONFIG GPUS [ARGUMENTS]
+#
+# For several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT on each of them.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/_launch.sh"
+
+if (($# < 2)); then
+    echo 'usage: tools/dist_train.sh CONFIG GPUS [ARGUMENTS OF tools/train.py]' >&2
+    exit 2
+fi
+launch "$2" "$ROOT/tools/train.py" "$1" "${@:3}"

@@ -1,0 +1,53 @@
+"""Train a config, and before it whatever the config needs.
+
+Example:
+    python tools/train.py configs/fct/resnet10_digits.py
+    python tools/train.py configs/fct/resnet50_imagenet.py --cfg-options data_root=data/imagenet
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line; the options are those of mmpretrain's tool."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config name>)')
+    parser.add_argument('--resume', nargs='?', const='auto', help='resume from a checkpoint, or from the latest one')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rate to the actual batch size')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches')
+    parser.add_argument('--no-persistent-workers', action='store_true', help='end loader workers after every epoch')
+    parser.add_argument(
+        '--no-prerequisites', action='store_true', help='demand the checkpoints that the config needs, train none'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the training."""
+    require_hosts('mmengine', 'mmcv', 'mmpretrain')
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmfct.apis.train import train
+    from mmfct.apis.training_options import TrainingOptions
+
+    values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
+    train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
+
+
+if __name__ == '__main__':
+    main()
