@@ -9,8 +9,8 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'mmfct/__init__.py').read_text())[1]
 README = ROOT / 'README.md'
 
-# The hosts are extras, never requirements: upstream and onedl install the same import packages, and
-# a requirement on one family would lay it over the other. `mmfct.hosts` checks at run time.
+# The hosts are extras, never requirements: upstream and onedl install the same import packages,
+# and a requirement on one family would lay it over the other. `mmfct.hosts` checks at run time.
 HOSTS = {
     'onedl': ['onedl-mmengine>=0.10.8', 'onedl-mmcv>=2.3', 'onedl-mmpretrain>=1.3']
     + ['onedl-mmsegmentation>=1.4', 'opencv-python', 'torchvision'],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import metadata, util
 
-# Import name: the distribution of the onedl family, that of upstream, the oldest version that works.
+# Import name: distribution of the onedl family, that of upstream, oldest version that works.
 HOSTS = {
     'mmengine': ('onedl-mmengine', 'mmengine', '0.10.7'),
     'mmcv': ('onedl-mmcv', 'mmcv', '2.1.0'),

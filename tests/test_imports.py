@@ -19,7 +19,7 @@ PACKAGE = ROOT / 'mmfct'
 MODULES = sorted(PACKAGE.rglob('*.py'))
 TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
 
-# A part may import itself and the parts on lines above; those on one line know nothing of one another.
+# A part may import itself and the parts on lines above; those on one line know not one another.
 ORDER = (
     {'registry', 'hosts', 'functional'},
     {'retrieval'},

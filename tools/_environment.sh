@@ -1,10 +1,12 @@
 # The Python environment of the scripts beside this file; sourced, never run.
 #
 #   MMFCT_VENV    where the environment is (default: .venv in the checkout)
-#   MMFCT_PYTHON  the Python to make it with (default: the first of python3.11, python3.12, python3.10 that works)
+#   MMFCT_PYTHON  the Python to make it with (default: the first that works of python3.11,
+#                 python3.12 and python3.10)
 #
-# An environment is good when its stamp says which checkout, requirements and Python it was made from. The stamp is
-# written last, after everything was imported once, so an install that failed or was killed is never taken for one.
+# An environment is good when its stamp says which checkout, requirements and Python it was made
+# from. The stamp is written last, after everything was imported once, so an install that failed or
+# was killed is never taken for one.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${MMFCT_VENV:-$ROOT/.venv}
@@ -23,12 +25,14 @@ die() {
     exit 1
 }
 
-# The Python that runs the tools: that of the environment where there is one, else whatever is active.
+# The Python that runs the tools: that of the environment where there is one, else whatever is
+# active.
 environment_python() {
     if [[ -x $VENV/bin/python ]]; then echo "$VENV/bin/python"; else echo python; fi
 }
 
-# Make the environment unless a good one is there. One process at a time; a second one waits and finds it made.
+# Make the environment unless a good one is there. One process at a time; a second one waits and
+# finds it made.
 ensure_environment() {
     # Packages from outside would hide what is missing inside.
     unset PYTHONPATH PYTHONHOME
@@ -46,9 +50,11 @@ environment_is_good() {
     [[ -s $STAMP && -x $VENV/bin/python ]] && [[ $(environment_key) == "$(cat "$STAMP")" ]]
 }
 
-# What the environment depends on, as one hash. Empty, and so never equal to a stamp, if its Python does not run.
+# What the environment depends on, as one hash. Empty, and so never equal to a stamp, if its Python
+# does not run.
 environment_key() {
-    "$VENV/bin/python" - "$ROOT/constraints.txt" "$ROOT/setup.py" "$ROOT" "$VENV" "$EXTRAS" <<'EOF' 2>/dev/null || true
+    local depends_on=("$ROOT/constraints.txt" "$ROOT/setup.py" "$ROOT" "$VENV" "$EXTRAS")
+    "$VENV/bin/python" - "${depends_on[@]}" <<'EOF' 2>/dev/null || true
 import hashlib
 import sys
 
@@ -79,8 +85,8 @@ make_environment() {
     say "ready: $VENV"
 }
 
-# Clear the way: remove what these scripts made and did not finish, put aside any other virtual environment, and
-# leave alone what is no virtual environment.
+# Clear the way: remove what these scripts made and did not finish, put aside any other virtual
+# environment, and leave alone what is no virtual environment.
 remove_unfinished() {
     [[ -e $VENV ]] || return 0
     if [[ -e $MARKER ]]; then
@@ -96,9 +102,10 @@ remove_unfinished() {
     fi
 }
 
-# Print the first Python that is supported and complete. Launchers such as pyenv's put names on the PATH that do not
-# run, and a Python built without its optional libraries installs everything and then fails in an import. An active
-# environment stands for the Python it was made from, since it may be the very one about to be removed.
+# Print the first Python that is supported and complete. Launchers such as pyenv's put names on the
+# PATH that do not run, and a Python built without its optional libraries installs everything and
+# then fails in an import. An active environment stands for the Python it was made from, since it
+# may be the very one about to be removed.
 find_python() {
     local candidate base check='
 import bz2, ctypes, lzma, ssl, sys, venv
@@ -120,10 +127,12 @@ print(sys._base_executable)
     if [[ -n ${MMFCT_PYTHON:-} ]]; then
         die "\`MMFCT_PYTHON\` must be a complete Python 3.10, 3.11 or 3.12, got '$MMFCT_PYTHON'"
     fi
-    die 'no working Python 3.10, 3.11 or 3.12 found; install one, or name it with `MMFCT_PYTHON=/path/to/python`'
+    die 'no working Python 3.10, 3.11 or 3.12 found; install one, or name it with' \
+        '`MMFCT_PYTHON=/path/to/python`'
 }
 
-# Some systems ship Python without ensurepip; there the system's own pip puts the first pip in place.
+# Some systems ship Python without ensurepip; there the system's own pip puts the first pip in
+# place.
 make_venv() {
     "$1" -m venv "$VENV" && return
     echo 'venv with pip failed; once more without'

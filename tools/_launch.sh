@@ -8,7 +8,8 @@ launch() {
     fi
     local python nnodes=${NNODES:-1} port=${PORT:-}
     python=$(environment_python)
-    # Several machines must agree on the port beforehand; on one, any free port does, so jobs do not collide.
+    # Several machines must agree on the port beforehand; on one, any free port does, so jobs do
+    # not collide.
     if [[ -z $port ]]; then
         port=29500
         ((nnodes > 1)) || port=$("$python" -c "$FREE_PORT")

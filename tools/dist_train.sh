@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Train on several GPUs, or on several CPU processes where there is none: tools/dist_train.sh CONFIG GPUS [ARGUMENTS]
+# Train on several GPUs, or on several CPU processes where there is none:
+#   tools/dist_train.sh CONFIG GPUS [ARGUMENTS]
 #
 # For several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT on each of them.
 set -euo pipefail

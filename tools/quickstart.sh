@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh checkout to result tables and plots: makes the environment, then runs each job on embedded data.
+# From a fresh checkout to result tables and plots: makes the environment, then runs each job on
+# embedded data.
 #
 #   bash tools/quickstart.sh            all jobs
 #   bash tools/quickstart.sh fct        this one
@@ -25,7 +26,7 @@ run_job() {
     "$(environment_python)" tools/train.py "$2"
     printf '\n[%s] tables and pictures, in %s:\n' "$1" "$ROOT/$work_dir"
     find "$work_dir" -type f -newer "$started" \
-        \( -name '*.csv' -o -name '*.md' -o -name '*.png' -o -name '*.svg' -o -name '*report*.json' \) |
+        \( -name '*.csv' -o -name '*.md' -o -name '*.png' -o -name '*.svg' \) |
         sort | sed 's/^/    /'
     rm -f "$started"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the environment if it is missing and runs the tests: bash tools/run_tests.sh [PYTEST ARGUMENTS]
+# Makes the environment if it is missing and runs the tests:
+#   bash tools/run_tests.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
 

@@ -8,53 +8,33 @@ _base_ = [
 ]
 
 seed = 0
-setting = 'half'  # what the old model knows: 'half' or a 'tenth' of the characters, or only their alphabets: 'coarse'
+setting = 'half'  # the old model knows: 'half' or a 'tenth' of the characters, or 'coarse' labels (alphabets)
 side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
-side_classes = dict(half=121, tenth=242, coarse=242)[setting]  # unlabelled images that side-information sees
+side_classes = dict(half=121, tenth=242, coarse=242)[setting]  # characters whose images side-information sees
 num_views = 8
 work_root = 'work_dirs'
+work_dir = f'{work_root}/resnet10_omniglot_{setting}_{side}_{side_classes}'
 
 old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
 new_checkpoint = f'{work_root}/resnet10_omniglot_new/final.pth'
-work_dir = f'{work_root}/resnet10_omniglot_{setting}_{side}'
-encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
-encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
 prerequisites = [
     dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
     dict(config='resnet10_omniglot_new.py', checkpoint=new_checkpoint),
 ]
+encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
+encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
 if side == 'simclr':
     side_checkpoint = f'{work_root}/resnet10_omniglot_side_{side_classes}/final.pth'
+    side_options = dict(side_classes=side_classes)
+    prerequisites.insert(1, dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options))
     encoders['side'] = dict(encoder, checkpoint=side_checkpoint)
-    prerequisites.append(
-        dict(
-            config='resnet10_omniglot_side.py',
-            checkpoint=side_checkpoint,
-            cfg_options=dict(side_classes=side_classes),
-        )
-    )
 elif side == 'shared':
-    side_checkpoint = f'{work_root}/resnet10_omniglot_side_shared_{setting}/final.pth'
+    side_checkpoint = f'{work_root}/resnet10_omniglot_side_shared_{setting}_{side_classes}/final.pth'
+    side_options = dict(setting=setting, side_classes=side_classes)
+    prerequisites.insert(1, dict(config='resnet10_omniglot_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options))
     encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
-    prerequisites.append(
-        dict(
-            config='resnet10_omniglot_side_shared.py',
-            checkpoint=side_checkpoint,
-            cfg_options=dict(setting=setting, side_classes=side_classes),
-        )
-    )
 
-model = dict(
-    type='mmfct.ForwardTransform',
-    encoders=encoders,
-    head=dict(
-        type='mmfct.TransformationHead',
-        old_dims=_base_.embedding_dims,
-        side_dims=_base_.embedding_dims,
-        new_dims=_base_.embedding_dims,
-        hidden_dims=512,
-    ),
-)
+model = dict(_base_.transform, encoders=encoders)
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,

@@ -10,15 +10,8 @@ _base_ = [
 seed = 0
 
 model = dict(
-    type='ImageClassifier',
-    backbone=_base_.backbone,
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=_base_.num_classes,
-        in_channels=_base_.embedding_dims,
-        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
-    ),
+    _base_.classifier,
+    head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
     data_preprocessor=_base_.image_preprocessor,
 )
 train_dataloader = dict(

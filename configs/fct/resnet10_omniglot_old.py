@@ -8,20 +8,13 @@ _base_ = [
 ]
 
 seed = 0
-setting = 'half'  # what the old model knows: 'half' or a 'tenth' of the characters, or only their alphabets: 'coarse'
+setting = 'half'  # the old model knows: 'half' or a 'tenth' of the characters, or 'coarse' labels (alphabets)
 labels = 'alphabet' if setting == 'coarse' else 'character'
 num_seen = dict(half=121, tenth=24, coarse=8)[setting]
 
 model = dict(
-    type='ImageClassifier',
-    backbone=_base_.backbone,
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=num_seen,
-        in_channels=_base_.embedding_dims,
-        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
-    ),
+    _base_.classifier,
+    head=dict(_base_.classifier.head, num_classes=num_seen),
     data_preprocessor=_base_.image_preprocessor,
 )
 train_dataloader = dict(

@@ -10,22 +10,12 @@ _base_ = [
 seed = 0
 side_classes = 121  # the images of the first so many characters; no label is used
 
-model = dict(
-    type='SimCLR',
-    backbone=_base_.backbone,
-    neck=dict(
-        type='mmfct.SideInfoNeck',
-        in_channels=_base_.embedding_dims,
-        out_channels=_base_.embedding_dims,
-        projector=_base_.projector,
-    ),
-    head=_base_.contrastive_head,
-    data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
-)
+model = dict(_base_.simclr, data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'))
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,
     drop_last=True,
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmfct.ClassSubset',
         num_classes=side_classes,

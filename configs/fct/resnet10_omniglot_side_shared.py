@@ -1,4 +1,4 @@
-"""Stage 2, the cheap way: side-information from the old model's own stages, so that an item costs one network."""
+"""Stage 2, the cheap way: a neck on the old model's own stages, so that a gallery item costs one network."""
 
 _base_ = [
     '../_base_/datasets/omniglot.py',
@@ -8,29 +8,28 @@ _base_ = [
 ]
 
 seed = 0
-setting = 'half'
-side_classes = 121
+setting = 'half'  # of the old model, see its config
+side_classes = 121  # the images of the first so many characters; no label is used
 work_root = 'work_dirs'
 old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
-prerequisites = [
-    dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
-]
+prerequisites = [dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting))]
 
+frozen_backbone = dict(
+    _base_.backbone,
+    frozen_stages=4,
+    init_cfg=dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.'),
+)
 model = dict(
-    type='SimCLR',
-    backbone=dict(
-        _base_.backbone,
-        frozen_stages=4,
-        init_cfg=dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.'),
-    ),
+    _base_.simclr,
+    backbone=frozen_backbone,
     neck=dict(_base_.shared_neck, projector=_base_.projector),
-    head=_base_.contrastive_head,
     data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
 )
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,
     drop_last=True,
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmfct.ClassSubset',
         num_classes=side_classes,

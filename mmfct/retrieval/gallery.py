@@ -29,7 +29,7 @@ class Gallery:
         ValueError: If the gallery is incomplete, damaged or not what its manifest says.
     """
 
-    def __init__(self, path: str | Path, verify: bool = True) -> None:
+    def __init__(self, path: str | Path, *, verify: bool = True) -> None:
         self.path = Path(path)
         manifest = read_manifest(self.path)
         if manifest.get('complete') is not True:

@@ -225,6 +225,16 @@ def test_floats_are_cast_and_memory_layout_does_not_count(tmp_path, expected):
     assert _files(path) == expected
 
 
+def test_key_order_of_the_description_does_not_count(tmp_path):
+    metadata = {'views': 1, 'chain': {'a': 1, 'b': 2}}
+    _writer(tmp_path / 'a', metadata=metadata)
+    reordered = {'chain': {'b': 2, 'a': 1}, 'views': 1}
+    columns = dict(reversed(COLUMNS.items()))
+    _writer(tmp_path / 'b', columns=columns, metadata=reordered)
+    assert _files(tmp_path / 'a') == _files(tmp_path / 'b')
+    assert _writer(tmp_path / 'a', columns=columns, metadata=reordered).pending()
+
+
 def test_texts_are_stored_without_pickle(tmp_path):
     writer = GalleryWriter(tmp_path, columns={'id': ('<U8', None)}, num_rows=2)
     writer.write_shard(0, {'id': np.array(['a.jpg', 'ä.jpg'])})

@@ -2,11 +2,18 @@
 
 epochs = 40
 warmup_epochs = 0.1 * epochs
-learning_rate = 0.2
+learning_rate = 0.8
 
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=warmup_epochs, T_max=epochs - warmup_epochs, end=epochs, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        begin=warmup_epochs,
+        T_max=epochs - warmup_epochs,
+        end=epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=epochs)

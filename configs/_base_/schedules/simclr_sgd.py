@@ -1,11 +1,9 @@
-"""SimCLR for small networks: SGD with a one-cycle rate, and the contrastive space behind the side-information."""
+"""SimCLR for small networks: SGD with a one-cycle rate."""
 
-side_epochs = 100
+side_epochs = 60
 warmup_epochs = 0.1 * side_epochs
-learning_rate = 0.1
+learning_rate = 0.4
 
-projector = dict(type='NonLinearNeck', in_channels=128, hid_channels=256, out_channels=64, num_layers=2)
-contrastive_head = dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),

@@ -1,0 +1,65 @@
+"""FCT on Grocery Store: half of the products, a tenth, or coarse products only -> all 81 products."""
+
+_base_ = [
+    '../_base_/datasets/grocery.py',
+    '../_base_/models/resnet10_rgb.py',
+    '../_base_/schedules/transform_adam.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or 'coarse' labels (coarse products)
+side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
+side_classes = dict(half=40, tenth=81, coarse=81)[setting]  # products whose images side-information sees
+num_views = 8
+work_root = 'work_dirs'
+work_dir = f'{work_root}/resnet10_grocery_{setting}_{side}_{side_classes}'
+
+old_checkpoint = f'{work_root}/resnet10_grocery_old_{setting}/final.pth'
+new_checkpoint = f'{work_root}/resnet10_grocery_new/final.pth'
+prerequisites = [
+    dict(config='resnet10_grocery_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
+    dict(config='resnet10_grocery_new.py', checkpoint=new_checkpoint),
+]
+encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
+encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
+if side == 'simclr':
+    side_checkpoint = f'{work_root}/resnet10_grocery_side_{side_classes}/final.pth'
+    side_options = dict(side_classes=side_classes)
+    prerequisites.insert(1, dict(config='resnet10_grocery_side.py', checkpoint=side_checkpoint, cfg_options=side_options))
+    encoders['side'] = dict(encoder, checkpoint=side_checkpoint)
+elif side == 'shared':
+    side_checkpoint = f'{work_root}/resnet10_grocery_side_shared_{setting}_{side_classes}/final.pth'
+    side_options = dict(setting=setting, side_classes=side_classes)
+    prerequisites.insert(1, dict(config='resnet10_grocery_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options))
+    encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
+
+model = dict(_base_.transform, encoders=encoders)
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    dataset=dict(
+        type='mmfct.EmbeddingTable',
+        path=f'{work_dir}/embeddings_train',
+        dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
+        encoders=encoders,
+        num_views=num_views,
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='mmfct.batch_collate'),
+)
+test_dataloader = dict(
+    batch_size=1024,
+    num_workers=0,
+    dataset=dict(
+        type='mmfct.EmbeddingTable',
+        path=f'{work_dir}/embeddings_test',
+        dataset=dict(_base_.test_set, pipeline=_base_.test_pipeline, test_mode=True),
+        encoders=encoders,
+        num_views=1,
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmfct.batch_collate'),
+)
+test_evaluator = dict(type='mmfct.CompatibilityMetric')
+randomness = dict(seed=seed)

@@ -1,0 +1,40 @@
+"""Stage 2, the cheap way: a neck on the old model's own stages, so that a gallery item costs one network."""
+
+_base_ = [
+    '../_base_/datasets/grocery.py',
+    '../_base_/models/resnet10_rgb.py',
+    '../_base_/schedules/simclr_sgd.py',
+    '../_base_/default_runtime.py',
+]
+
+seed = 0
+setting = 'half'  # of the old model, see its config
+side_classes = 40  # the images of the first so many products; no label is used
+work_root = 'work_dirs'
+old_checkpoint = f'{work_root}/resnet10_grocery_old_{setting}/final.pth'
+prerequisites = [dict(config='resnet10_grocery_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting))]
+
+frozen_backbone = dict(
+    _base_.backbone,
+    frozen_stages=4,
+    init_cfg=dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.'),
+)
+model = dict(
+    _base_.simclr,
+    backbone=frozen_backbone,
+    neck=dict(_base_.shared_neck, projector=_base_.projector),
+    data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
+)
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    drop_last=True,
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='mmfct.ClassSubset',
+        num_classes=side_classes,
+        dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+randomness = dict(seed=seed)
