@@ -85,10 +85,7 @@ def _family() -> str:
 
 def _install_hint() -> str:
     extra = _family()
-    return (
-        f"Install with `pip install 'mmfct[{extra}]'`, "
-        f"in the checkout `pip install -e '.[{extra}]'`"
-    )
+    return f"Install with `pip install 'mmfct[{extra}]'`, in the checkout `pip install -e '.[{extra}]'`"
 
 
 def _doubled_message(names: list[str]) -> str:

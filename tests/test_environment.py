@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SYSTEM_TOOLS = (
-    'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail touch'
-)
+SYSTEM_TOOLS = 'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail touch'
 
 # Writes down how it was called. Environments are made of copies of itself; pip, imports and tools
 # are pretended and fail on demand; what the scripts work out in Python is really run.
@@ -149,9 +147,7 @@ def test_no_supported_python_is_said(checkout, pythons):
     assert not checkout.venv.exists()
 
 
-@pytest.mark.parametrize(
-    ('version', 'supported'), [('3, 9', 0), ('3, 10', 1), ('3, 12', 1), ('3, 13', 0)]
-)
+@pytest.mark.parametrize(('version', 'supported'), [('3, 9', 0), ('3, 10', 1), ('3, 12', 1), ('3, 13', 0)])
 def test_the_version_decides(checkout, version, supported):
     code = f'exec "$REAL_PYTHON" -c "import sys; sys.version_info = ({version}); $2"'
     checkout.add_program('python3.11', f'#!/bin/bash\n{code}\n')
@@ -164,9 +160,7 @@ def test_the_version_decides(checkout, version, supported):
 
 
 def test_a_name_on_the_path_that_does_not_run_is_passed_over(checkout):
-    checkout.add_program(
-        'python3.11', '#!/bin/bash\necho "pyenv: python3.11: command not found"; exit 127'
-    )
+    checkout.add_program('python3.11', '#!/bin/bash\necho "pyenv: python3.11: command not found"; exit 127')
     checkout.add_program('python3.12')
     assert checkout.run('tools/run_tests.sh')[0] == 0
     assert checkout.stamp.exists()
@@ -181,9 +175,7 @@ def test_a_named_python_that_does_not_run_is_refused(checkout):
     checkout.add_program('python3.11')
     status, output = checkout.run('tools/run_tests.sh', MMFCT_PYTHON='/no/python')
     assert status == 1
-    assert (
-        "`MMFCT_PYTHON` must be a complete Python 3.10, 3.11 or 3.12, got '/no/python'" in output
-    )
+    assert "`MMFCT_PYTHON` must be a complete Python 3.10, 3.11 or 3.12, got '/no/python'" in output
 
 
 @pytest.mark.parametrize(
@@ -385,9 +377,7 @@ def test_dist_test_passes_config_and_checkpoint(ready):
 def test_several_machines_are_taken_from_the_environment(ready):
     nodes = {'NNODES': '3', 'NODE_RANK': '2', 'MASTER_ADDR': '10.0.0.1'}
     assert ready.run('tools/dist_train.sh', 'config.py', '8', **nodes)[0] == 0
-    expected = (
-        '--nnodes=3 --node-rank=2 --nproc-per-node=8 --master-addr=10.0.0.1 --master-port=29500'
-    )
+    expected = '--nnodes=3 --node-rank=2 --nproc-per-node=8 --master-addr=10.0.0.1 --master-port=29500'
     assert expected in launched(ready)
 
 
@@ -411,9 +401,7 @@ def test_without_an_environment_the_active_python_is_used(checkout):
 def test_slurm_train_asks_for_what_the_environment_says(ready, settings, expected):
     ready.add_program('srun', '#!/bin/bash\nprintf "%s\\n" "srun $*" >>"$CALLS"\n')
     settings = settings | {'SRUN_ARGS': '--quotatype=spot --time=10'}
-    status, output = ready.run(
-        'tools/slurm_train.sh', 'part', 'job', 'config.py', '--amp', **settings
-    )
+    status, output = ready.run('tools/slurm_train.sh', 'part', 'job', 'config.py', '--amp', **settings)
     assert status == 0, output
     (call,) = ready.calls('srun')
     assert call == (

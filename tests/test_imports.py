@@ -113,9 +113,7 @@ def heavy_modules_after(statement: str, path: str = '') -> set[str]:
     code = f'{statement}; import sys; print(*sys.modules)'
     environment = os.environ | {'PYTHONPATH': path}
     command = [sys.executable, '-c', code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     heavy = re.compile(r'(torch|torchvision|numpy|mmengine|mmcv|mmpretrain|mmseg|mmdet)(\.|$)')
     return {name for name in done.stdout.split() if heavy.match(name)}
 

@@ -26,12 +26,16 @@ encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, 
 if side == 'simclr':
     side_checkpoint = f'{work_root}/resnet10_omniglot_side_{side_classes}/final.pth'
     side_options = dict(side_classes=side_classes)
-    prerequisites.insert(1, dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options))
+    prerequisites.insert(
+        1, dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options)
+    )
     encoders['side'] = dict(encoder, checkpoint=side_checkpoint)
 elif side == 'shared':
     side_checkpoint = f'{work_root}/resnet10_omniglot_side_shared_{setting}_{side_classes}/final.pth'
     side_options = dict(setting=setting, side_classes=side_classes)
-    prerequisites.insert(1, dict(config='resnet10_omniglot_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options))
+    prerequisites.insert(
+        1, dict(config='resnet10_omniglot_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options)
+    )
     encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
 
 model = dict(_base_.transform, encoders=encoders)

@@ -31,9 +31,7 @@ def set_square_limits(panels: list[Axes], points: Tensor) -> None:
         axes.locator_params(nbins=5)
 
 
-def scatter_classes(
-    figure: Figure, panels: dict[str, Axes], points: dict[str, Tensor], labels: Tensor
-) -> None:
+def scatter_classes(figure: Figure, panels: dict[str, Axes], points: dict[str, Tensor], labels: Tensor) -> None:
     """Draw points (N, 2) of every panel; a legend for up to ten classes, else a colour bar."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable

@@ -54,9 +54,7 @@ def plot_compatibility_bars(metrics: Mapping[str, float], path: str | Path) -> P
     axes.margins(y=0.1)
     axes.spines[['top', 'right']].set_visible(False)
     gains = ', '.join(
-        f'{score_title(name)} {100 * gain:.1f} %'
-        for name, gain in scores.gains.items()
-        if not math.isnan(gain)
+        f'{score_title(name)} {100 * gain:.1f} %' for name, gain in scores.gains.items() if not math.isnan(gain)
     )
     axes.set_title(f'Update gain: {gains or "not measured"}')
     figure.legend(loc='outside lower center', ncols=len(names), frameon=False)
@@ -102,10 +100,7 @@ def plot_embedding_projection(
     chosen = torch.randperm(len(labels), generator=generator)[:max_points]
     drawn = {role: _choose(embeddings[role], chosen, role) for role in _PANELS}
     bases = {role: _principal_axes(drawn[role]) for role in ('old', 'new')}
-    points = {
-        role: (drawn[role] - bases[space][0]) @ bases[space][1]
-        for role, (_, space) in _PANELS.items()
-    }
+    points = {role: (drawn[role] - bases[space][0]) @ bases[space][1] for role, (_, space) in _PANELS.items()}
 
     figure = Figure(figsize=(13, 5), layout=ConstrainedLayoutEngine(compress=True, w_pad=0.1))
     panels = dict(zip(_PANELS, figure.subplots(1, len(_PANELS)), strict=True))
@@ -118,9 +113,7 @@ def plot_embedding_projection(
     shared = [panels['upgraded'], panels['new']]
     set_square_limits(shared, torch.cat([points['upgraded'], points['new']]))
     scatter_classes(figure, panels, points, labels.cpu()[chosen])
-    how_many = (
-        f'{len(labels)}' if len(chosen) == len(labels) else f'{len(chosen)} of {len(labels)}'
-    )
+    how_many = f'{len(labels)}' if len(chosen) == len(labels) else f'{len(chosen)} of {len(labels)}'
     figure.suptitle(f'The same {how_many} images before and after the upgrade, coloured by class')
     return save_png(figure, path)
 
@@ -131,9 +124,7 @@ def _check_embeddings(embeddings: Mapping[str, Tensor], labels: Tensor) -> None:
             raise KeyError(f'`embeddings` must have the role {role!r}, got {sorted(embeddings)!r}')
     shapes = {role: tuple(embeddings[role].shape) for role in _PANELS}
     if any(len(shape) != 2 or shape[0] != len(labels) for shape in shapes.values()):
-        raise ValueError(
-            f'`embeddings` must have a row for each of the {len(labels)} labels, got {shapes!r}'
-        )
+        raise ValueError(f'`embeddings` must have a row for each of the {len(labels)} labels, got {shapes!r}')
     if len(labels) == 0:
         raise ValueError('`labels` must have at least one row, got 0')
     if shapes['upgraded'] != shapes['new']:

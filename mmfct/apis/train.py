@@ -61,9 +61,7 @@ def _prepare(config: Config, options: TrainingOptions, with_prerequisites: bool)
         entry_options = {**inherited, **entry.get('cfg_options', {})}
         stage = load_config(path, entry_options)
         checkpoint = Path(entry['checkpoint'])
-        stage_options = replace(
-            options, work_dir=str(checkpoint.parent), resume='auto', cfg_options=entry_options
-        )
+        stage_options = replace(options, work_dir=str(checkpoint.parent), resume='auto', cfg_options=entry_options)
         stage_options.apply(stage)
         record = TrainingRecord(checkpoint.parent, stage)
         if record.is_finished():

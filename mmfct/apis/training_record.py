@@ -15,7 +15,15 @@ from mmengine.runner import Runner
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
 # The entries that decide which weights come out; workers, intervals and folders may change between runs.
-_DECISIVE = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks', 'randomness')
+_DECISIVE = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+    'randomness',
+)
 _INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
 
 
@@ -76,7 +84,9 @@ class TrainingRecord:
         if not record.is_file():
             return
         found = json.loads(record.read_text())
-        differing = [difference for key in _DECISIVE for difference in _differences(found.get(key), self.content[key], key)]
+        differing = [
+            difference for key in _DECISIVE for difference in _differences(found.get(key), self.content[key], key)
+        ]
         if differing:
             raise ValueError(
                 f'{str(self.folder)!r} holds a training of another config, which differs in {differing[0]}'

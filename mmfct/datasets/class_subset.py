@@ -43,21 +43,16 @@ class ClassSubset:
     ) -> None:
         if (num_classes is None) == (classes is None):
             raise ValueError(
-                'exactly one of `num_classes` and `classes` must be given, '
-                f'got {num_classes!r} and {classes!r}'
+                f'exactly one of `num_classes` and `classes` must be given, got {num_classes!r} and {classes!r}'
             )
         if num_classes is not None and num_classes < 1:
             raise ValueError(f'`num_classes` must be at least 1, got {num_classes!r}')
         if classes is not None and (isinstance(classes, str) or len(classes) == 0):
-            raise ValueError(
-                f'`classes` must be a non-empty sequence of labels or names, got {classes!r}'
-            )
+            raise ValueError(f'`classes` must be a non-empty sequence of labels or names, got {classes!r}')
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         elif not hasattr(dataset, 'get_data_info'):
-            raise TypeError(
-                f'`dataset` must be a config or an mmengine data set, got {type(dataset)}'
-            )
+            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
         self.dataset = dataset
         self.num_classes = num_classes
         self.classes = classes
@@ -79,9 +74,7 @@ class ClassSubset:
         kept = self._kept_labels(labels)
         empty = sorted(set(kept) - set(labels.tolist()))
         if empty:
-            raise ValueError(
-                f'`dataset` must have images of every class to keep, got none with label {empty}'
-            )
+            raise ValueError(f'`dataset` must have images of every class to keep, got none with label {empty}')
         self._indices = np.flatnonzero(np.isin(labels, kept))
         self._labels = labels[self._indices]
         self._fully_initialized = True

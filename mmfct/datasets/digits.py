@@ -82,9 +82,7 @@ class Digits(BaseDataset):
         try:
             from sklearn.datasets import load_digits
         except ImportError as error:
-            raise ImportError(
-                'mmfct.Digits needs scikit-learn: pip install scikit-learn'
-            ) from error
+            raise ImportError('mmfct.Digits needs scikit-learn: pip install scikit-learn') from error
 
         digits = load_digits()
         size = (self.image_size, self.image_size)
@@ -117,8 +115,7 @@ class Digits(BaseDataset):
             num_test = round(len(members) * self.test_fraction)
             if not 0 < num_test < len(members):
                 raise ValueError(
-                    '`test_fraction` must leave an image of every digit in both splits, '
-                    f'got {self.test_fraction!r}'
+                    f'`test_fraction` must leave an image of every digit in both splits, got {self.test_fraction!r}'
                 )
             in_test[members[:num_test]] = True
         return np.flatnonzero(in_test == (self.split == 'test'))

@@ -75,9 +75,7 @@ class EmbeddingTable(Dataset):
     def __getitem__(self, index: int) -> dict:
         """Return ``inputs`` (role -> (D,)) and ``data_samples`` (``gt_label``, ``sample_idx``) of one image."""
         batch = self.__getitems__([index])
-        return {
-            part: {name: value[0] for name, value in columns.items()} for part, columns in batch.items()
-        }
+        return {part: {name: value[0] for name, value in columns.items()} for part, columns in batch.items()}
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, dict[str, Tensor]]:
         """Return a whole batch at once: ``inputs`` (role -> (B, D)) and ``data_samples`` (name -> (B,))."""

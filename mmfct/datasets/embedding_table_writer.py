@@ -155,7 +155,9 @@ def _remove_stale(path: Path, description: str) -> None:
     else:
         found = GalleryWriter.read_metadata(path).get('fingerprint')
     if found != description:
-        print_log(f'The embedding table {str(path)!r} was made from other weights or settings: making it anew', 'current')
+        print_log(
+            f'The embedding table {str(path)!r} was made from other weights or settings: making it anew', 'current'
+        )
         shutil.rmtree(path)
 
 

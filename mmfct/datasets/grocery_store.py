@@ -13,10 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmfct.registry import DATASETS
 
 _SPLITS = ('train', 'val', 'test')
-_SOURCE = (
-    'the Grocery Store data set (in the folder `dataset` of the project '
-    'marcusklasson/GroceryStoreDataset)'
-)
+_SOURCE = 'the Grocery Store data set (in the folder `dataset` of the project marcusklasson/GroceryStoreDataset)'
 
 
 @DATASETS.register_module()
@@ -70,9 +67,7 @@ class GroceryStore(BaseDataset):
     ) -> None:
         splits = (split,) if isinstance(split, str) else tuple(split)
         if not splits or len(set(splits)) < len(splits) or not set(splits) <= set(_SPLITS):
-            raise ValueError(
-                f'`split` must be one of {_SPLITS} or a sequence of different ones, got {split!r}'
-            )
+            raise ValueError(f'`split` must be one of {_SPLITS} or a sequence of different ones, got {split!r}')
         if labels not in ('fine', 'coarse'):
             raise ValueError(f"`labels` must be 'fine' or 'coarse', got {labels!r}")
         if image_size < 1:
@@ -127,9 +122,7 @@ class GroceryStore(BaseDataset):
         """Return the lines of a text file of the data set that are not blank."""
         path = Path(self.data_root).expanduser() / name
         if not path.is_file():
-            raise FileNotFoundError(
-                f'`data_root` must hold {name}, {content}, of {_SOURCE}; {path} does not exist'
-            )
+            raise FileNotFoundError(f'`data_root` must hold {name}, {content}, of {_SOURCE}; {path} does not exist')
         return [line for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
 
     def _read_class_names(self) -> tuple[str, ...]:
@@ -146,8 +139,7 @@ class GroceryStore(BaseDataset):
                 ) from error
         if not names or sorted(names) != list(range(len(names))):
             raise ValueError(
-                'classes.csv in `data_root` must number the classes from 0 without a gap, '
-                f'got {sorted(names)}'
+                f'classes.csv in `data_root` must number the classes from 0 without a gap, got {sorted(names)}'
             )
         return tuple(names[label] for label in range(len(names)))
 
@@ -160,8 +152,7 @@ class GroceryStore(BaseDataset):
                 label = int(coarse if self.labels == 'coarse' else fine)
             except ValueError as error:
                 raise ValueError(
-                    f'{split}.txt in `data_root` must have lines `path, fine, coarse`, '
-                    f'got {line!r}'
+                    f'{split}.txt in `data_root` must have lines `path, fine, coarse`, got {line!r}'
                 ) from error
             if not 0 <= label < num_classes:
                 raise ValueError(
@@ -201,8 +192,7 @@ class GroceryStore(BaseDataset):
         img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if img is None:
             raise ValueError(
-                f'{path} in `data_root` is not a readable image; get the file again, '
-                f'got {self.data_root!r}'
+                f'{path} in `data_root` is not a readable image; get the file again, got {self.data_root!r}'
             )
         height, width = img.shape[:2]
         scale = self.image_size / min(height, width)

@@ -16,9 +16,7 @@ from mmfct.registry import DATASETS
 
 _NUM_DRAWERS = 20
 # <archive>/<Alphabet>/characterNN/<id>_<drawer>.png
-_MEMBER = re.compile(
-    r'[^/]+/(?P<path>(?P<character>(?P<alphabet>[^/]+)/[^/]+)/\d+_(?P<drawer>\d+)\.png)'
-)
+_MEMBER = re.compile(r'[^/]+/(?P<path>(?P<character>(?P<alphabet>[^/]+)/[^/]+)/\d+_(?P<drawer>\d+)\.png)')
 
 
 @DATASETS.register_module()
@@ -72,8 +70,7 @@ class Omniglot(BaseDataset):
     ) -> None:
         if len(drawers) != 2 or not 1 <= drawers[0] <= drawers[1] <= _NUM_DRAWERS:
             raise ValueError(
-                '`drawers` must be (first, last) with '
-                f'1 <= first <= last <= {_NUM_DRAWERS}, got {drawers!r}'
+                f'`drawers` must be (first, last) with 1 <= first <= last <= {_NUM_DRAWERS}, got {drawers!r}'
             )
         if labels not in ('character', 'alphabet'):
             raise ValueError(f"`labels` must be 'character' or 'alphabet', got {labels!r}")
@@ -106,8 +103,7 @@ class Omniglot(BaseDataset):
                 self._load_archive(archive, names, images)
             except (zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(
-                    f'{archive}.zip in `data_root` is damaged ({error}); get the file again, '
-                    f'got {self.data_root!r}'
+                    f'{archive}.zip in `data_root` is damaged ({error}); get the file again, got {self.data_root!r}'
                 ) from error
         if not images:
             raise ValueError(
@@ -134,9 +130,7 @@ class Omniglot(BaseDataset):
         """Return the label of image ``idx`` as a list, as mmengine's samplers ask for it."""
         return [self.get_data_info(idx)['gt_label']]
 
-    def _load_archive(
-        self, archive: str, names: set[str], images: dict[tuple[str, str], np.ndarray]
-    ) -> None:
+    def _load_archive(self, archive: str, names: set[str], images: dict[tuple[str, str], np.ndarray]) -> None:
         """Add the class names and the kept images, by (class name, path), of one archive."""
         first, last = self.drawers
         for member, read in self._iter_members(archive):
@@ -175,8 +169,7 @@ class Omniglot(BaseDataset):
         img = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE) if data else None
         if img is None:
             raise ValueError(
-                f'{member} in `data_root` is not a readable image; get the file again, '
-                f'got {self.data_root!r}'
+                f'{member} in `data_root` is not a readable image; get the file again, got {self.data_root!r}'
             )
         size = (self.image_size, self.image_size)
         return 255 - cv2.resize(img, size, interpolation=cv2.INTER_AREA)[..., None]

@@ -30,9 +30,7 @@ def init_launcher(launcher: str) -> None:
 
 def _init_gloo_from_environment(launcher: str) -> None:
     """Start gloo under slurm or MPI, whose ranks are in other variables than torchrun's."""
-    names = dict(
-        slurm=('SLURM_PROCID', 'SLURM_NTASKS'), mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE')
-    )
+    names = dict(slurm=('SLURM_PROCID', 'SLURM_NTASKS'), mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'))
     if launcher not in names:
         raise ValueError(f"`launcher` must be 'none', 'pytorch', 'slurm' or 'mpi', got {launcher!r}")
     rank, world_size = (int(os.environ[name]) for name in names[launcher])

@@ -50,13 +50,10 @@ def read_scores(metrics: Mapping[str, float]) -> CompatibilityScores:
         prefixes.add(match['prefix'])
     if not pairs:
         raise ValueError(
-            '`metrics` must hold scores of at least one pair of roles, such as '
-            f"'new/new_map', got {sorted(metrics)!r}"
+            f"`metrics` must hold scores of at least one pair of roles, such as 'new/new_map', got {sorted(metrics)!r}"
         )
     if len(prefixes) > 1:
-        raise ValueError(
-            f'`metrics` must hold one evaluation, got several with prefixes {sorted(prefixes)!r}'
-        )
+        raise ValueError(f'`metrics` must hold one evaluation, got several with prefixes {sorted(prefixes)!r}')
     return CompatibilityScores(pairs, gains)
 
 
@@ -121,7 +118,5 @@ def _markdown(rows: list[list[str]]) -> str:
         )
         for row in rows
     ]
-    rule = ' | '.join(
-        '-' * width if i == 0 else '-' * (width - 1) + ':' for i, width in enumerate(widths)
-    )
+    rule = ' | '.join('-' * width if i == 0 else '-' * (width - 1) + ':' for i, width in enumerate(widths))
     return '\n'.join(f'| {line} |' for line in (lines[0], rule, *lines[1:]))

@@ -46,10 +46,7 @@ def score_pairs(
     check_roles(pairs, images.embeddings)
     _check_rows(images)
     sums = torch.stack(
-        [
-            _sum_over_share(images, pair, tuple(topk), distance=distance, chunk_size=chunk_size)
-            for pair in pairs
-        ]
+        [_sum_over_share(images, pair, tuple(topk), distance=distance, chunk_size=chunk_size) for pair in pairs]
     )
     all_reduce(sums)
     names = [*(f'cmc{k}' for k in topk), 'map']
@@ -81,10 +78,7 @@ def check_roles(pairs: Sequence[str], roles: Collection[str]) -> None:
     for pair in pairs:
         for role in pair.split('/'):
             if role not in roles:
-                raise ValueError(
-                    f'`pairs` must be made of the roles in `embeddings`, {sorted(roles)!r}, '
-                    f'got {pair!r}'
-                )
+                raise ValueError(f'`pairs` must be made of the roles in `embeddings`, {sorted(roles)!r}, got {pair!r}')
 
 
 def _sum_over_share(

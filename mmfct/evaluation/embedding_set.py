@@ -27,9 +27,7 @@ class EmbeddingSet:
         return {role: rows.shape[1] for role, rows in self.embeddings.items()}
 
 
-def stack_samples(
-    data_samples: Sequence[Mapping[str, Any]], device: torch.device | None = None
-) -> EmbeddingSet:
+def stack_samples(data_samples: Sequence[Mapping[str, Any]], device: torch.device | None = None) -> EmbeddingSet:
     """Make one block of a batch of data samples.
 
     Args:
@@ -46,10 +44,7 @@ def stack_samples(
         for key in ('embeddings', 'gt_label', 'sample_idx'):
             if key not in sample:
                 raise KeyError(f'a data sample must have `{key}`, got {sorted(sample)!r}')
-    shapes = [
-        {role: tuple(x.shape) for role, x in sample['embeddings'].items()}
-        for sample in data_samples
-    ]
+    shapes = [{role: tuple(x.shape) for role, x in sample['embeddings'].items()} for sample in data_samples]
     for shape in shapes:
         if shape != shapes[0] or any(len(s) != 1 for s in shape.values()):
             raise ValueError(
@@ -60,10 +55,7 @@ def stack_samples(
     for label in labels:
         if label.numel() != 1:
             raise ValueError(f'`gt_label` must be a single class index, got {label.tolist()!r}')
-    embeddings = {
-        role: torch.stack([sample['embeddings'][role] for sample in data_samples])
-        for role in shapes[0]
-    }
+    embeddings = {role: torch.stack([sample['embeddings'][role] for sample in data_samples]) for role in shapes[0]}
     device = device or next((rows.device for rows in embeddings.values()), None)
     return EmbeddingSet(
         # Mixed precision hands over half floats, which do not mix with float in a product.
@@ -78,10 +70,7 @@ def concatenate(blocks: Sequence[EmbeddingSet]) -> EmbeddingSet:
     if len(blocks) == 1:
         return blocks[0]
     return EmbeddingSet(
-        {
-            role: torch.cat([block.embeddings[role] for block in blocks])
-            for role in blocks[0].embeddings
-        },
+        {role: torch.cat([block.embeddings[role] for block in blocks]) for role in blocks[0].embeddings},
         torch.cat([block.labels for block in blocks]),
         torch.cat([block.ids for block in blocks]),
     )

@@ -34,8 +34,7 @@ def gather_over_ranks(local: EmbeddingSet | None, size: int) -> EmbeddingSet:
     for schema in schemas:
         if schema != schemas[0]:
             raise ValueError(
-                '`embeddings` must have the same roles and widths on all ranks, '
-                f'got {schemas[0]!r} and {schema!r}'
+                f'`embeddings` must have the same roles and widths on all ranks, got {schemas[0]!r} and {schema!r}'
             )
     if local is None:
         empty = torch.zeros(0, dtype=torch.long)

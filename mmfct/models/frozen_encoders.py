@@ -64,7 +64,9 @@ class FrozenEncoders(BaseModule):
             embedding = encoder.embed(old_features) if shares_features else encoder(images)
             bad = int((~torch.isfinite(embedding)).any(dim=1).sum())
             if bad:
-                raise ValueError(f'the {role} encoder returned NaN or infinite values for {bad} of {len(images)} images')
+                raise ValueError(
+                    f'the {role} encoder returned NaN or infinite values for {bad} of {len(images)} images'
+                )
             embeddings[role] = embedding
         return embeddings
 

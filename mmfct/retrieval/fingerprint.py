@@ -36,9 +36,7 @@ def fingerprint_state_dict(state_dict: Mapping[str, Tensor]) -> str:
     for name in sorted(state_dict):
         tensor = state_dict[name]
         if not isinstance(tensor, torch.Tensor):
-            raise TypeError(
-                f'`state_dict` must map names to tensors, got {type(tensor).__name__} for {name!r}'
-            )
+            raise TypeError(f'`state_dict` must map names to tensors, got {type(tensor).__name__} for {name!r}')
         if name.rpartition('.')[2] == 'num_batches_tracked':
             continue
         # The header ends with a newline and fixes the number of bytes that follow, so two
@@ -99,6 +97,5 @@ def _check_plain(value: Any, name: str) -> None:
             _check_plain(item, f'{name}[{position}]')
     else:
         raise TypeError(
-            f'`{name}` must be made of dicts, lists, strings, numbers, bools and None, '
-            f'got {type(value).__name__}'
+            f'`{name}` must be made of dicts, lists, strings, numbers, bools and None, got {type(value).__name__}'
         )

@@ -47,10 +47,7 @@ class Gallery:
     @property
     def columns(self) -> dict[str, tuple[str, int | None]]:
         """Dtype and width by name, in the form that :class:`GalleryWriter` takes."""
-        return {
-            name: (column.dtype, column.width)
-            for name, column in self._description.columns.items()
-        }
+        return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -120,9 +117,7 @@ class Gallery:
         column = self._column(name)
         indices = np.asarray(indices)
         if indices.ndim != 1 or indices.dtype.kind not in 'iu':
-            raise ValueError(
-                f'`indices` must be 1-D integers, got {indices.dtype} of shape {indices.shape}'
-            )
+            raise ValueError(f'`indices` must be 1-D integers, got {indices.dtype} of shape {indices.shape}')
         indices = indices.astype(np.int64, copy=False)
         wrong = indices[(indices < 0) | (indices >= len(self))]
         if wrong.size:

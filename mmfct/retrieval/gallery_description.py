@@ -59,20 +59,14 @@ class GalleryDescription:
             ValueError: If an entry is missing or malformed.
         """
         try:
-            columns = {
-                name: (column['dtype'], column['width'])
-                for name, column in entries['columns'].items()
-            }
+            columns = {name: (column['dtype'], column['width']) for name, column in entries['columns'].items()}
             return cls(columns, entries['num_rows'], entries['shard_rows'], entries['metadata'])
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f'the manifest must describe a gallery, got {error!r}') from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries of the manifest that describe the gallery."""
-        columns = {
-            column.name: {'dtype': column.dtype, 'width': column.width}
-            for column in self.columns.values()
-        }
+        columns = {column.name: {'dtype': column.dtype, 'width': column.width} for column in self.columns.values()}
         return {
             'columns': columns,
             'num_rows': self.num_rows,

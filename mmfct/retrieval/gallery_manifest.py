@@ -72,8 +72,7 @@ def list_files(manifest: Mapping[str, Any], description: GalleryDescription) -> 
                 entry = record['files'][column.name]
                 if entry['name'] != column.file_name(shard.index):
                     raise ValueError(
-                        f'a file of the manifest must be called {column.file_name(shard.index)}, '
-                        f'got {entry["name"]!r}'
+                        f'a file of the manifest must be called {column.file_name(shard.index)}, got {entry["name"]!r}'
                     )
                 files.append(ShardFile(column, shard, entry['bytes'], entry['sha256']))
     except (KeyError, TypeError) as error:
@@ -107,8 +106,7 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
     if not (path / MANIFEST).exists():
         if files:
             raise ValueError(
-                f'`path` must be a new folder, an empty one or a gallery, '
-                f'got {str(path)!r} with {reprlib.repr(files)}'
+                f'`path` must be a new folder, an empty one or a gallery, got {str(path)!r} with {reprlib.repr(files)}'
             )
         # Never overwrite: a faster process may even have finished the gallery by now.
         with contextlib.suppress(FileExistsError):
@@ -123,9 +121,7 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
         )
 
 
-def encode_manifest(
-    description: GalleryDescription, shards: list[dict[str, Any]], *, complete: bool
-) -> bytes:
+def encode_manifest(description: GalleryDescription, shards: list[dict[str, Any]], *, complete: bool) -> bytes:
     """Turn a description and the records of its shards into the bytes of a manifest."""
     state = {'format_version': FORMAT_VERSION, 'complete': complete, 'shards': shards}
     return encode_json({**state, **description.to_json()})

@@ -19,9 +19,7 @@ def record_file(folder: Path, shard: Shard) -> Path:
     return folder / f'shard-{shard.index:05d}.json'
 
 
-def write_shard_files(
-    folder: Path, shard: Shard, payloads: Mapping[Column, memoryview]
-) -> dict[str, Any]:
+def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memoryview]) -> dict[str, Any]:
     """Write the files of a shard, then its record.
 
     Args:
@@ -43,9 +41,7 @@ def write_shard_files(
     return record
 
 
-def read_intact_record(
-    folder: Path, shard: Shard, columns: Iterable[Column]
-) -> dict[str, Any] | None:
+def read_intact_record(folder: Path, shard: Shard, columns: Iterable[Column]) -> dict[str, Any] | None:
     """Return the record of a shard if the files are what it says, else ``None``."""
     files = {}
     try:

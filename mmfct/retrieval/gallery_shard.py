@@ -43,16 +43,13 @@ def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
     if array.dtype.kind != dtype.kind or not fits:
         raise ValueError(f'`{column.name}` must be {column.dtype}, got {array.dtype}')
     if array.shape != column.shape(rows):
-        raise ValueError(
-            f'`{column.name}` must have shape {column.shape(rows)}, got {array.shape}'
-        )
+        raise ValueError(f'`{column.name}` must have shape {column.shape(rows)}, got {array.shape}')
     with np.errstate(over='ignore'):  # what is too large becomes infinite, and is refused below
         array = np.ascontiguousarray(array, dtype)
     bad = count_bad_rows(array)
     if bad:
         raise ValueError(
-            f'`{column.name}` must be finite as {column.dtype}, '
-            f'got {bad} rows with NaN or infinite values'
+            f'`{column.name}` must be finite as {column.dtype}, got {bad} rows with NaN or infinite values'
         )
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
@@ -102,8 +99,7 @@ def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
         raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
     if (array.dtype, array.shape) != (column.numpy_dtype, column.shape(rows)):
         raise ValueError(
-            f'{file} must hold {column.dtype} of shape {column.shape(rows)}, '
-            f'got {array.dtype} of shape {array.shape}'
+            f'{file} must hold {column.dtype} of shape {column.shape(rows)}, got {array.dtype} of shape {array.shape}'
         )
     return array
 

@@ -98,14 +98,11 @@ class GalleryWriter:
             raise ValueError(f'`index` must lie in [0, {len(self.shards)}), got {index!r}')
         columns = self._description.columns
         if arrays.keys() != columns.keys():
-            raise ValueError(
-                f'`arrays` must hold the columns {sorted(columns)}, got {sorted(arrays)}'
-            )
+            raise ValueError(f'`arrays` must hold the columns {sorted(columns)}, got {sorted(arrays)}')
         shard = self.shards[index]
         # All columns are checked before the first byte is written.
         payloads = {
-            column: encode_rows(arrays[name], column, shard.stop - shard.start)
-            for name, column in columns.items()
+            column: encode_rows(arrays[name], column, shard.stop - shard.start) for name, column in columns.items()
         }
         self._records.pop(index, None)  # should the disk fill up in the next line
         self._records[index] = write_shard_files(self.path, shard, payloads)

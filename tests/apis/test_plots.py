@@ -101,9 +101,7 @@ def test_points_are_the_principal_components(tmp_path, figures):
     plot_embedding_projection(embeddings, labels, tmp_path / 'projection.png')
     points = figures[0].axes[2].collections[0].get_offsets()
     covariance = np.cov(embeddings['new'].double().numpy().T)
-    np.testing.assert_allclose(
-        np.cov(points.T), np.diag(np.linalg.eigvalsh(covariance)[::-1][:2]), atol=1e-9
-    )
+    np.testing.assert_allclose(np.cov(points.T), np.diag(np.linalg.eigvalsh(covariance)[::-1][:2]), atol=1e-9)
 
 
 def test_sampling_follows_max_points_and_seed(tmp_path, figures):

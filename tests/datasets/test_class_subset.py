@@ -129,9 +129,7 @@ def test_pipeline_that_rejects_everything(test_mode, error, match):
         subset[0]
 
 
-@pytest.mark.parametrize(
-    'options', [{}, dict(num_classes=1, classes=[0]), dict(num_classes=None, classes=None)]
-)
+@pytest.mark.parametrize('options', [{}, dict(num_classes=1, classes=[0]), dict(num_classes=None, classes=None)])
 def test_exactly_one_choice_must_be_given(options):
     with pytest.raises(ValueError, match='exactly one of `num_classes` and `classes`'):
         ClassSubset(Toy(LABELS), **options)
@@ -153,9 +151,7 @@ def test_bad_options(options, match):
         ClassSubset(Toy(LABELS), **options)
 
 
-@pytest.mark.parametrize(
-    'options', [dict(num_classes=3), dict(classes=[0, 1]), dict(classes=['b'])]
-)
+@pytest.mark.parametrize('options', [dict(num_classes=3), dict(classes=[0, 1]), dict(classes=['b'])])
 def test_class_without_images(options):
     with pytest.raises(ValueError, match=r'every class to keep, got none with label \[1\]'):
         ClassSubset(Toy([0, 2, 2], names=['a', 'b', 'c']), **options)

@@ -23,10 +23,7 @@ def test_splits_are_disjoint_complete_and_stratified():
     assert (len(train), len(test)) == (1078, 719)
     assert set(_paths(train)).isdisjoint(_paths(test))
     assert len({*_paths(train), *_paths(test)}) == 1797
-    counts = [
-        np.bincount([dataset.get_cat_ids(i)[0] for i in range(len(dataset))])
-        for dataset in (train, test)
-    ]
+    counts = [np.bincount([dataset.get_cat_ids(i)[0] for i in range(len(dataset))]) for dataset in (train, test)]
     np.testing.assert_allclose(counts[1] / (counts[0] + counts[1]), 0.4, atol=0.005)
     assert train.metainfo['classes'] == tuple('0123456789')
 

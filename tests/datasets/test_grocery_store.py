@@ -31,9 +31,7 @@ Golden,0,Apple,0,/a.jpg
 Granny,1,Apple,0,/b.jpg
 Anjou,2,Pear,1,/c.jpg
 """
-REAL = Path(
-    os.environ.get('MMFCT_DATA', Path(__file__).parents[2] / '../shared/data'), 'grocery-store-128'
-)
+REAL = Path(os.environ.get('MMFCT_DATA', Path(__file__).parents[2] / '../shared/data'), 'grocery-store-128')
 
 
 def _jpeg(seed: int, *, height: int = 60, width: int = 40) -> bytes:
@@ -71,9 +69,7 @@ def test_images_come_in_the_order_of_the_lists(data_root, split):
     expected = {path: fine for name in splits for path, (fine, _) in LISTS[name].items()}
     assert {info['img_path']: info['gt_label'] for info in _infos(dataset)} == expected
     assert [info['img_path'] for info in _infos(dataset)] == list(expected)
-    assert [dataset.get_cat_ids(i) for i in range(len(dataset))] == [
-        [label] for label in expected.values()
-    ]
+    assert [dataset.get_cat_ids(i) for i in range(len(dataset))] == [[label] for label in expected.values()]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +82,7 @@ def test_fine_and_coarse_labels(data_root, labels, classes, expected):
     assert [info['gt_label'] for info in _infos(dataset)] == expected
 
 
-@pytest.mark.parametrize(
-    ('height', 'width', 'shape'), [(60, 40, (30, 20)), (40, 60, (20, 30)), (40, 41, (20, 20))]
-)
+@pytest.mark.parametrize(('height', 'width', 'shape'), [(60, 40, (30, 20)), (40, 60, (20, 30)), (40, 41, (20, 20))])
 def test_shorter_side_is_resized_and_aspect_ratio_kept(data_root, height, width, shape):
     (data_root / 'images.tar').unlink()
     path = data_root / next(iter(LISTS['val']))
@@ -112,9 +106,7 @@ def test_unpacked_images_give_the_same_as_the_tar_file(data_root, tmp_path_facto
             target = unpacked / folder / path
             target.parent.mkdir(parents=True)
             target.write_bytes(tar.extractfile(path).read())
-    pairs = zip(
-        _infos(GroceryStore(str(data_root))), _infos(GroceryStore(str(unpacked))), strict=True
-    )
+    pairs = zip(_infos(GroceryStore(str(data_root))), _infos(GroceryStore(str(unpacked))), strict=True)
     for first, second in pairs:
         np.testing.assert_array_equal(first.pop('img'), second.pop('img'))
         assert first == second
@@ -141,9 +133,7 @@ def test_nothing_is_written(data_root):
 
 def test_options_of_mmengine_reach_the_base_class(data_root):
     options = dict(metainfo=dict(task='shop'), indices=[2, 1], serialize_data=False)
-    dataset = GroceryStore(
-        str(data_root), lazy_init=True, test_mode=True, max_refetch=3, **options
-    )
+    dataset = GroceryStore(str(data_root), lazy_init=True, test_mode=True, max_refetch=3, **options)
     assert not dataset._fully_initialized
     assert [info['gt_label'] for info in _infos(dataset)] == [1, 0]
     assert dataset.metainfo['task'] == 'shop'
@@ -160,9 +150,7 @@ def test_stock_transforms_of_mmpretrain_work(data_root):
         dict(type='PackInputs'),
     ]
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = DATASETS.build(
-            dict(type='mmfct.GroceryStore', data_root=str(data_root), pipeline=pipeline)
-        )
+        dataset = DATASETS.build(dict(type='mmfct.GroceryStore', data_root=str(data_root), pipeline=pipeline))
     item = dataset[0]
     assert item['inputs'].shape == (3, 24, 24)
     assert item['inputs'].dtype == torch.uint8
@@ -188,9 +176,7 @@ def test_bad_options(data_root, options, match):
 @pytest.mark.parametrize('name', ['train.txt', 'classes.csv'])
 def test_missing_file_names_the_path_and_the_source(data_root, name):
     (data_root / name).unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r'Grocery Store data set .*marcusklasson'
-    ) as error:
+    with pytest.raises(FileNotFoundError, match=r'Grocery Store data set .*marcusklasson') as error:
         GroceryStore(str(data_root))
     assert str(data_root / name) in str(error.value)
 

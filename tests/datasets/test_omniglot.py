@@ -57,9 +57,7 @@ def data_root(tmp_path_factory) -> str:
 def test_classes_are_sorted_and_an_alphabet_in_two_archives_is_kept_once(data_root):
     dataset = Omniglot(data_root, drawers=(1, 20))
     assert dataset.metainfo['classes'] == tuple(
-        f'{alphabet}/{character}'
-        for alphabet in ('Balinese', 'Greek', 'Korean')
-        for character in CHARACTERS
+        f'{alphabet}/{character}' for alphabet in ('Balinese', 'Greek', 'Korean') for character in CHARACTERS
     )
     assert len(dataset) == 6 * len(DRAWERS)
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
@@ -150,9 +148,7 @@ def test_stock_transforms_of_mmpretrain_work(data_root):
         dict(type='PackInputs'),
     ]
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = DATASETS.build(
-            dict(type='mmfct.Omniglot', data_root=data_root, pipeline=pipeline)
-        )
+        dataset = DATASETS.build(dict(type='mmfct.Omniglot', data_root=data_root, pipeline=pipeline))
     item = dataset[4]
     assert item['inputs'].shape == (1, 28, 28)
     assert item['inputs'].dtype == torch.uint8

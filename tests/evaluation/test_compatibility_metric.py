@@ -47,9 +47,7 @@ def expected(samples: list[dict], query: str, gallery: str, **options: object) -
     ids = torch.tensor([sample['sample_idx'] for sample in samples])
     labels = torch.cat([sample['gt_label'] for sample in samples])
     rows = {r: torch.stack([sample['embeddings'][r] for sample in samples]) for r in ROLES}
-    return retrieval_metrics(
-        rows[query], rows[gallery], labels, labels, query_ids=ids, gallery_ids=ids, **options
-    )
+    return retrieval_metrics(rows[query], rows[gallery], labels, labels, query_ids=ids, gallery_ids=ids, **options)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +69,7 @@ def test_update_gain_is_the_share_of_the_gap():
     results = run(CompatibilityMetric(), make_samples())
     for name in ('cmc1', 'cmc5', 'map'):
         lower, ours, upper = (
-            results[f'compatibility/{pair}_{name}']
-            for pair in ('old/old', 'new/upgraded', 'new/new')
+            results[f'compatibility/{pair}_{name}'] for pair in ('old/old', 'new/upgraded', 'new/new')
         )
         gain = results[f'compatibility/update_gain_{name}']
         assert gain == pytest.approx((ours - lower) / (upper - lower))

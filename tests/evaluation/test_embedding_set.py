@@ -22,9 +22,7 @@ def test_samples_become_one_block_per_role():
 
 
 def test_half_floats_become_floats_and_leave_the_graph():
-    sample = make_sample(
-        1, embeddings={'new': torch.ones(2, dtype=torch.half, requires_grad=True)}
-    )
+    sample = make_sample(1, embeddings={'new': torch.ones(2, dtype=torch.half, requires_grad=True)})
     rows = stack_samples([sample]).embeddings['new']
     assert rows.dtype == torch.float32
     assert not rows.requires_grad

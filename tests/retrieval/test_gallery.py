@@ -22,9 +22,7 @@ def _arrays() -> dict[str, np.ndarray]:
 
 
 def _write(path, *, shard_rows=4):
-    writer = GalleryWriter(
-        path, columns=COLUMNS, num_rows=ROWS, shard_rows=shard_rows, metadata={'distance': 'l2'}
-    )
+    writer = GalleryWriter(path, columns=COLUMNS, num_rows=ROWS, shard_rows=shard_rows, metadata={'distance': 'l2'})
     for index, start, stop in writer.pending():
         rows = {name: array[start:stop] for name, array in _arrays().items()}
         writer.write_shard(index, rows)
@@ -147,9 +145,7 @@ def test_manifest_that_is_no_json_is_refused(content, path):
         Gallery(path)
 
 
-@pytest.mark.parametrize(
-    ('content', 'version'), [('[]', 'None'), ('{}', 'None'), ('{"format_version": 2}', '2')]
-)
+@pytest.mark.parametrize(('content', 'version'), [('[]', 'None'), ('{}', 'None'), ('{"format_version": 2}', '2')])
 def test_other_format_version_is_refused(content, version, path):
     (path / 'manifest.json').write_text(content)
     with pytest.raises(ValueError, match=f'must have `format_version` 1, got {version}'):

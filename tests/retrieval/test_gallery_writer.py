@@ -142,9 +142,7 @@ def test_rank_must_lie_in_the_world(rank, tmp_path):
         _writer(tmp_path).pending(rank=rank, world_size=2)
 
 
-def test_a_process_that_starts_late_does_not_reset_a_finished_gallery(
-    tmp_path, expected, monkeypatch
-):
+def test_a_process_that_starts_late_does_not_reset_a_finished_gallery(tmp_path, expected, monkeypatch):
     path = tmp_path / 'gallery'
 
     def overtaken(*args, **options):

@@ -30,9 +30,7 @@ projector = dict(type='NonLinearNeck', in_channels=embedding_dims, hid_channels=
 simclr = dict(
     type='SimCLR',
     backbone=backbone,
-    neck=dict(
-        type='mmfct.SideInfoNeck', in_channels=embedding_dims, out_channels=embedding_dims, projector=projector
-    ),
+    neck=dict(type='mmfct.SideInfoNeck', in_channels=embedding_dims, out_channels=embedding_dims, projector=projector),
     head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2),
 )
 shared_neck = dict(

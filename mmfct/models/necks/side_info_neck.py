@@ -72,7 +72,9 @@ class SideInfoNeck(BaseModule):
             feats: Maps of shape (B, C_k, H_k, W_k), or one map, or pooled features of shape (B, C).
         """
         maps = feats if isinstance(feats, (tuple, list)) else (feats,)
-        pooled = [maps[index].flatten(2).mean(2) if maps[index].dim() > 2 else maps[index] for index in self.in_indices]
+        pooled = [
+            maps[index].flatten(2).mean(2) if maps[index].dim() > 2 else maps[index] for index in self.in_indices
+        ]
         side_info = self.layers(torch.cat(pooled, dim=1))
         if self.projector is None:
             return (side_info,)
