@@ -11,7 +11,7 @@ seed = 0
 setting = 'half'  # the old model knows: 'half' or a 'tenth' of the characters, or 'coarse' labels (alphabets)
 side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
 side_classes = dict(half=121, tenth=242, coarse=242)[setting]  # characters whose images side-information sees
-num_views = 8
+num_views = 4
 work_root = 'work_dirs'
 work_dir = f'{work_root}/resnet10_omniglot_{setting}_{side}_{side_classes}'
 

@@ -1,6 +1,6 @@
 """Small classifiers: SGD with a one-cycle rate."""
 
-epochs = 40
+epochs = 30
 warmup_epochs = 0.1 * epochs
 learning_rate = 0.8
 

@@ -1,6 +1,6 @@
 """SimCLR for small networks: SGD with a one-cycle rate."""
 
-side_epochs = 60
+side_epochs = 30
 warmup_epochs = 0.1 * side_epochs
 learning_rate = 0.4
 

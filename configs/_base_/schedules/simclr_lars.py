@@ -1,0 +1,28 @@
+"""SimCLR's recipe as in mmpretrain: LARS, batch 4096, 200 epochs."""
+
+side_epochs = 200
+warmup_epochs = 10
+batch_size = 512  # per GPU, for 8 GPUs
+
+optim_wrapper = dict(
+    optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6),
+    paramwise_cfg=dict(
+        custom_keys={
+            'bn': dict(decay_mult=0, lars_exclude=True),
+            'bias': dict(decay_mult=0, lars_exclude=True),
+            'downsample.1': dict(decay_mult=0, lars_exclude=True),
+        }
+    ),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-4, begin=0, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=side_epochs - warmup_epochs,
+        begin=warmup_epochs,
+        end=side_epochs,
+        by_epoch=True,
+    ),
+]
+train_cfg = dict(by_epoch=True, max_epochs=side_epochs)
+auto_scale_lr = dict(base_batch_size=4096)
