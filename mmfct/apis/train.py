@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mmengine import dist
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import RUNNERS, init_default_scope
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.config import config_variables, load_config
@@ -68,9 +67,8 @@ def _prepare(config: Config, options: TrainingOptions, with_prerequisites: bool)
             print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
             continue
         if not with_prerequisites:
-            raise FileNotFoundError(
-                f'checkpoint {str(checkpoint)!r} does not exist; make it with `{_command(path, checkpoint, entry_options)}`'
-            )
+            command = _command(path, checkpoint, entry_options)
+            raise FileNotFoundError(f'checkpoint {str(checkpoint)!r} does not exist; make it with `{command}`')
         _prepare(stage, stage_options, with_prerequisites)
         print_log(f'{entry["config"]}: training in {checkpoint.parent}', 'current')
         _train_stage(stage)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from mmfct.engine.launch import adapt_to_launcher
@@ -47,6 +48,8 @@ class TrainingOptions:
         if self.amp:
             config.optim_wrapper.type = 'AmpOptimWrapper'
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            if config.get('test_cfg') is not None:
+                config.test_cfg.fp16 = True
         if self.auto_scale_lr:
             if 'auto_scale_lr' not in config:
                 raise ValueError(
@@ -60,7 +63,7 @@ class TrainingOptions:
                 self._apply_to_dataloader(config[key])
 
     def _apply_to_dataloader(self, dataloader: dict) -> None:
-        dataloader.setdefault('pin_memory', True)
+        dataloader.setdefault('pin_memory', torch.cuda.is_available())
         dataloader.setdefault('persistent_workers', dataloader.get('num_workers', 0) > 0)
         dataloader.setdefault('collate_fn', dict(type='default_collate'))
         if self.no_pin_memory:

@@ -1,0 +1,81 @@
+"""Test a checkpoint of a config."""
+
+from __future__ import annotations
+
+import copy
+
+import mmengine
+from mmengine.config import Config, ConfigDict
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmfct.apis.config import load_config
+from mmfct.apis.report import write_compatibility_report
+from mmfct.apis.training_options import TrainingOptions
+from mmfct.engine.launch import init_launcher
+from mmfct.models.checkpoint import load_checkpoint
+
+
+def test(
+    filename: str,
+    checkpoint: str,
+    options: TrainingOptions | None = None,
+    *,
+    out: str | None = None,
+    out_item: str = 'pred',
+    show_dir: str | None = None,
+    tta: bool = False,
+) -> dict[str, float]:
+    """Test a checkpoint on the test set of a config.
+
+    Args:
+        filename: Config file.
+        checkpoint: Checkpoint of its model; read with ``weights_only`` first, so that a file with code is refused.
+        options: Options of the command line that also hold for a test.
+        out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
+        out_item: ``'pred'`` or ``'metrics'``.
+        show_dir: Folder for pictures of the predictions, where the config has a ``visualization`` hook.
+        tta: Test with the ``tta_model`` and ``tta_pipeline`` of the config, or with flips for a classifier.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is missing.
+        ValueError: If the checkpoint is unreadable, or the config has no test set or no ``visualization`` hook.
+    """
+    options = options or TrainingOptions()
+    init_launcher(options.launcher)
+    config = load_config(filename, options.cfg_options)
+    if config.get('test_dataloader') is None:
+        raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
+    load_checkpoint(checkpoint)
+    options.apply(config)
+    config.load_from, config.resume = checkpoint, False
+    if show_dir is not None:
+        if 'visualization' not in config.default_hooks:
+            raise ValueError('`--show-dir` needs `default_hooks.visualization` in the config')
+        config.default_hooks.visualization.update(enable=True, out_dir=show_dir)
+    if tta:
+        _use_test_time_augmentation(config)
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    if out is not None and out_item == 'pred':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+    metrics = runner.test()
+    if out is not None and out_item == 'metrics':
+        mmengine.dump(metrics, out)
+    write_compatibility_report(metrics, runner.test_evaluator.metrics, config.work_dir)
+    return metrics
+
+
+def _use_test_time_augmentation(config: Config) -> None:
+    """Wrap the model for test-time augmentation as mmpretrain's tool does, in place."""
+    pipeline = config.test_dataloader.dataset.pipeline
+    if 'tta_pipeline' not in config:
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        config.tta_pipeline = copy.deepcopy(pipeline)
+        config.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
+    tta_model = config.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+    config.model = ConfigDict(**tta_model, module=config.model)
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline

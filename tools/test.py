@@ -1,0 +1,58 @@
+"""Test a checkpoint; for a transformation h it writes the table and pictures of the upgrade.
+
+Example:
+    python tools/test.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line; the options are those of mmpretrain's tool."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of the logs and the report (default: work_dirs/<config name>)')
+    parser.add_argument('--out', help='file for predictions (.pkl) or metrics (.json)')
+    parser.add_argument('--out-item', choices=['pred', 'metrics'], default='pred', help='what goes into --out')
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the test."""
+    require_hosts('mmengine', 'mmcv', 'mmpretrain')
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmfct.apis.test import test
+    from mmfct.apis.training_options import TrainingOptions
+
+    values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
+    test(
+        args.config,
+        args.checkpoint,
+        TrainingOptions(**values),
+        out=args.out,
+        out_item=args.out_item,
+        show_dir=args.show_dir,
+        tta=args.tta,
+    )
+
+
+if __name__ == '__main__':
+    main()
