@@ -20,4 +20,4 @@ train_dataloader = dict(
     dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-randomness = dict(seed=10 * seed + 3)  # every model of a life cycle starts from weights of its own
+randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own

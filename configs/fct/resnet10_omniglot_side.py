@@ -23,4 +23,4 @@ train_dataloader = dict(
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-randomness = dict(seed=seed)
+randomness = dict(seed=10 * seed + 1)  # each stage draws weights of its own

@@ -51,4 +51,4 @@ test_dataloader = dict(
 )
 test_evaluator = dict(type='mmfct.CompatibilityMetric')
 auto_scale_lr = dict(base_batch_size=1024)
-randomness = dict(seed=seed)
+randomness = dict(seed=10 * seed + 4)  # each stage draws weights of its own

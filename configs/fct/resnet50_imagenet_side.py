@@ -22,4 +22,4 @@ train_dataloader = dict(
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-randomness = dict(seed=10 * seed + 1)  # every model of a life cycle starts from weights of its own
+randomness = dict(seed=10 * seed + 1)  # each stage draws weights of its own
