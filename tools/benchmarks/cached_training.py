@@ -1,0 +1,81 @@
+"""Time one epoch of h on cached embeddings against one that sends images through the three frozen encoders.
+
+Both are measured in the same run with the paper's networks (ResNet-50 encoders at 224 pixels, h with 5.7 M
+parameters) on random images: the time does not depend on what the images show. Prints JSON: seconds per image of
+either way, their ratio for an epoch, and the ratio for a whole training, which has to make the table first.
+
+Example:
+    python tools/benchmarks/cached_training.py --images 64 --epochs 80 --views 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from statistics import median
+
+import torch
+from mmengine.registry import init_default_scope
+
+from mmfct.registry import MODELS
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--images', type=int, default=64, help='images of a batch')
+    parser.add_argument('--image-size', type=int, default=224)
+    parser.add_argument('--depth', type=int, default=50, help='depth of the encoders')
+    parser.add_argument('--epochs', type=int, default=80, help='epochs of a whole training')
+    parser.add_argument('--views', type=int, default=8, help='views in the table')
+    parser.add_argument('--repeats', type=int, default=5)
+    args = parser.parse_args()
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+
+    model, optimizer = _transform(args.depth)
+    images = torch.randn(args.images, 3, args.image_size, args.image_size)
+    with torch.no_grad():
+        embeddings = model._embed(images)
+    online, cached = [], []
+    for _ in range(args.repeats):  # in turn, so that a machine that slows down slows both
+        online.append(_step(model, optimizer, images))
+        cached.append(median(_step(model, optimizer, embeddings) for _ in range(20)))
+    online_time, cached_time = median(online) / args.images, median(cached) / args.images
+    table_time = args.views * (online_time - cached_time)
+    training = args.epochs * online_time / (args.epochs * cached_time + table_time)
+    result = dict(
+        online_seconds_per_image=online_time,
+        cached_seconds_per_image=cached_time,
+        epoch_ratio=online_time / cached_time,
+        training_ratio_with_table=training,
+        epochs=args.epochs,
+        views=args.views,
+        threads=torch.get_num_threads(),
+        device='cpu',
+    )
+    print(json.dumps(result, indent=1))
+
+
+def _transform(depth: int) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Build h of the paper with three encoders of random weights."""
+    backbone = dict(type='mmfct.EmbeddingResNet', depth=depth, embedding_dims=128)
+    encoder = dict(backbone=backbone)
+    head = dict(type='mmfct.TransformationHead', old_dims=128, side_dims=128, new_dims=128)
+    encoders = dict(old=encoder, side=encoder, new=encoder)
+    model = MODELS.build(dict(type='mmfct.ForwardTransform', head=head, encoders=encoders))
+    return model, torch.optim.Adam(model.parameters(), lr=5e-4)
+
+
+def _step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor | dict) -> float:
+    """Return the seconds of one training step."""
+    start = time.perf_counter()
+    optimizer.zero_grad()
+    model(inputs, mode='loss')['loss'].backward()
+    optimizer.step()
+    return time.perf_counter() - start
+
+
+if __name__ == '__main__':
+    main()
