@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+from mmfct.retrieval.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,10 +66,7 @@ def save_png(figure: Figure, path: str | Path) -> Path:
     if path.suffix.lower() != '.png':
         raise ValueError(f'`path` must end with .png, got {str(path)!r}')
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        figure.savefig(partial, format='png', dpi=150, bbox_inches='tight')
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    picture = io.BytesIO()
+    figure.savefig(picture, format='png', dpi=150, bbox_inches='tight')
+    write_atomically(path, picture.getbuffer())
     return path

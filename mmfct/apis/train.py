@@ -77,7 +77,7 @@ def _prepare(config: Config, options: TrainingOptions, with_prerequisites: bool)
 def _train_stage(config: Config) -> Runner:
     """Train one config and leave ``final.pth`` in its work directory."""
     record = TrainingRecord(config.work_dir, config)
-    record.start()
+    record.start(resume=config.resume)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     runner.train()
     record.finish(runner)

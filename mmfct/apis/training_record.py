@@ -54,13 +54,17 @@ class TrainingRecord:
         self._check()
         return (self.folder / FINAL_CHECKPOINT).is_file()
 
-    def start(self) -> None:
+    def start(self, *, resume: bool) -> None:
         """Say what is being trained here; an earlier result stops counting as finished.
 
+        Args:
+            resume: Whether the training goes on from what the folder holds; otherwise it replaces that.
+
         Raises:
-            ValueError: If the folder holds another, interrupted training.
+            ValueError: If the training to resume is one of another config.
         """
-        self._check()
+        if resume:
+            self._check()
         dist.barrier()
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)

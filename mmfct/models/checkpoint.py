@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ def _history_statistic(owner: object, name: str) -> object:
     return getattr(owner, name)
 
 
-# What mmengine itself puts into a training checkpoint beside tensors and plain values.
+# What mmengine itself puts into a training checkpoint beside tensors and plain values. numpy 1 and 2 have their two
+# functions in different modules, and either may have written the file.
+_NUMPY_FUNCTIONS = {'_reconstruct': np.zeros(0).__reduce__()[0], 'scalar': np.float64(0).__reduce__()[0]}
 _MMENGINE_GLOBALS = [
     HistoryBuffer,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
+    *((function, f'numpy.core.multiarray.{name}') for name, function in _NUMPY_FUNCTIONS.items()),
+    *((function, f'numpy._core.multiarray.{name}') for name, function in _NUMPY_FUNCTIONS.items()),
     np.ndarray,
     np.dtype,
     (_history_statistic, 'builtins.getattr'),
@@ -49,15 +52,16 @@ def load_checkpoint(path: str | Path) -> dict:
     try:
         with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # damaged bytes raise anything, from EOFError to struct.error
+        if isinstance(error, pickle.UnpicklingError) and _holds_a_pickle(path):
+            raise ValueError(
+                f'checkpoint {str(path)!r} is refused: it holds Python objects beside tensors and plain values, '
+                'and loading those could run code'
+            ) from error
+        # Only its first sentence: torch goes on to advise loading without `weights_only`.
+        reason = str(error).split('. ')[0].splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f'checkpoint {str(path)!r} is refused: it holds Python objects beside tensors and plain values, '
-            'and loading those could run code'
-        ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise ValueError(
-            f'checkpoint {str(path)!r} cannot be read: it is truncated, damaged or no checkpoint '
-            f'({str(error).splitlines()[0] if str(error) else type(error).__name__})'
+            f'checkpoint {str(path)!r} cannot be read: it is truncated, damaged or no checkpoint ({reason})'
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'checkpoint {str(path)!r} must hold a dict, got {type(checkpoint).__name__}')
@@ -73,7 +77,17 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     checkpoint = load_checkpoint(path)
     state_dict = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state_dict, dict):
+        raise ValueError(
+            f'the `state_dict` of checkpoint {str(path)!r} must be a dict, got {type(state_dict).__name__}'
+        )
     odd = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
     if odd:
         raise ValueError(f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}')
     return state_dict
+
+
+def _holds_a_pickle(path: Path) -> bool:
+    """Tell a file that was pickled, by torch or otherwise, from text or other bytes under the wrong name."""
+    with path.open('rb') as file:
+        return zipfile.is_zipfile(path) or file.read(1) == pickle.PROTO

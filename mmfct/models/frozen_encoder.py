@@ -19,7 +19,8 @@ class FrozenEncoder(BaseModule):
         data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises
             images its own way.
         checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used, or
-            ``None`` where the weights come with the backbone (`TorchScriptBackbone`).
+            ``None`` where the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type
+            ``Pretrained``).
         hint: A command that makes the checkpoint, for the message that says it is missing.
 
     Raises:
@@ -39,8 +40,10 @@ class FrozenEncoder(BaseModule):
         super().__init__()
         self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck or dict(type='GlobalAveragePooling'))
-        if checkpoint is not None:
+        self.neck = MODELS.build(neck or dict(type='mmpretrain.GlobalAveragePooling'))
+        if checkpoint is None:
+            self.init_weights()
+        else:
             _load(self, checkpoint, hint)
         self.requires_grad_(False).eval()
 
@@ -50,7 +53,8 @@ class FrozenEncoder(BaseModule):
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Normalise images (B, 3, H, W) and return the maps of the backbone."""
-        images = self.data_preprocessor(dict(inputs=images))['inputs']
+        # Some preprocessors of the hosts unpack exactly these two entries.
+        images = self.data_preprocessor(dict(inputs=images, data_samples=None))['inputs']
         return self.backbone(images)
 
     def forward(self, images: Tensor) -> Tensor:

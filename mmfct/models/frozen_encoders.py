@@ -77,8 +77,8 @@ def _build(encoder: dict) -> nn.Module:
 
 def _check_same_backbone(old: nn.Module, side: nn.Module) -> None:
     """Refuse a neck that was trained on the features of another backbone than the one it will see."""
-    theirs = side.backbone.state_dict()
-    differing = [name for name, value in old.backbone.state_dict().items() if not torch.equal(value, theirs[name])]
+    ours, theirs = old.backbone.state_dict(), side.backbone.state_dict()
+    differing = [name for name in ours if name not in theirs or not torch.equal(ours[name], theirs[name])]
     if differing:
         raise ValueError(
             f'the side-information neck was trained beside another old model: {len(differing)} weights of its '

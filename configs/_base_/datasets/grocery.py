@@ -4,12 +4,12 @@ data_root = 'data/grocery'
 train_split = 'train'
 test_split = 'test'
 num_classes = 81
-image_size = 64
+image_size = 48
 
 normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
-train_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=train_split, image_size=image_size + 8)
-test_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=test_split, image_size=image_size + 8)
+train_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=train_split, image_size=image_size + 6)
+test_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=test_split, image_size=image_size + 6)
 crop_and_flip = [
     dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.3, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),

@@ -42,18 +42,20 @@ def EmbeddingResNet(  # noqa: N802 - a component name in configs, like any other
         A backbone that maps images of shape (B, 3, H, W) to a tuple of maps, the last one of shape (B, D, h, w).
 
     Raises:
-        ValueError: If ``embedding_dims`` or ``blocks_per_stage`` is not positive.
+        ValueError: If ``embedding_dims`` or ``blocks_per_stage`` is not positive, or ``resnet`` is no ResNet.
     """
     if embedding_dims < 1:
         raise ValueError(f'`embedding_dims` must be a positive integer, got {embedding_dims!r}')
     if blocks_per_stage is not None and blocks_per_stage < 1:
         raise ValueError(f'`blocks_per_stage` must be a positive integer or None, got {blocks_per_stage!r}')
     backbone = MODELS.build(dict(type=resnet, depth=depth, **resnet_cfg))
+    if not hasattr(backbone, 'res_layers'):
+        raise ValueError(f'`resnet` must name a ResNet of mmpretrain, got {resnet!r}')
     if blocks_per_stage is not None:
         for name in backbone.res_layers:
             del getattr(backbone, name)[blocks_per_stage:]
     last_block = getattr(backbone, backbone.res_layers[-1])[-1]
-    _narrow(last_block, embedding_dims)
+    _narrow(last_block, embedding_dims, backbone.conv_cfg, backbone.norm_cfg)
     backbone.feat_dim = embedding_dims
     backbone._freeze_stages()  # the new layers of a frozen stage are frozen with it
     backbone.register_load_state_dict_pre_hook(_accept_reference_keys)
@@ -61,19 +63,20 @@ def EmbeddingResNet(  # noqa: N802 - a component name in configs, like any other
     return backbone.to(memory_format=torch.channels_last)
 
 
-def _narrow(block: nn.Module, channels: int) -> None:
+def _narrow(block: nn.Module, channels: int, conv_cfg: dict | None, norm_cfg: dict) -> None:
     """Give a BasicBlock or Bottleneck ``channels`` outputs and a shortcut of its own."""
+    # A host package, and only this component needs it.
+    from mmcv.cnn import build_conv_layer, build_norm_layer
+
     last = 3 if hasattr(block, 'conv3') else 2
     conv = getattr(block, f'conv{last}')
     if conv.out_channels == channels:
         return
-    norm_name = getattr(block, f'norm{last}_name')
-    norm_type = type(getattr(block, norm_name))
-    new_conv = nn.Conv2d(conv.in_channels, channels, conv.kernel_size, conv.stride, conv.padding, bias=False)
-    setattr(block, f'conv{last}', new_conv)
-    setattr(block, norm_name, norm_type(channels))
-    shortcut = nn.Conv2d(block.conv1.in_channels, channels, 1, stride=block.stride, bias=False)
-    block.downsample = nn.Sequential(shortcut, norm_type(channels))
+    layout = dict(kernel_size=conv.kernel_size, stride=conv.stride, padding=conv.padding, bias=False)
+    setattr(block, f'conv{last}', build_conv_layer(conv_cfg, conv.in_channels, channels, **layout))
+    setattr(block, getattr(block, f'norm{last}_name'), build_norm_layer(norm_cfg, channels)[1])
+    shortcut = build_conv_layer(conv_cfg, block.conv1.in_channels, channels, 1, stride=block.stride, bias=False)
+    block.downsample = nn.Sequential(shortcut, build_norm_layer(norm_cfg, channels)[1])
     block.out_channels = channels
 
 

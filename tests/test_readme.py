@@ -1,0 +1,55 @@
+"""What the README files name must exist, and their Python must run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+READMES = sorted([ROOT / 'README.md', *ROOT.glob('configs/*/README.md')])
+
+
+def test_there_are_readmes():
+    assert len(READMES) >= 2
+
+
+@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(readme):
+    for target in re.findall(r'\]\((?!http)([^)#]+)\)', readme.read_text()):
+        assert (readme.parent / target).exists(), target
+
+
+@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_name_existing_tools_and_configs(readme):
+    for path in re.findall(r'\b((?:tools|configs)/[\w/.-]+\.(?:py|sh))\b', readme.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_options_are_variables_of_the_config_they_are_given_to(readme):
+    from mmfct.apis.config import config_variables
+
+    commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', readme.read_text())
+    for config, options in commands:
+        names = {option.split('=')[0] for option in options.split() if '.' not in option.split('=')[0]}
+        assert names <= config_variables(ROOT / config), (config, names)
+
+
+def test_retrieval_metrics_snippet_runs():
+    code = next(block for block in _python_blocks(ROOT / 'README.md') if 'retrieval_metrics(' in block)
+    ids = torch.arange(4)
+    names = dict(query=torch.eye(4), gallery=torch.eye(4), query_labels=ids // 2, gallery_labels=ids // 2, ids=ids)
+    exec(code, names)
+
+
+@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_blocks_compile(readme):
+    for block in _python_blocks(readme):
+        compile(block.replace(', ...)', ')'), str(readme), 'exec')
+
+
+def _python_blocks(readme: Path) -> list[str]:
+    return re.findall(r'```python\n(.*?)```', readme.read_text(), re.S)
