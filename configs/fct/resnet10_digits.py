@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/digits.py',
     '../_base_/models/resnet10_gray.py',
-    '../_base_/schedules/transform_adam.py',
+    '../_base_/schedules/transform_adam_40e.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/grocery.py',
     '../_base_/models/resnet10_rgb.py',
-    '../_base_/schedules/transform_adam.py',
+    '../_base_/schedules/transform_adam_40e.py',
     '../_base_/default_runtime.py',
 ]
 

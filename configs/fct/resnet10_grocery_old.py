@@ -11,6 +11,7 @@ seed = 0
 setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or 'coarse' labels (coarse products)
 labels = 'coarse' if setting == 'coarse' else 'fine'
 num_seen = dict(half=40, tenth=8, coarse=43)[setting]
+repeats = dict(half=1, tenth=5, coarse=1)[setting]  # a tenth of the classes trains as long as a half
 
 model = dict(
     _base_.classifier,
@@ -21,9 +22,13 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=0,
     dataset=dict(
-        type='mmfct.ClassSubset',
-        num_classes=num_seen,
-        dataset=dict(_base_.train_set, labels=labels, pipeline=_base_.train_pipeline),
+        type='RepeatDataset',
+        times=repeats,
+        dataset=dict(
+            type='mmfct.ClassSubset',
+            num_classes=num_seen,
+            dataset=dict(_base_.train_set, labels=labels, pipeline=_base_.train_pipeline),
+        ),
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )

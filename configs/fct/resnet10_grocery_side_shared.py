@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/grocery.py',
     '../_base_/models/resnet10_rgb.py',
-    '../_base_/schedules/simclr_sgd.py',
+    '../_base_/schedules/simclr_neck_sgd.py',
     '../_base_/default_runtime.py',
 ]
 

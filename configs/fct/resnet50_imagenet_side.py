@@ -22,4 +22,5 @@ train_dataloader = dict(
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
+sync_bn = 'torch'  # statistics over the batch of all GPUs
 randomness = dict(seed=10 * seed + 1)  # each stage draws weights of its own

@@ -31,20 +31,30 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
     path = Path(filename)
     if not path.is_file():
         raise FileNotFoundError(f'config {str(filename)!r} does not exist')
-    options = options or {}
-    variables = {key: value for key, value in options.items() if key in config_variables(path)}
-    with tempfile.TemporaryDirectory() as folder:
-        patched = _patched_copy(path.resolve(), variables, Path(folder))
-        config = Config.fromfile(patched)
-    config = Config(config._cfg_dict, cfg_text=config.text, filename=str(path))
-    config.merge_from_dict({key: value for key, value in options.items() if key not in variables})
+    options = dict(options or {})
+    variables = {name: options.pop(name) for name in config_variables(path) if name in options}
+    if variables:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Config.fromfile(_patched_copy(path.absolute(), variables, Path(folder)))
+        config = Config(copy._cfg_dict, cfg_text=copy.text, filename=str(path), env_variables=copy.env_variables)
+    else:
+        config = Config.fromfile(path)
+    if options:
+        config.merge_from_dict(options)
     return config
 
 
 def config_variables(filename: str | Path) -> set[str]:
-    """Return the names of the plain top-level variables (no dicts) that a config and its bases assign."""
-    path = Path(filename).resolve()
-    tree = ast.parse(path.read_text())
+    """Return the names of the plain top-level variables (no dicts) that a config and its bases assign.
+
+    A config that mmengine does not evaluate as text, one in JSON or with ``read_base``, has none.
+    """
+    path = Path(filename).absolute()
+    if path.suffix != '.py' or Config._is_lazy_import(str(path)):
+        return set()
+    copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
+    Config._substitute_predefined_vars(str(path), str(copy))  # {{ fileBasename }} and its like, of the original
+    tree = ast.parse(copy.read_text())
     names = {name for name, node in _assignments(tree) if not isinstance(node.value, (ast.Dict, ast.Call))}
     for base in _bases(tree):
         if '::' not in base:
@@ -54,17 +64,18 @@ def config_variables(filename: str | Path) -> set[str]:
 
 def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
     """Write a copy of a config file, and of its bases, with the assignments of ``variables`` replaced."""
-    tree = ast.parse(path.read_text())
+    copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
+    Config._substitute_predefined_vars(str(path), str(copy))  # {{ fileBasename }} and its like, of the original
+    tree = ast.parse(copy.read_text())
     for name, node in _assignments(tree):
         if name == '_base_':
             bases = [
-                base if '::' in base else _patched_copy((path.parent / base).resolve(), variables, folder)
+                base if '::' in base else _patched_copy(path.parent / base, variables, folder)
                 for base in _bases(tree)
             ]
             node.value = ast.parse(repr(bases), mode='eval').body
         elif name in variables:
             node.value = ast.parse(repr(variables[name]), mode='eval').body
-    copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
     copy.write_text(ast.unparse(tree))
     return str(copy)
 

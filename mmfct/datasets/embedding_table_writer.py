@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import shutil
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmfct.registry import DATASETS, MODELS
-from mmfct.retrieval import Gallery, GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
+from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
+from mmfct.retrieval.gallery_manifest import read_manifest
 
 _SHARD_ROWS = 16384
 
@@ -50,30 +52,35 @@ def write_embedding_table(
         device: Where the encoders run.
 
     Raises:
-        ValueError: If the data set is empty, an encoder returns NaN, or a checkpoint does not fit.
+        ValueError: If the data set is empty, an encoder returns NaN, a checkpoint does not fit, or the folder holds
+            a gallery that is no embedding table.
         FileNotFoundError: If a checkpoint or the data are missing.
     """
+    settings = _plain(dataset)
+    images = DATASETS.build(dataset)
+    if hasattr(images, 'full_init'):
+        images.full_init()
+    if len(images) == 0:
+        raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     network = MODELS.build({'type': 'mmfct.FrozenEncoders', **encoders}).to(device)
     description = fingerprint_json(
         dict(
-            dataset=_plain(dataset),
+            dataset=settings,
+            images=_fingerprint_images(images),
             encoders=_plain({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
             weights=fingerprint_state_dict(network.state_dict()),
             num_views=num_views,
             seed=seed,
         )
     )
-    images = DATASETS.build(dataset)
-    if hasattr(images, 'full_init'):
-        images.full_init()
-    if len(images) == 0:
-        raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     if dist.is_main_process():
         _remove_stale(Path(path), description)
     dist.barrier()
     if is_complete(path):
         return
-    widths = {role: embedding.shape[1] for role, embedding in network(_batch(images, [0], device)[0]).items()}
+    with _seeded(seed):
+        first_image = images[0]['inputs'][None].to(device)
+    widths = {role: embedding.shape[1] for role, embedding in network(first_image).items()}
     writer = GalleryWriter(
         path,
         columns={
@@ -140,31 +147,35 @@ def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.nd
     }
 
 
-def _batch(images: Dataset, indices: list[int], device: str) -> tuple[torch.Tensor, list]:
-    items = [images[index] for index in indices]
-    return torch.stack([item['inputs'] for item in items]).to(device), [item['data_samples'] for item in items]
-
-
 def _remove_stale(path: Path, description: str) -> None:
-    """Remove a table of other weights or settings: it is derived data, and using it would be silently wrong."""
+    """Remove a table of other weights, images or settings: it is derived data, and using it would be silently wrong."""
     manifest = path / 'manifest.json'
     if not manifest.exists():
         return
-    if is_complete(path):
-        found = Gallery(path, verify=False).metadata.get('fingerprint')
-    else:
-        found = GalleryWriter.read_metadata(path).get('fingerprint')
-    if found != description:
+    metadata = read_manifest(path).get('metadata', {})
+    if 'num_views' not in metadata:
+        raise ValueError(f'`path` must be a new folder or an embedding table, got another gallery in {str(path)!r}')
+    if metadata.get('fingerprint') != description:
         print_log(
-            f'The embedding table {str(path)!r} was made from other weights or settings: making it anew', 'current'
+            f'The embedding table {str(path)!r} was made from other weights, images or settings: making it anew',
+            'current',
         )
         shutil.rmtree(path)
 
 
-def _without_checkpoint(encoder: dict | None) -> dict | None:
+def _fingerprint_images(images: Dataset) -> str:
+    """Hash names and labels of all images: a data set may change under an unchanged config."""
+    digest = hashlib.sha256()
+    for index in range(len(images)):
+        info = images.get_data_info(index)
+        digest.update(f'{info.get("img_path")!r} {info.get("gt_label")!r}\n'.encode())
+    return digest.hexdigest()
+
+
+def _without_checkpoint(encoder: object) -> object:
     """Drop what says where weights lie: the weights themselves are part of the fingerprint."""
-    if encoder is None:
-        return None
+    if not isinstance(encoder, dict):
+        return encoder
     return {key: value for key, value in encoder.items() if key not in ('checkpoint', 'hint')}
 
 
@@ -185,6 +196,8 @@ def _seeded(seed: int) -> Iterator[None]:
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        yield
-    random.setstate(state[0])
-    np.random.set_state(state[1])
+        try:
+            yield
+        finally:
+            random.setstate(state[0])
+            np.random.set_state(state[1])

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist
+
+# What starts the ranks, and its variables for rank, number of ranks and rank on the machine.
+_STARTERS = {
+    'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('mpirun', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
 
 
 def init_launcher(launcher: str) -> None:
@@ -17,34 +24,61 @@ def init_launcher(launcher: str) -> None:
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        ValueError: If ``launcher`` is none of these, or did not start this process.
     """
+    if launcher not in ('none', 'pytorch', *_STARTERS):
+        raise ValueError(f"`launcher` must be 'none', 'pytorch', 'slurm' or 'mpi', got {launcher!r}")
     if launcher == 'none' or torch.distributed.is_initialized():
         return
     if torch.cuda.is_available():
         init_dist(launcher, backend='nccl')
-    elif launcher == 'pytorch':
-        torch.distributed.init_process_group('gloo')
-    else:
-        _init_gloo_from_environment(launcher)
+        return
+    if launcher in _STARTERS:
+        _translate_environment(launcher)
+    torch.distributed.init_process_group('gloo')
 
 
-def _init_gloo_from_environment(launcher: str) -> None:
-    """Start gloo under slurm or MPI, whose ranks are in other variables than torchrun's."""
-    names = dict(slurm=('SLURM_PROCID', 'SLURM_NTASKS'), mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'))
-    if launcher not in names:
-        raise ValueError(f"`launcher` must be 'none', 'pytorch', 'slurm' or 'mpi', got {launcher!r}")
-    rank, world_size = (int(os.environ[name]) for name in names[launcher])
-    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+def _translate_environment(launcher: str) -> None:
+    """Set torchrun's variables from those of slurm or MPI; mmengine reads them too."""
+    starter, *names = _STARTERS[launcher]
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise ValueError(
+            f'`launcher={launcher}` needs {", ".join(missing)} in the environment; start the command with `{starter}`'
+        )
+    for name, source in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), names, strict=True):
+        os.environ[name] = os.environ[source]
+    if 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = _first_host() if launcher == 'slurm' else '127.0.0.1'
     os.environ.setdefault('MASTER_PORT', '29500')
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=world_size)
+
+
+def _first_host() -> str:
+    """Name the first machine of a slurm job, where rank 0 runs."""
+    if int(os.environ.get('SLURM_NNODES', '1')) == 1:
+        return '127.0.0.1'
+    command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def adapt_to_launcher(config: Config, launcher: str) -> None:
     """Set what mmengine's Runner needs to know about the launcher, in place.
 
-    Its DDP wrapper would put the model on a GPU that is not there; ``device_ids=None`` leaves it on the CPU.
+    Its DDP wrapper would put the model on a GPU that is not there; ``device_ids=None`` leaves it on the CPU, where
+    torch has no synchronised BN either.
+
+    Args:
+        config: Config of a Runner.
+        launcher: See `init_launcher`.
     """
     config.launcher = launcher
     if launcher != 'none' and not torch.cuda.is_available():
-        config.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
-        config.env_cfg.dist_cfg = dict(backend='gloo')
+        # The Runner's own choice where the config makes none.
+        options = dict(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))
+        wrapper = config.get('model_wrapper_cfg') or dict(options, type='MMDistributedDataParallel')
+        config.model_wrapper_cfg = dict(wrapper, device_ids=None)
+        config.sync_bn = None
+        env_cfg = config.get('env_cfg', {})
+        config.env_cfg = dict(env_cfg, dist_cfg=dict(env_cfg.get('dist_cfg', {}), backend='gloo'))

@@ -54,18 +54,21 @@ class ForwardTransform(BaseModel):
                 list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``.
 
         Raises:
-            ValueError: If ``mode`` is unknown, or images are given without encoders.
+            ValueError: If ``mode`` is unknown, images are given without encoders, or there is no new embedding to
+                learn.
         """
+        if mode not in ('tensor', 'loss', 'predict'):
+            raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
         embeddings = self._embed(inputs)
         old, side = embeddings['old'], embeddings.get('side', embeddings['old'])
         if mode == 'tensor':
             return self.head(old, side)
         if mode == 'loss':
+            if 'new' not in embeddings:
+                raise ValueError(f"the loss needs the embedding 'new' beside the others, got {sorted(embeddings)}")
             return self.head.loss(old, side, embeddings['new'])
-        if mode == 'predict':
-            embeddings = {**embeddings, 'upgraded': self.head(old, side)}
-            return _to_samples(embeddings, data_samples)
-        raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
+        embeddings = {**embeddings, 'upgraded': self.head(old, side)}
+        return _to_samples(embeddings, data_samples)
 
     def _embed(self, inputs: Inputs) -> dict[str, Tensor]:
         """Return embeddings by role; images go through the encoders."""

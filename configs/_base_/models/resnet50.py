@@ -18,7 +18,7 @@ classifier = dict(
 projector = dict(type='NonLinearNeck', in_channels=embedding_dims, hid_channels=2048, out_channels=128, num_layers=2)
 simclr = dict(
     type='SimCLR',
-    backbone=dict(backbone, norm_cfg=dict(type='SyncBN')),
+    backbone=backbone,
     neck=dict(type='mmfct.SideInfoNeck', in_channels=embedding_dims, out_channels=embedding_dims, projector=projector),
     head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.1),
 )

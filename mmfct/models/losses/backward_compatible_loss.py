@@ -39,8 +39,8 @@ class BackwardCompatibleLoss(nn.Module):
     ) -> None:
         super().__init__()
         state_dict = load_state_dict(checkpoint)
-        if key not in state_dict:
-            raise ValueError(f'`key` must be a weight of checkpoint {checkpoint!r}, got {key!r}')
+        if key not in state_dict or state_dict[key].dim() < 2:
+            raise ValueError(f'`key` must name a weight (C, D) of checkpoint {checkpoint!r}, got {key!r}')
         weight = state_dict[key].flatten(1)
         bias = state_dict.get(key.removesuffix('weight') + 'bias')
         if not 0 < num_old_classes <= len(weight):

@@ -56,11 +56,14 @@ class SideInfoNeck(BaseModule):
                 '`in_channels` must name the channels of each map in `in_indices`, '
                 f'got {in_channels!r} for {tuple(in_indices)!r}'
             )
+        if num_layers < 0:
+            raise ValueError(f'`num_layers` must not be negative, got {num_layers!r}')
         if num_layers == 0 and sum(channels) != out_channels:
             raise ValueError(
                 f'`out_channels` must be the sum of `in_channels` ({sum(channels)}) when `num_layers` is 0, '
                 f'got {out_channels!r}'
             )
+        self.in_channels = channels
         self.in_indices = tuple(in_indices)
         self.layers = _perceptron(sum(channels), hidden_channels or 2 * out_channels, out_channels, num_layers)
         self.projector = None if projector is None else MODELS.build(projector)
@@ -70,11 +73,17 @@ class SideInfoNeck(BaseModule):
 
         Args:
             feats: Maps of shape (B, C_k, H_k, W_k), or one map, or pooled features of shape (B, C).
+
+        Raises:
+            ValueError: If the maps do not have ``in_channels`` channels.
         """
         maps = feats if isinstance(feats, (tuple, list)) else (feats,)
         pooled = [
             maps[index].flatten(2).mean(2) if maps[index].dim() > 2 else maps[index] for index in self.in_indices
         ]
+        widths = tuple(features.shape[1] for features in pooled)
+        if widths != self.in_channels:
+            raise ValueError(f'the maps {self.in_indices} must have {self.in_channels} channels, got {widths}')
         side_info = self.layers(torch.cat(pooled, dim=1))
         if self.projector is None:
             return (side_info,)

@@ -1,0 +1,19 @@
+"""SimCLR for a neck on a frozen backbone, which needs half the epochs: SGD with a one-cycle rate."""
+
+side_epochs = 15
+warmup_epochs = 0.1 * side_epochs
+learning_rate = 0.4
+
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        begin=warmup_epochs,
+        T_max=side_epochs - warmup_epochs,
+        end=side_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(by_epoch=True, max_epochs=side_epochs)

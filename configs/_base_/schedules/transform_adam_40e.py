@@ -1,0 +1,20 @@
+"""The recipe of h for small data, half as long as in the paper: Adam, 5 epochs of warm-up, then a cosine, both per epoch; MSE."""
+
+transform_epochs = 40
+warmup_epochs = 5
+
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=5e-4, weight_decay=2**-15))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1 / warmup_epochs, begin=0, end=warmup_epochs, by_epoch=True),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=transform_epochs - warmup_epochs,
+        begin=warmup_epochs,
+        end=transform_epochs,
+        by_epoch=True,
+    ),
+]
+train_cfg = dict(by_epoch=True, max_epochs=transform_epochs)
+test_cfg = dict()
+# The second half of the training sees the running statistics of BN, which then stay as they are.
+custom_hooks = [dict(type='mmfct.EvalModeFromEpochHook', epoch=transform_epochs // 2, module='head')]

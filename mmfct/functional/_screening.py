@@ -1,0 +1,128 @@
+"""A ranker for large problems on the CPU, about as fast as the products themselves.
+
+Sorting costs many times the products, and counting with torch operations writes a matrix per cut. So the loops are
+compiled (numba): one pass over the products of a query sorts them into bins, with a table that the cache holds.
+
+The products are made in float32. Rows that this leaves in doubt, those within the error bound of a cut, are looked
+at again in float64, so the counts are those of the float64 distances, at the price of float32. Where the matches
+are so many that most rows would be in doubt, the products are made in float64.
+"""
+
+from __future__ import annotations
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._ranking import Layout, rounding
+
+# Below this many pairs, sorting takes less time than loading (or compiling) the loops.
+MIN_PAIRS = 20_000_000
+# With more matches than this share of the gallery, float64 products take less time than looking twice.
+MANY_MATCHES = 1 / 32
+# Above this 2-norm, products might overflow in float32.
+MAX_NORM = 1e15
+
+
+@functools.cache
+def load_kernels() -> ModuleType | None:
+    """Import the compiled loops; None where numba is not installed."""
+    try:
+        from . import _screening_kernels
+    except ImportError:
+        return None
+    return _screening_kernels
+
+
+def screening_applies(query: Tensor, gallery: Tensor) -> bool:
+    """Whether the problem is on the CPU, large enough, and numba is there."""
+    large = len(query) * len(gallery) >= MIN_PAIRS
+    return large and query.device.type == 'cpu' and load_kernels() is not None
+
+
+class ScreeningRanker:
+    """Ranks by counting the rows at or below each match; see the module's text and that of ``_ranking``."""
+
+    # Pairs of rows in memory at once, 4 or 8 bytes each.
+    pairs_per_chunk = 10_000_000
+
+    def __init__(self, layout: Layout) -> None:
+        kernels = load_kernels()
+        assert kernels is not None
+        self.kernels = kernels
+        self.layout = layout
+        dtype = _work_dtype(layout)
+        self.query = layout.query.to(dtype).numpy()
+        self.gallery = layout.gallery.to(dtype).numpy()
+        self.terms = layout.offset.numpy(), layout.weight.numpy()
+        self.screen = torch.stack([layout.offset, layout.weight]).to(dtype).numpy()
+        # The floor covers what underflows.
+        error = rounding(dtype, self.query.shape[1], layout.reach) + layout.tolerance
+        error += rounding(dtype, 0, layout.offset.max()) + 1e-30
+        self.error = error.numpy()
+        self.buffer = np.empty((0, len(self.gallery)), self.gallery.dtype)
+        self.workers = torch.get_num_threads()
+        self.pool = ThreadPoolExecutor(self.workers)
+
+    def products(self, rows: slice) -> Tensor:
+        """Products of shape (B, G), in memory that the next call takes again."""
+        query = self.query[rows]
+        if len(self.buffer) < len(query):
+            self.buffer = np.empty((len(query), len(self.gallery)), self.gallery.dtype)
+        # Not with torch, which may be set to lower precision (autocast, TF32, bfloat16): the bound would not hold.
+        return torch.from_numpy(np.matmul(query, self.gallery.T, out=self.buffer[: len(query)]))
+
+    def match_distances(self, products: Tensor, rows: slice) -> Tensor:
+        """Sorted distances of the matches, (B, M)."""
+        start, stop = self.layout.start[rows].numpy(), self.layout.stop[rows].numpy()
+        distances = np.empty((len(start), max((stop - start).max(), 1)))
+
+        def work(part: slice) -> None:
+            self.kernels.match_distances(
+                products.numpy()[part],
+                self.query[rows][part],
+                self.gallery,
+                *self.terms,
+                start[part],
+                stop[part],
+                distances[part],
+            )
+            distances[part].sort(axis=1)
+
+        self._share(work, len(start))
+        return torch.from_numpy(distances)
+
+    def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
+        """Rows other than matches at or below each cut, (B, T)."""
+        counts = np.zeros(cuts.shape, np.int64)
+
+        def work(part: slice) -> None:
+            self.kernels.count(
+                products.numpy()[part],
+                self.query[rows][part],
+                self.gallery,
+                *self.terms,
+                self.screen,
+                cuts.numpy()[part],
+                self.error[rows][part],
+                counts[part],
+            )
+
+        self._share(work, len(cuts))
+        return torch.from_numpy(counts)
+
+    def _share(self, work, size: int) -> None:
+        """Call ``work`` with one slice of range(size) per worker."""
+        edges = np.linspace(0, size, self.workers + 1, dtype=int)
+        list(self.pool.map(work, map(slice, edges[:-1], edges[1:])))
+
+
+def _work_dtype(layout: Layout) -> torch.dtype:
+    """Type of the products."""
+    many = (layout.stop - layout.start).double().mean() > MANY_MATCHES * len(layout.gallery)
+    large = layout.reach.max() > MAX_NORM**2  # TODO
+    return torch.float64 if many or large or layout.query.dtype == torch.float64 else torch.float32

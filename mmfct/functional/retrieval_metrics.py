@@ -1,0 +1,157 @@
+"""CMC and mean average precision of nearest-neighbour retrieval over the full ranking.
+
+Ranking rules, for each query:
+
+- A gallery row with the query's id is left out (identity, never position). Without ids nothing is left out.
+- A match is a gallery row left with the query's label. A query without a match does not count.
+- Average precision is the mean, over the matches, of the precision at each. Rows at equal distance form one group
+  that is entered as a whole, as in scikit-learn's ``average_precision_score``.
+- CMC-k is the probability of a match among the k nearest, rows at equal distance being in random order.
+
+The distances that are compared are float64, whatever the inputs are, and those that differ by no more than the error
+of their computation (about D * 10^-16 of the squared norms) are equal. Hence equal rows are always at equal
+distance, and scores do not depend on the order of the rows, on ``chunk_size``, on the number of threads or on the
+device. Two ways lead to them. Small problems and CUDA tensors are sorted with torch. Large problems on the CPU go
+through compiled loops (numba), in which the ranking costs less than the matrix products; without numba they are
+sorted too. See ``_ranking`` and ``_screening``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._ranking import Layout, Ranks, SortingRanker, rank
+from ._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
+from ._screening import ScreeningRanker, screening_applies
+from .distance import check_distance, check_matrices
+
+
+class QueryScores(NamedTuple):
+    """Scores per query.
+
+    Attributes:
+        cmc: CMC-k for each k asked for, float64 of shape (Q, K); NaN where the query does not count.
+        average_precision: float64 of shape (Q,); NaN where the query does not count.
+        counted: Whether the query has a match, bool of shape (Q,).
+    """
+
+    cmc: Tensor
+    average_precision: Tensor
+    counted: Tensor
+
+
+def retrieval_metrics(
+    query: Tensor,
+    gallery: Tensor,
+    query_labels: Tensor,
+    gallery_labels: Tensor,
+    *,
+    topk: Sequence[int] = (1, 5),
+    distance: str = 'l2',
+    query_ids: Ids | None = None,
+    gallery_ids: Ids | None = None,
+    chunk_size: int | None = None,
+) -> dict[str, float | int]:
+    """Mean CMC and mean average precision over the queries that have a match.
+
+    Args:
+        query: See :func:`query_scores`, as for all arguments.
+        gallery: Embeddings of shape (G, D).
+        query_labels: Labels of shape (Q,).
+        gallery_labels: Labels of shape (G,).
+        topk: The k of CMC-k.
+        distance: ``'l2'``, ``'cosine'`` or ``'inner'``.
+        query_ids: Ids of shape (Q,).
+        gallery_ids: Ids of shape (G,).
+        chunk_size: Queries at a time.
+
+    Returns:
+        ``cmc{k}`` for each k and ``map``, as fractions, and ``num_queries``, the number of queries that counted.
+        Where none did, the fractions are NaN.
+    """
+    scores = query_scores(
+        query,
+        gallery,
+        query_labels,
+        gallery_labels,
+        topk=topk,
+        distance=distance,
+        query_ids=query_ids,
+        gallery_ids=gallery_ids,
+        chunk_size=chunk_size,
+    )
+    cmc = scores.cmc[scores.counted].mean(0).tolist()
+    return {
+        **{f'cmc{k}': share for k, share in zip(topk, cmc, strict=True)},
+        'map': scores.average_precision[scores.counted].mean().item(),
+        'num_queries': int(scores.counted.sum()),
+    }
+
+
+@torch.no_grad()
+def query_scores(
+    query: Tensor,
+    gallery: Tensor,
+    query_labels: Tensor,
+    gallery_labels: Tensor,
+    *,
+    topk: Sequence[int] = (1, 5),
+    distance: str = 'l2',
+    query_ids: Ids | None = None,
+    gallery_ids: Ids | None = None,
+    chunk_size: int | None = None,
+) -> QueryScores:
+    """Score each query by the ranking of the gallery; the rules are in the module's text.
+
+    A query's scores do not depend on the other queries, so several ranks may each take a share of them.
+
+    Args:
+        query: Embeddings of shape (Q, D), any floating type, CPU or CUDA.
+        gallery: Embeddings of shape (G, D).
+        query_labels: Integers of shape (Q,).
+        gallery_labels: Integers of shape (G,).
+        topk: The k of CMC-k, positive.
+        distance: ``'l2'``, ``'cosine'`` or ``'inner'``, see :func:`~mmfct.functional.pairwise_distances`.
+        query_ids: Integers or strings of shape (Q,); a gallery row with the id of the query is left out for it.
+            Given together with ``gallery_ids`` or not at all.
+        gallery_ids: Integers or strings of shape (G,).
+        chunk_size: Number of queries whose distances to the gallery are in memory at once. Without it, as many as
+            take about 160 MB.
+
+    Returns:
+        Scores on the device of ``query``.
+
+    Raises:
+        ValueError: If an argument breaks one of the rules above, or a row is not finite.
+    """
+    check_distance(distance)
+    check_matrices(query, gallery)
+    check_labels('query_labels', query_labels, len(query))
+    check_labels('gallery_labels', gallery_labels, len(gallery))
+    check_counts(topk, chunk_size)
+    ids = encode_ids(query_ids, gallery_ids, len(query), len(gallery))
+    norms = finite_norms('query', query), finite_norms('gallery', gallery)
+
+    # Only CPU and CUDA are sure to have float64.
+    device = query.device if query.is_cuda else torch.device('cpu')
+    query_order, gallery_order = query_labels.argsort(), gallery_labels.argsort()
+    layout = Layout.build(
+        *_take(device, query_order, query, query_labels, norms[0]),
+        *_take(device, gallery_order, gallery, gallery_labels, norms[1]),
+        distance,
+    )
+    own_rows = None
+    if ids is not None:
+        own_rows = OwnRows(*_take(device, query_order, ids[0]), *_take(device, gallery_order, ids[1]))
+    ranker = ScreeningRanker(layout) if screening_applies(layout) else SortingRanker(layout)
+    chunk_size = chunk_size or max(ranker.pairs_per_chunk // len(gallery), 1)
+    chunks = [slice(i, min(i + chunk_size, len(query))) for i in range(0, len(query), chunk_size)]
+    ranks = [rank(ranker, rows, own_rows) for rows in chunks]
+
+    nearest = NearestMatch(*(torch.cat(column) for column in zip(*ranks, strict=True)))
+    place = query_order.argsort()
+    ...
