@@ -14,6 +14,7 @@ model = dict(
     head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
     data_preprocessor=_base_.image_preprocessor,
 )
+optim_wrapper = dict(optimizer=dict(lr=0.2))
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,

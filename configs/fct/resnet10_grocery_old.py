@@ -18,6 +18,7 @@ model = dict(
     head=dict(_base_.classifier.head, num_classes=num_seen),
     data_preprocessor=_base_.image_preprocessor,
 )
+optim_wrapper = dict(optimizer=dict(lr=0.2))
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,

@@ -1,20 +1,21 @@
 """What CMC and average precision need to know of a ranking, and the plain torch way to find it.
 
-A query needs the distances of its own matches and, at each of these, the number of other rows that are as near: no
-order among the others. A *ranker* finds both, a chunk of queries at a time:
+A query needs the distances of its own matches and, at each of these, the number of other rows that are as near; the
+order of the others does not matter. A ranker finds both, for a chunk of queries at a time:
 
-    products(rows)                   (B, G) products of the queries with the gallery; -inf takes a row out
+    products(rows)                   (B, G) products with the gallery; setting one to -inf takes the row out
     match_distances(products, rows)  (B, M) sorted, padded with inf; takes the matches out of the products
-    count(products, rows, cuts)      (B, T) rows left whose distance is at most the cut; cuts ascend
+    count(products, rows, cuts)      (B, T) rows left at or below each cut; cuts ascend
 
 Distances are float64 values of ``offset + weight * product``. Two that differ by no more than `tolerance`, a bound
-of their rounding errors, are a tie. So equal rows tie whatever way BLAS takes to round their products, and no
-result depends on the order of the rows, the chunks, the threads or the device.
+of what rounding can do to them, are tied. So equal rows tie however BLAS rounds their products, which depends on
+the place of a row in the matrix and on the size of the matrix.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -23,17 +24,18 @@ from .distance import ranking_terms
 
 
 class Layout(NamedTuple):
-    """A retrieval problem with query and gallery rows sorted by label, so that matches are contiguous.
+    """A retrieval problem with the rows sorted by label, so that the matches of a query are neighbours.
 
     Attributes:
         query: Embeddings of shape (Q, D).
         gallery: Embeddings of shape (G, D).
-        start: First match of each query, shape (Q,).
+        start: First match of each query in the gallery, shape (Q,).
         stop: One past its last match, shape (Q,).
         offset: Term of the distance, float64 of shape (G,).
         weight: Factor of the product in the distance, negative, float64 of shape (G,).
-        reach: Largest value of ``weight * product``, float64 of shape (Q,).
-        tolerance: Largest difference of two distances that are tied, float64 of shape (Q,).
+        reach: Bound of ``|weight * product|``, float64 of shape (Q,).
+        tolerance: Largest difference between tied distances, float64 of shape (Q,).
+        fits_float32: Whether float32 holds the rows exactly, and their products without overflow.
     """
 
     query: Tensor
@@ -44,23 +46,25 @@ class Layout(NamedTuple):
     weight: Tensor
     reach: Tensor
     tolerance: Tensor
+    fits_float32: bool
 
     @classmethod
     def build(
         cls,
         query: Tensor,
-        gallery: Tensor,
         query_labels: Tensor,
-        gallery_labels: Tensor,
         query_norms: Tensor,
+        gallery: Tensor,
+        gallery_labels: Tensor,
         gallery_norms: Tensor,
         distance: str,
     ) -> Layout:
-        """Lay out rows that are sorted by label already; arguments as the attributes, norms as float64."""
+        """Lay out rows that are sorted by label; norms are float64."""
         offset, weight = ranking_terms(gallery_norms, distance)
         reach = query_norms * (weight.abs() * gallery_norms).max()
-        # Each of two evaluations may be off by this much: a sum of D products, its factor, and the offset.
-        error = rounding(torch.float64, query.shape[1], reach + offset.max())
+        error = rounding_error(torch.float64, query.shape[1], reach + offset.max())
+        norms = torch.cat([query_norms, gallery_norms])
+        in_range = (norms == 0) | (norms > 1e-12) & (norms < 1e12)
         return cls(
             query=query,
             gallery=gallery,
@@ -70,36 +74,84 @@ class Layout(NamedTuple):
             weight=weight,
             reach=reach,
             tolerance=2 * error,
+            fits_float32=torch.float64 not in (query.dtype, gallery.dtype) and bool(in_range.all()),
         )
 
 
+class OwnRows:
+    """The gallery rows to leave out: those with the id of the query.
+
+    Args:
+        query_ids: Integers of shape (Q,), in the order of the layout.
+        gallery_ids: Integers of shape (G,), in the order of the layout.
+    """
+
+    def __init__(self, query_ids: Tensor, gallery_ids: Tensor) -> None:
+        gallery_ids, self.order = gallery_ids.sort()
+        self.start = torch.searchsorted(gallery_ids, query_ids)
+        self.size = torch.searchsorted(gallery_ids, query_ids, right=True) - self.start
+
+    def pairs(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Row in the chunk and row in the gallery of each pair to leave out."""
+        size = self.size[rows]
+        row = torch.repeat_interleave(size)
+        nth = torch.arange(len(row), device=row.device) - (size.cumsum(0) - size)[row]
+        return row, self.order[self.start[rows][row] + nth]
+
+
 class Ranks(NamedTuple):
-    """What is left of the rankings of B queries, each float64 of shape (B,).
+    """What is kept of the rankings of B queries; each float64 of shape (B,).
 
     Attributes:
-        average_precision: NaN for a query without matches.
-        nearer: Rows nearer than the nearest match.
-        tied: Rows as near as the nearest match, itself included.
-        tied_matches: Matches among these.
+        average_precision: NaN without matches.
+        matches: Number of matches.
+        nearer: Number of rows nearer than the nearest match.
+        tied: Number of rows as near as the nearest match, itself included.
+        tied_matches: Number of matches among these.
     """
 
     average_precision: Tensor
+    matches: Tensor
     nearer: Tensor
     tied: Tensor
     tied_matches: Tensor
 
+    def cmc(self, topk: Sequence[int]) -> Tensor:
+        """Probability of a match among the k nearest, ties in random order; float64 of shape (B, K).
 
-def rounding(dtype: torch.dtype, terms: int, size: float | Tensor) -> float | Tensor:
-    """Bound the error of a sum of ``terms`` products, whose absolute sum is at most ``size``, in any order.
+        The places of the tied rows are drawn one after the other, without replacement.
+        """
+        others = self.tied - self.tied_matches
+        miss = torch.ones_like(self.average_precision)
+        hit_at = {}
+        for k in range(1, max(topk) + 1):
+            drawn = k - 1 - self.nearer
+            left = (others - drawn).clamp(min=0) / (self.tied - drawn)
+            miss = torch.where((drawn >= 0) & (drawn < self.tied), miss * left, miss)
+            if k in topk:
+                hit_at[k] = 1 - miss
+        cmc = torch.stack([hit_at[k] for k in topk], dim=1)
+        return cmc.masked_fill_(self.matches[:, None] == 0, torch.nan)
 
-    Higham, Accuracy and Stability of Numerical Algorithms, eq. 3.5; 4 more roundings for what is done to the sum, and
-    2 % for terms of second order (up to 10^5 terms in float32).
-    """
-    return 1.02 * torch.finfo(dtype).eps / 2 * (terms + 4) * size
+
+class Ranker(Protocol):
+    """See the module's text."""
+
+    layout: Layout
+    pairs_per_chunk: int
+
+    def products(self, rows: slice) -> Tensor:
+        """Products of shape (B, G) of a chunk of queries with the gallery."""
+
+    def match_distances(self, products: Tensor, rows: slice) -> Tensor:
+        """Sorted distances of the matches, (B, M)."""
+
+    def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
+        """Number of rows left at or below each cut, (B, T)."""
 
 
 class SortingRanker:
-    """Ranks by sorting the float64 distances; runs on any device."""
+    """Ranks by sorting float64 distances; plain torch, CPU or CUDA."""
 
     # Pairs of rows in memory at once, about 40 bytes each.
     pairs_per_chunk = 4_000_000
@@ -113,48 +165,54 @@ class SortingRanker:
         return self.layout.query[rows].double() @ self.gallery.T
 
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
-        """Sorted distances of the matches, (B, M); ``products`` become the distances of the other rows."""
+        """Sorted distances of the matches, (B, M). Turns the products into the distances of the other rows."""
         distances = products.mul_(self.layout.weight).add_(self.layout.offset)
         start, stop = self.layout.start[rows, None], self.layout.stop[rows, None]
+        column = torch.arange(len(self.gallery), device=distances.device)  # (G,)
         most = max(int((stop - start).max()), 1)
-        column = start + torch.arange(most, device=start.device)  # (B, M)
-        matches = distances.gather(1, column.clamp(max=distances.shape[1] - 1))
-        matches.masked_fill_(column >= stop, torch.inf)
-        column = torch.arange(distances.shape[1], device=start.device)  # (G,)
+        match = start + column[:most]  # (B, M)
+        matches = distances.gather(1, match.clamp(max=len(self.gallery) - 1))
+        matches.masked_fill_(match >= stop, torch.inf)
         distances.masked_fill_((column >= start) & (column < stop), torch.inf)
         return matches.sort(dim=1).values
 
     def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
-        """Rows other than matches at or below each cut, (B, T)."""
+        """Number of rows left at or below each cut, (B, T)."""
         return torch.searchsorted(products.sort(dim=1).values, cuts, right=True)
 
 
-def rank(ranker: SortingRanker, rows: slice, own_matches: tuple[Tensor, Tensor]) -> Ranks:
-    """Rank the gallery for a chunk of queries.
-
-    Args:
-        ranker: The ranker, see the module's text.
-        rows: The chunk.
-        own_matches: Row in the chunk and column of each pair to leave out.
-    """
+def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
+    """Rank the gallery for a chunk of queries."""
     products = ranker.products(rows)
-    products[own_matches] = -torch.inf
+    if own_rows is not None:
+        products[own_rows.pairs(rows)] = -torch.inf
     matches = ranker.match_distances(products, rows)  # (B, M)
     tolerance = ranker.layout.tolerance[rows, None]
 
-    # Ties form groups; each match gets the number of matches up to the end of its group, and the cut there.
-    position = torch.arange(matches.shape[1], device=matches.device).expand_as(matches)
-    apart = torch.nn.functional.pad(matches.diff(dim=1) > tolerance, (0, 1), value=True)
-    group_end = torch.where(apart, position, matches.shape[1]).flip(1).cummin(1).values.flip(1)
-    hits = group_end + 1
-    cuts = torch.cat([matches[:, :1] - tolerance, matches.gather(1, group_end) + tolerance], dim=1)
-    misses = ranker.count(products, rows, cuts)  # (B, 1 + M)
+    # Tied matches form a group: each gets the number of matches up to the end of its group, and the cut there.
+    position = torch.arange(matches.shape[1], device=matches.device)
+    ends = torch.nn.functional.pad(matches.diff(dim=1) > tolerance, (0, 1), value=True)
+    end = torch.where(ends, position, len(position)).flip(1).cummin(1).values.flip(1)
+    cuts = torch.cat([matches[:, :1] - tolerance, matches.gather(1, end) + tolerance], dim=1)
+    hits = (end + 1).double()  # (B, M)
+    misses = ranker.count(products, rows, cuts).double()  # (B, 1 + M)
 
     found = matches.isfinite()
     precision = torch.where(found, hits / (hits + misses[:, 1:]), 0)
+    number = found.sum(1).double()
     return Ranks(
-        average_precision=precision.sum(1) / found.sum(1),
-        nearer=misses[:, 0].double(),
-        tied=(hits[:, 0] + misses[:, 1] - misses[:, 0]).double(),
-        tied_matches=hits[:, 0].double(),
+        average_precision=precision.sum(1) / number,
+        matches=number,
+        nearer=misses[:, 0],
+        tied=hits[:, 0] + misses[:, 1] - misses[:, 0],
+        tied_matches=hits[:, 0],
     )
+
+
+def rounding_error(dtype: torch.dtype, terms: int, size: Tensor) -> Tensor:
+    """Bound the error of a sum of ``terms`` products with absolute values that add up to ``size``, in any order.
+
+    Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, with four more roundings for what is
+    done to the sum, and 2 % for terms of second order (enough for 10^5 terms in float32).
+    """
+    return 1.02 * torch.finfo(dtype).eps / 2 * (terms + 4) * size

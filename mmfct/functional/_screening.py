@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, rounding
+from ._ranking import Layout, rounding_error
 
 # Below this many pairs, sorting takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
 # With more matches than this share of the gallery, float64 products take less time than looking twice.
 MANY_MATCHES = 1 / 32
-# Above this 2-norm, products might overflow in float32.
-MAX_NORM = 1e15
 
 
 @functools.cache
@@ -38,10 +36,10 @@ def load_kernels() -> ModuleType | None:
     return _screening_kernels
 
 
-def screening_applies(query: Tensor, gallery: Tensor) -> bool:
-    """Whether the problem is on the CPU, large enough, and numba is there."""
-    large = len(query) * len(gallery) >= MIN_PAIRS
-    return large and query.device.type == 'cpu' and load_kernels() is not None
+def screening_applies(layout: Layout) -> bool:
+    """Whether the problem is large and on the CPU, and numba is there."""
+    pairs = len(layout.query) * len(layout.gallery)
+    return pairs >= MIN_PAIRS and not layout.query.is_cuda and load_kernels() is not None
 
 
 class ScreeningRanker:
@@ -60,10 +58,10 @@ class ScreeningRanker:
         self.gallery = layout.gallery.to(dtype).numpy()
         self.terms = layout.offset.numpy(), layout.weight.numpy()
         self.screen = torch.stack([layout.offset, layout.weight]).to(dtype).numpy()
-        # The floor covers what underflows.
-        error = rounding(dtype, self.query.shape[1], layout.reach) + layout.tolerance
-        error += rounding(dtype, 0, layout.offset.max()) + 1e-30
-        self.error = error.numpy()
+        error = rounding_error(dtype, self.query.shape[1], layout.reach)
+        error += rounding_error(dtype, 0, layout.offset.max()) + layout.tolerance
+        # The least value covers what underflows.
+        self.error = error.clamp(min=1e-30).numpy()
         self.buffer = np.empty((0, len(self.gallery)), self.gallery.dtype)
         self.workers = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(self.workers)
@@ -124,5 +122,4 @@ class ScreeningRanker:
 def _work_dtype(layout: Layout) -> torch.dtype:
     """Type of the products."""
     many = (layout.stop - layout.start).double().mean() > MANY_MATCHES * len(layout.gallery)
-    large = layout.reach.max() > MAX_NORM**2  # TODO
-    return torch.float64 if many or large or layout.query.dtype == torch.float64 else torch.float32
+    return torch.float64 if many or not layout.fits_float32 else torch.float32

@@ -104,8 +104,8 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
     """
     bins = np.empty(BLOCK, np.uint32)
     histogram = np.empty(BINS + SPILL, np.int32)
-    bin_start = np.empty(BINS, np.uint32)
-    bin_stop = np.empty(BINS, np.uint32)
+    bin_start = np.empty(BINS, np.int64)
+    bin_stop = np.empty(BINS, np.int64)
     close = np.empty(products.shape[1], np.uint32)
     edge = np.empty(2, products.dtype)
     for i in range(products.shape[0]):

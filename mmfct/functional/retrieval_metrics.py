@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, Ranks, SortingRanker, rank
+from ._ranking import Layout, OwnRows, Ranks, SortingRanker, rank
 from ._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
 from ._screening import ScreeningRanker, screening_applies
 from .distance import check_distance, check_matrices
@@ -134,24 +134,33 @@ def query_scores(
     check_labels('gallery_labels', gallery_labels, len(gallery))
     check_counts(topk, chunk_size)
     ids = encode_ids(query_ids, gallery_ids, len(query), len(gallery))
-    norms = finite_norms('query', query), finite_norms('gallery', gallery)
 
     # Only CPU and CUDA are sure to have float64.
-    device = query.device if query.is_cuda else torch.device('cpu')
-    query_order, gallery_order = query_labels.argsort(), gallery_labels.argsort()
+    device = query.device
+    worker = device if query.is_cuda else torch.device('cpu')
+    query, gallery = query.to(worker), gallery.to(worker)
+    query_labels, query_order = query_labels.to(worker).sort()
+    gallery_labels, gallery_order = gallery_labels.to(worker).sort()
+    query_norms, gallery_norms = finite_norms('query', query), finite_norms('gallery', gallery)
     layout = Layout.build(
-        *_take(device, query_order, query, query_labels, norms[0]),
-        *_take(device, gallery_order, gallery, gallery_labels, norms[1]),
+        query[query_order],
+        query_labels,
+        query_norms[query_order],
+        gallery[gallery_order],
+        gallery_labels,
+        gallery_norms[gallery_order],
         distance,
     )
     own_rows = None
     if ids is not None:
-        own_rows = OwnRows(*_take(device, query_order, ids[0]), *_take(device, gallery_order, ids[1]))
+        query_codes, gallery_codes = ids[0].to(worker), ids[1].to(worker)
+        own_rows = OwnRows(query_codes[query_order], gallery_codes[gallery_order])
+
     ranker = ScreeningRanker(layout) if screening_applies(layout) else SortingRanker(layout)
     chunk_size = chunk_size or max(ranker.pairs_per_chunk // len(gallery), 1)
-    chunks = [slice(i, min(i + chunk_size, len(query))) for i in range(0, len(query), chunk_size)]
-    ranks = [rank(ranker, rows, own_rows) for rows in chunks]
-
-    nearest = NearestMatch(*(torch.cat(column) for column in zip(*ranks, strict=True)))
+    starts = range(0, len(query), chunk_size)
+    chunks = [rank(ranker, slice(i, min(i + chunk_size, len(query))), own_rows) for i in starts]
+    # Back into the order of the caller.
     place = query_order.argsort()
-    ...
+    ranks = Ranks(*(torch.cat(column)[place].to(device) for column in zip(*chunks, strict=True)))
+    return QueryScores(ranks.cmc(topk), ranks.average_precision, ranks.matches > 0)
