@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 os.environ.setdefault('MPLBACKEND', 'Agg')
@@ -51,3 +53,31 @@ def close_files(loggers) -> None:
         for handler in list(logger.handlers):
             handler.close()
             logger.removeHandler(handler)
+
+
+@pytest.fixture(scope='session')
+def plain_config_text():
+    """Spare mmengine's formatting of config text, which takes longer than a tiny training."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory, plain_config_text) -> SimpleNamespace:
+    """FCT's whole life cycle on the digits, made tiny: for tests that read what it leaves and change nothing.
+
+    ``config`` is the file, ``root`` the folder of all trainings, ``cfg_options`` the options and ``metrics`` what
+    `train` returned.
+    """
+    from mmfct.apis.train import train
+    from mmfct.apis.training_options import TrainingOptions
+
+    config = str(Path(__file__).parents[1] / 'configs/fct/resnet10_digits.py')
+    root = tmp_path_factory.mktemp('digits')
+    cfg_options = dict(
+        epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1, image_size=8, work_root=str(root)
+    )
+    metrics = train(config, TrainingOptions(cfg_options=cfg_options))
+    return SimpleNamespace(config=config, root=root, cfg_options=cfg_options, metrics=metrics)

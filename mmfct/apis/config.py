@@ -52,9 +52,7 @@ def config_variables(filename: str | Path) -> set[str]:
     path = Path(filename).absolute()
     if path.suffix != '.py' or Config._is_lazy_import(str(path)):
         return set()
-    copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
-    Config._substitute_predefined_vars(str(path), str(copy))  # {{ fileBasename }} and its like, of the original
-    tree = ast.parse(copy.read_text())
+    tree = ast.parse(path.read_text())
     names = {name for name, node in _assignments(tree) if not isinstance(node.value, (ast.Dict, ast.Call))}
     for base in _bases(tree):
         if '::' not in base:
@@ -70,8 +68,7 @@ def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
     for name, node in _assignments(tree):
         if name == '_base_':
             bases = [
-                base if '::' in base else _patched_copy(path.parent / base, variables, folder)
-                for base in _bases(tree)
+                base if '::' in base else _patched_copy(path.parent / base, variables, folder) for base in _bases(tree)
             ]
             node.value = ast.parse(repr(bases), mode='eval').body
         elif name in variables:

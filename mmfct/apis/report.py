@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,16 +24,21 @@ def write_compatibility_report(
     Args:
         metrics: Results of the evaluation.
         evaluated: The evaluator's metrics, of which the `CompatibilityMetric` still holds its embeddings.
-        folder: Where ``compatibility.md``, ``compatibility.json``, ``compatibility.png`` (bars) and
-            ``embeddings.png`` (2-D projection) go.
+        folder: Where ``compatibility.md``, ``compatibility.json`` (a score that could not be measured is null),
+            ``compatibility.png`` (bars) and ``embeddings.png`` (2-D projection, where its roles were measured) go.
     """
     metric = next((metric for metric in evaluated if isinstance(metric, CompatibilityMetric)), None)
     if metric is None or not is_main_process():
         return
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / 'compatibility.md').write_text(compatibility_table(metrics, metric.pairs) + '\n')
-    (folder / 'compatibility.json').write_text(json.dumps(dict(metrics), indent=1) + '\n')
+    # JSON has no NaN, which stands for a score that could not be measured.
+    numbers = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    (folder / 'compatibility.json').write_text(json.dumps(numbers, indent=1, allow_nan=False) + '\n')
+    written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(metrics, folder / 'compatibility.png')
     if {'old', 'upgraded', 'new'} <= metric.embeddings.keys():
         plot_embedding_projection(metric.embeddings, metric.labels, folder / 'embeddings.png')
-    print_log(f'Report: {folder}/compatibility.md, compatibility.json, compatibility.png, embeddings.png', 'current')
+        written.append('embeddings.png')
+    print_log(f'Report: {folder}/{", ".join(written)}', 'current')

@@ -7,14 +7,16 @@ import copy
 import mmengine
 from mmengine.config import Config, ConfigDict
 from mmengine.evaluator import DumpResults
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch import Tensor, nn
 
-from mmfct.apis.config import load_config
+from mmfct.apis.checks import check_data
 from mmfct.apis.report import write_compatibility_report
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.engine.launch import init_launcher
-from mmfct.models.checkpoint import load_checkpoint
+from mmfct.models.checkpoint import load_state_dict
 
 
 def test(
@@ -43,15 +45,16 @@ def test(
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
-        ValueError: If the checkpoint is unreadable, or the config has no test set or no ``visualization`` hook.
+        ValueError: If the checkpoint is unreadable or of another model, or the config has no test set, or lacks what
+            ``show_dir`` or ``tta`` needs.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
-    config = load_config(filename, options.cfg_options)
+    config = options.load(filename)
     if config.get('test_dataloader') is None:
         raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
-    load_checkpoint(checkpoint)
-    options.apply(config)
+    check_data(config, ['test_dataloader'])
+    state_dict = load_state_dict(checkpoint)
     config.load_from, config.resume = checkpoint, False
     if show_dir is not None:
         if 'visualization' not in config.default_hooks:
@@ -60,6 +63,7 @@ def test(
     if tta:
         _use_test_time_augmentation(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    _check_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     metrics = runner.test()
@@ -69,9 +73,29 @@ def test(
     return metrics
 
 
+def _check_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: str) -> None:
+    """Refuse a checkpoint of another model; mmengine would log it and test what is left at its random start."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    try:
+        missing = model.load_state_dict(state_dict, strict=False).missing_keys
+    except RuntimeError as error:
+        raise ValueError(
+            f'checkpoint {checkpoint!r} is of another model: {str(error).splitlines()[1].strip()}'
+        ) from None
+    if missing:
+        total = len(model.state_dict())
+        raise ValueError(
+            f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {total} weights are missing, '
+            f'such as {missing[0]!r}'
+        )
+
+
 def _use_test_time_augmentation(config: Config) -> None:
     """Wrap the model for test-time augmentation as mmpretrain's tool does, in place."""
-    pipeline = config.test_dataloader.dataset.pipeline
+    pipeline = config.test_dataloader.dataset.get('pipeline')
+    if not pipeline:
+        raise ValueError('`--tta` needs `test_dataloader.dataset.pipeline` in the config; there is none to augment')
     if 'tta_pipeline' not in config:
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
         config.tta_pipeline = copy.deepcopy(pipeline)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmfct.apis.config import config_variables, load_config
+from mmfct.apis.checks import check_data
+from mmfct.apis.prerequisite import unfinished_prerequisites
 from mmfct.apis.report import write_compatibility_report
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import TrainingRecord
@@ -36,42 +34,29 @@ def train(
         Metrics of the test, empty where the config has none.
 
     Raises:
-        FileNotFoundError: If the config, or without ``with_prerequisites`` a checkpoint, is missing.
-        ValueError: If a checkpoint is from another training than the config describes.
+        FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
+        ValueError: If a checkpoint is from another training than the config describes, or the data do not fit.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
-    config = load_config(filename, options.cfg_options)
-    _prepare(config, options, with_prerequisites)
-    options.apply(config)
+    config = options.load(filename)
+    check_data(config)
+    stages = unfinished_prerequisites(config, options)
+    for stage in stages:
+        if not with_prerequisites:
+            raise FileNotFoundError(
+                f'checkpoint {str(stage.checkpoint)!r} does not exist; make it with `{stage.command()}`'
+            )
+        check_data(stage.config)
+    for stage in stages:
+        print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
+        _train_stage(stage.config)
     runner = _train_stage(config)
     if config.get('test_dataloader') is None:
         return {}
     metrics = runner.test()
     write_compatibility_report(metrics, runner.test_evaluator.metrics, config.work_dir)
     return metrics
-
-
-def _prepare(config: Config, options: TrainingOptions, with_prerequisites: bool) -> None:
-    """Make every prerequisite of ``config``, depth first."""
-    for entry in config.get('prerequisites', []):
-        path = Path(config.filename).parent / entry['config']
-        inherited = {key: value for key, value in options.cfg_options.items() if key in config_variables(path)}
-        entry_options = {**inherited, **entry.get('cfg_options', {})}
-        stage = load_config(path, entry_options)
-        checkpoint = Path(entry['checkpoint'])
-        stage_options = replace(options, work_dir=str(checkpoint.parent), resume='auto', cfg_options=entry_options)
-        stage_options.apply(stage)
-        record = TrainingRecord(checkpoint.parent, stage)
-        if record.is_finished():
-            print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
-            continue
-        if not with_prerequisites:
-            command = _command(path, checkpoint, entry_options)
-            raise FileNotFoundError(f'checkpoint {str(checkpoint)!r} does not exist; make it with `{command}`')
-        _prepare(stage, stage_options, with_prerequisites)
-        print_log(f'{entry["config"]}: training in {checkpoint.parent}', 'current')
-        _train_stage(stage)
 
 
 def _train_stage(config: Config) -> Runner:
@@ -82,11 +67,3 @@ def _train_stage(config: Config) -> Runner:
     runner.train()
     record.finish(runner)
     return runner
-
-
-def _command(path: Path, checkpoint: Path, cfg_options: dict) -> str:
-    """Return the command that makes a prerequisite."""
-    words = [f'python tools/train.py {path} --work-dir {checkpoint.parent}']
-    if cfg_options:
-        words.append('--cfg-options ' + ' '.join(f'{key}={value}' for key, value in cfg_options.items()))
-    return ' '.join(words)

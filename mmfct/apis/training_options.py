@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmfct.apis.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
 
 
@@ -18,7 +19,8 @@ class TrainingOptions:
 
     Args:
         work_dir: Folder of logs and checkpoints; ``None`` for the config's, or ``work_dirs/<config name>``.
-        resume: ``None`` for a fresh start, ``'auto'`` for the latest checkpoint of ``work_dir``, or a checkpoint.
+        resume: ``None`` for a fresh start, ``'auto'`` for the latest checkpoint of ``work_dir`` where there is one,
+            or a checkpoint.
         amp: Train with automatic mixed precision.
         no_validate: Skip validation during training.
         auto_scale_lr: Scale the learning rate to the actual batch size.
@@ -38,26 +40,47 @@ class TrainingOptions:
     launcher: str = 'none'
     cfg_options: dict[str, Any] = field(default_factory=dict)
 
+    def load(self, filename: str | Path) -> Config:
+        """Load a config with these options; ``work_dir`` reaches what the config computes from it.
+
+        Raises:
+            FileNotFoundError: See `load_config`.
+            ValueError: See `apply`.
+        """
+        cfg_options = self.cfg_options if self.work_dir is None else {**self.cfg_options, 'work_dir': self.work_dir}
+        config = load_config(filename, cfg_options)
+        self.apply(config)
+        return config
+
     def apply(self, config: Config) -> None:
-        """Write the options into ``config``, in place."""
+        """Write the options into ``config``, in place.
+
+        Raises:
+            ValueError: If ``auto_scale_lr`` is asked for, and ``config`` does not say for which batch its rate is.
+        """
         adapt_to_launcher(config, self.launcher)
         name = Path(config.filename).stem
         config.work_dir = self.work_dir or config.get('work_dir') or str(Path('work_dirs') / name)
         if self.no_validate:
             config.val_cfg = config.val_dataloader = config.val_evaluator = None
         if self.amp:
-            config.optim_wrapper.type = 'AmpOptimWrapper'
-            config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            if config.get('optim_wrapper') is not None:
+                config.optim_wrapper.type = 'AmpOptimWrapper'
+                config.optim_wrapper.setdefault('loss_scale', 'dynamic')
             if config.get('test_cfg') is not None:
                 config.test_cfg.fp16 = True
         if self.auto_scale_lr:
-            if 'auto_scale_lr' not in config:
+            if 'base_batch_size' not in config.get('auto_scale_lr', {}):
                 raise ValueError(
                     f'`--auto-scale-lr` needs `auto_scale_lr = dict(base_batch_size=...)` in {config.filename!r}'
                 )
             config.auto_scale_lr.enable = True
-        config.resume = self.resume is not None
-        config.load_from = None if self.resume == 'auto' else self.resume
+        config.resume = config.get('resume', False)
+        # With nothing to go on from, a `load_from` of the config stays: its weights are where the training starts.
+        if self.resume == 'auto' and Path(config.work_dir, 'last_checkpoint').is_file():
+            config.resume, config.load_from = True, None
+        elif self.resume not in (None, 'auto'):
+            config.resume, config.load_from = True, self.resume
         for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(key) is not None:
                 self._apply_to_dataloader(config[key])

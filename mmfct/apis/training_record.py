@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmfct.retrieval.atomic_files import write_atomically
+
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
 # The entries that decide which weights come out; workers, intervals and folders may change between runs.
@@ -21,6 +23,7 @@ _DECISIVE = (
     'optim_wrapper',
     'param_scheduler',
     'train_cfg',
+    'auto_scale_lr',
     'custom_hooks',
     'randomness',
 )
@@ -69,7 +72,9 @@ class TrainingRecord:
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / FINAL_CHECKPOINT).unlink(missing_ok=True)
-            _write(self.folder / _RECORD, json.dumps(self.content, indent=1, sort_keys=True).encode())
+            if self._differing():  # what was interrupted here before is not for this training to go on from
+                (self.folder / 'last_checkpoint').unlink(missing_ok=True)
+            write_atomically(self.folder / _RECORD, json.dumps(self.content, indent=1, sort_keys=True).encode())
         dist.barrier()
 
     def finish(self, runner: Runner) -> None:
@@ -84,19 +89,21 @@ class TrainingRecord:
         dist.barrier()
 
     def _check(self) -> None:
-        record = self.folder / _RECORD
-        if not record.is_file():
-            return
-        found = json.loads(record.read_text())
-        differing = [
-            difference for key in _DECISIVE for difference in _differences(found.get(key), self.content[key], key)
-        ]
+        differing = self._differing()
         if differing:
             raise ValueError(
                 f'{str(self.folder)!r} holds a training of another config, which differs in {differing[0]}'
                 f'{f" and {len(differing) - 1} more entries" if len(differing) > 1 else ""}; '
                 'remove the folder, or choose another one with `--work-dir` or `--cfg-options work_root=...`'
             )
+
+    def _differing(self) -> list[str]:
+        """List what differs between this training and the one that the folder holds; nothing where it holds none."""
+        record = self.folder / _RECORD
+        if not record.is_file():
+            return []
+        found = json.loads(record.read_text())
+        return [line for key in _DECISIVE for line in _differences(found.get(key), self.content[key], key)]
 
 
 def _decisive(value: object) -> object:
@@ -114,9 +121,3 @@ def _differences(found: object, wanted: object, key: str) -> list[str]:
         keys = sorted(found.keys() | wanted.keys())
         return [line for name in keys for line in _differences(found.get(name), wanted.get(name), f'{key}.{name}')]
     return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f'.{path.name}')
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

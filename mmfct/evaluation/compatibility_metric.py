@@ -12,7 +12,12 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmfct.evaluation.compatibility_report import DEFAULT_PAIRS, compatibility_table
-from mmfct.evaluation.compatibility_scores import check_pairs, check_roles, score_pairs
+from mmfct.evaluation.compatibility_scores import (
+    check_options,
+    check_pairs,
+    check_roles,
+    score_pairs,
+)
 from mmfct.evaluation.embedding_set import EmbeddingSet, concatenate, stack_samples
 from mmfct.evaluation.gather import gather_over_ranks
 from mmfct.registry import METRICS
@@ -53,7 +58,7 @@ class CompatibilityMetric(BaseMetric):
         prefix: Prefix of the results instead of ``compatibility``.
 
     Raises:
-        ValueError: ``pairs`` or ``collect_device`` is malformed.
+        ValueError: An argument breaks one of these rules.
     """
 
     default_prefix = 'compatibility'
@@ -72,6 +77,8 @@ class CompatibilityMetric(BaseMetric):
         if collect_device not in ('cpu', 'gpu'):
             raise ValueError(f"`collect_device` must be 'cpu' or 'gpu', got {collect_device!r}")
         check_pairs(pairs)
+        # Now, not after the whole data set has been embedded.
+        check_options(topk, distance, chunk_size)
         self.pairs = tuple(pairs)
         self.topk = tuple(topk)
         self.distance = distance

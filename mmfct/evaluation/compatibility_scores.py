@@ -73,6 +73,12 @@ def check_pairs(pairs: Sequence[str]) -> None:
             raise ValueError(f"`pairs` must be written 'query/gallery', got {pair!r}")
 
 
+def check_options(topk: Sequence[int], distance: str, chunk_size: int | None) -> None:
+    """Raise the ``ValueError`` of ``query_scores`` for these options, by scoring a single row."""
+    row, number = torch.ones(1, 1), torch.zeros(1, dtype=torch.long)
+    query_scores(row, row, number, number, topk=topk, distance=distance, chunk_size=chunk_size)
+
+
 def check_roles(pairs: Sequence[str], roles: Collection[str]) -> None:
     """Raise a ``ValueError`` unless all pairs are made of ``roles``."""
     for pair in pairs:

@@ -61,12 +61,12 @@ def _histogram(products, offset, weight, low, scale, bins, histogram, close):
     """Count the rows of one query by bin; list those in a bin with a cut in ``close`` and return their number."""
     number = np.uint32(0)
     for begin in range(0, products.size, BLOCK):
-        size = min(BLOCK, products.size - begin)
-        for j in range(size):
-            k = begin + j
-            place = _bin(offset[k] + weight[k] * products[k], low, scale)
-            bins[j] = np.uint32(place if place < BINS else BINS + j % SPILL)
-        for j in range(size):
+        part = slice(begin, begin + BLOCK)
+        p, o, w = products[part], offset[part], weight[part]
+        for j in range(p.size):
+            place = _bin(o[j] + w[j] * p[j], low, scale)
+            bins[j] = np.uint32(place if place < BINS else BINS + (j & (SPILL - 1)))
+        for j in range(p.size):
             count = histogram[bins[j]] + np.int32(1)
             histogram[bins[j]] = count
             if count < 0:
@@ -134,10 +134,7 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
         for t in range(size):
             edge[0] = cuts[i, t] - error[i]
             edge[1] = cuts[i, t] + error[i]
-            below = 0
-            for b in range(place, _bin(edge[0], low, scale)):
-                below += histogram[b]
-            counts[i, t] += below
+            counts[i, t] += histogram[place : _bin(edge[0], low, scale)].sum()
             place = max(place, _bin(edge[1], low, scale) + 1)
 
         # 3. The rows in bins with cuts, one by one; the exact distance only where the approximate one does not tell.

@@ -41,10 +41,10 @@ class FrozenEncoder(BaseModule):
         self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck or dict(type='mmpretrain.GlobalAveragePooling'))
-        if checkpoint is None:
-            self.init_weights()
-        else:
+        if checkpoint is not None:
             _load(self, checkpoint, hint)
+        elif getattr(self.backbone, 'init_cfg', None):
+            self.backbone.init_weights()
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> FrozenEncoder:

@@ -32,8 +32,10 @@ class FrozenEncoders(BaseModule):
         if side is not None:
             if self.shared_side:
                 side = {**old, **side}
-                if side.pop('shares') != 'old':
-                    raise ValueError("`side['shares']` must be 'old', the only encoder that is older than the side")
+                if (role := side.pop('shares')) != 'old':
+                    raise ValueError(
+                        f"`side['shares']` must be 'old', the only encoder that is older than the side, got {role!r}"
+                    )
             self.encoders['side'] = _build(side)
             if self.shared_side:
                 _check_same_backbone(self.encoders['old'], self.encoders['side'])

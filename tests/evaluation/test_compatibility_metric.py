@@ -205,7 +205,14 @@ def test_unknown_role_is_refused_at_the_first_batch():
 
 def test_unknown_distance_names_the_choices():
     with pytest.raises(ValueError, match=r"`distance` .*cosine.* got 'manhattan'"):
-        run(CompatibilityMetric(distance='manhattan'), make_samples())
+        CompatibilityMetric(distance='manhattan')
+
+
+@pytest.mark.parametrize('options', [{'topk': (1, 0)}, {'chunk_size': 0}])
+def test_options_of_the_search_must_be_positive(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f'`{name}` must .* positive integer'):
+        CompatibilityMetric(**options)
 
 
 def test_batches_of_other_widths_are_refused():

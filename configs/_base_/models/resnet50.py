@@ -1,8 +1,9 @@
 """The models of FCT's stages as in the paper: ResNet-50 with its last block narrowed to 128 channels."""
 
+depth = 50
 embedding_dims = 128
 
-backbone = dict(type='mmfct.EmbeddingResNet', depth=50, embedding_dims=embedding_dims)
+backbone = dict(type='mmfct.EmbeddingResNet', depth=depth, embedding_dims=embedding_dims)
 classifier = dict(
     type='ImageClassifier',
     backbone=backbone,

@@ -102,7 +102,9 @@ def test_state_dict_of_the_reference_loads_inside_a_model_and_from_a_file(resnet
     torch.save(reference.state_dict(), tmp_path / 'reference.pth')
     other = copy.deepcopy(resnet)
     load_checkpoint(other, str(tmp_path / 'reference.pth'), map_location='cpu', strict=True)
-    torch.testing.assert_close(other.layer4[-1].downsample[0].weight, model['backbone'].layer4[-1].downsample[0].weight)
+    torch.testing.assert_close(
+        other.layer4[-1].downsample[0].weight, model['backbone'].layer4[-1].downsample[0].weight
+    )
 
 
 def test_own_state_dict_loads(resnet):

@@ -73,7 +73,9 @@ def test_a_missing_file_is_named():
 def test_another_format_is_refused(tmp_path):
     path = tmp_path / 'model.pt'
     torch.save(dict(a=torch.ones(1)), path)
-    with pytest.raises(ValueError, match=r'must be a TorchScript file \(`torch.jit.save`\).*another format or damaged'):
+    with pytest.raises(
+        ValueError, match=r'must be a TorchScript file \(`torch.jit.save`\).*another format or damaged'
+    ):
         MODELS.build(dict(type='mmfct.TorchScriptBackbone', checkpoint=str(path)))
 
 

@@ -1,0 +1,257 @@
+"""Tests of what a launcher needs, with and without GPUs; this file is also the program of two ranks."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, MODELS
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmfct.engine import launch
+from mmfct.engine.launch import adapt_to_launcher, init_launcher
+
+RANK_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+SLURM = dict(SLURM_PROCID='3', SLURM_NTASKS='4', SLURM_LOCALID='1')
+MPI = dict(OMPI_COMM_WORLD_RANK='3', OMPI_COMM_WORLD_SIZE='4', OMPI_COMM_WORLD_LOCAL_RANK='1')
+
+
+@MODELS.register_module(force=True)
+class ToyRegression(BaseModel):
+    """One linear layer and BN."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        return dict(loss=(self.layers(inputs)[:, 0] - data_samples).square().mean())
+
+
+@DATASETS.register_module(force=True)
+class ToyNumbers(Dataset):
+    """Another input for every index."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        return dict(inputs=torch.randn(2, generator=generator), data_samples=float(index))
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    for name in (*RANK_VARIABLES, *SLURM, *MPI, 'SLURM_NNODES', 'SLURM_NODELIST'):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def groups(monkeypatch):
+    """Calls of the functions that make a process group, which here make none."""
+    calls = []
+    monkeypatch.setattr(launch, 'init_dist', lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(
+        torch.distributed, 'init_process_group', lambda *args, **options: calls.append((args, options))
+    )
+    return calls
+
+
+def set_environment(monkeypatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_a_launcher_nothing_is_started(groups):
+    init_launcher('none')
+    assert groups == []
+
+
+@pytest.mark.parametrize('gpu', [True, False])
+def test_unknown_launcher_names_the_choices(monkeypatch, groups, gpu):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    with pytest.raises(ValueError, match="`launcher` must be 'none', 'pytorch', 'slurm' or 'mpi', got 'ray'"):
+        init_launcher('ray')
+    assert groups == []
+
+
+@pytest.mark.parametrize('launcher', ['pytorch', 'slurm', 'mpi'])
+def test_with_gpus_mmengine_starts_nccl(monkeypatch, groups, launcher):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    init_launcher(launcher)
+    assert groups == [((launcher,), dict(backend='nccl'))]
+
+
+@pytest.mark.parametrize(('launcher', 'variables'), [('pytorch', {}), ('slurm', SLURM), ('mpi', MPI)])
+def test_without_gpus_gloo_is_started(monkeypatch, no_gpu, groups, launcher, variables):
+    set_environment(monkeypatch, variables)
+    init_launcher(launcher)
+    assert groups == [(('gloo',), {})]
+    if variables:
+        assert [os.environ[name] for name in RANK_VARIABLES] == ['3', '4', '1', '127.0.0.1', '29500']
+        for name in RANK_VARIABLES:
+            monkeypatch.delenv(name)
+
+
+def test_slurm_on_several_machines_meets_on_the_first(monkeypatch, no_gpu, groups, tmp_path):
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\n[ "$*" = "show hostnames node[7-8]" ] && echo node7 && echo node8\n')
+    scontrol.chmod(0o755)
+    path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
+    set_environment(monkeypatch, SLURM | dict(SLURM_NNODES='2', SLURM_NODELIST='node[7-8]', PATH=path))
+    init_launcher('slurm')
+    assert os.environ['MASTER_ADDR'] == 'node7'
+    for name in RANK_VARIABLES:
+        monkeypatch.delenv(name)
+    set_environment(monkeypatch, dict(MASTER_ADDR='node9', MASTER_PORT='1234'))
+    init_launcher('slurm')
+    assert (os.environ['MASTER_ADDR'], os.environ['MASTER_PORT']) == ('node9', '1234')
+    for name in RANK_VARIABLES:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(('launcher', 'starter', 'names'), [('slurm', 'srun', SLURM), ('mpi', 'mpirun', MPI)])
+def test_a_process_that_the_launcher_did_not_start(no_gpu, launcher, starter, names):
+    message = f'`launcher={launcher}` needs {", ".join(names)} in the environment; start the command with `{starter}`'
+    with pytest.raises(ValueError, match=message):
+        init_launcher(launcher)
+
+
+def test_config_without_a_launcher_stays(no_gpu):
+    config = Config(dict(sync_bn='torch'))
+    adapt_to_launcher(config, 'none')
+    assert config.to_dict() == dict(sync_bn='torch', launcher='none')
+
+
+def test_config_with_gpus_stays(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    config = Config(dict(sync_bn='torch', env_cfg=dict(dist_cfg=dict(backend='nccl'))))
+    adapt_to_launcher(config, 'pytorch')
+    assert config.to_dict() == dict(sync_bn='torch', launcher='pytorch', env_cfg=dict(dist_cfg=dict(backend='nccl')))
+
+
+def test_config_without_gpus(no_gpu):
+    env_cfg = dict(cudnn_benchmark=True, dist_cfg=dict(backend='nccl', timeout=60))
+    config = Config(dict(sync_bn='torch', env_cfg=env_cfg, find_unused_parameters=True))
+    adapt_to_launcher(config, 'pytorch')
+    assert config.env_cfg == dict(cudnn_benchmark=True, dist_cfg=dict(backend='gloo', timeout=60))
+    assert config.sync_bn is None
+    # The rest is what mmengine's Runner would choose itself.
+    assert config.model_wrapper_cfg == dict(
+        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False, find_unused_parameters=True
+    )
+
+
+def test_a_wrapper_in_the_config_is_kept(no_gpu):
+    config = Config(dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel', broadcast_buffers=True)))
+    adapt_to_launcher(config, 'slurm')
+    assert config.model_wrapper_cfg == dict(
+        type='MMSeparateDistributedDataParallel', broadcast_buffers=True, device_ids=None
+    )
+    assert config.env_cfg == dict(dist_cfg=dict(backend='gloo'))
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        return server.getsockname()[1]
+
+
+def test_two_ranks_train_one_model(tmp_path):
+    # What torchrun sets, but for the rank.
+    variables = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
+    environment = os.environ | variables | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+    worker = subprocess.Popen(
+        [sys.executable, __file__, str(tmp_path)],
+        env=environment,
+        cwd=Path(launch.__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _, errors = worker.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+    assert worker.returncode == 0, errors
+    results = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
+    assert [result['backend'] for result in results] == ['gloo', 'gloo']
+    assert [result['wrapper'] for result in results] == ['MMDistributedDataParallel'] * 2
+    assert sorted(results[0]['samples'] + results[1]['samples']) == list(range(8))  # each rank saw its half
+    assert results[0]['before'] == results[1]['before'] and results[0]['after'] == results[1]['after']
+    assert results[0]['after'] != results[0]['before']
+
+
+class SampleRecorder(Hook):
+    """Keeps the targets that this rank saw."""
+
+    def __init__(self):
+        self.samples = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.samples += data_batch['data_samples'].tolist()
+
+
+def train_on_this_rank(folder: str) -> None:
+    """Train the toy model as one of several ranks and write what came of it."""
+    torch.set_num_threads(1)
+    init_launcher('pytorch')
+    config = Config(
+        dict(
+            work_dir=folder,
+            model=dict(type='ToyRegression'),
+            train_dataloader=dict(
+                batch_size=2,
+                dataset=dict(type='ToyNumbers'),
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                collate_fn=dict(type='default_collate'),
+            ),
+            train_cfg=dict(by_epoch=True, max_epochs=1),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+            default_hooks=dict(logger=None, checkpoint=None),
+            log_level='ERROR',
+            sync_bn='torch',  # which torch has for GPUs only
+            randomness=dict(seed=0),
+        )
+    )
+    adapt_to_launcher(config, 'pytorch')
+    runner = Runner.from_cfg(config)
+    recorder = SampleRecorder()
+    runner.register_hook(recorder)
+    before = [parameter.tolist() for parameter in runner.model.parameters()]
+    runner.train()
+    result = dict(
+        backend=torch.distributed.get_backend(),
+        wrapper=type(runner.model).__name__,
+        samples=recorder.samples,
+        before=before,
+        after=[parameter.tolist() for parameter in runner.model.parameters()],
+    )
+    (Path(folder) / f'rank{runner.rank}.json').write_text(json.dumps(result))
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == '__main__':
+    # Imports take most of the time, so they are done once, and the second rank is a fork.
+    importlib.import_module('torchvision')
+    rank = 0 if os.fork() else 1
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank))
+    train_on_this_rank(sys.argv[1])
+    if rank == 0:
+        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

@@ -1,0 +1,203 @@
+"""Tests of reading checkpoints without running code that they may carry."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from mmfct.models.checkpoint import load_checkpoint, load_state_dict
+
+
+@DATASETS.register_module(force=True)
+class ToyPictures(Dataset):
+    """Eight random pictures with labels."""
+
+    METAINFO = dict(classes=('a', 'b', 'c'))
+    metainfo = METAINFO
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.full((3, 4, 4), float(index)), data_samples=index % 3)
+
+
+class Hostile:
+    """Creates a file when it is unpickled the usual way."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+class HostileShell(Hostile):
+    """The same through a shell."""
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+class HostileLookUp(Hostile):
+    """Starts from what mmengine's own checkpoints refer to by name."""
+
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__init__')
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory) -> Path:
+    """Path of a checkpoint that mmengine's Runner wrote during a training."""
+    folder = tmp_path_factory.mktemp('training')
+    runner = Runner(
+        model=dict(type='ToyClassifier'),
+        work_dir=str(folder),
+        train_dataloader=dict(
+            batch_size=4,
+            dataset=dict(type='ToyPictures'),
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            collate_fn=dict(type='default_collate'),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-3)),
+        param_scheduler=dict(type='CosineAnnealingLR', T_max=2),
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
+        custom_hooks=[dict(type='EMAHook')],
+        log_level='ERROR',
+        default_scope='mmengine',
+        experiment_name='toy',
+    )
+    runner.train()
+    return folder / 'epoch_2.pth'
+
+
+@pytest.mark.parametrize('name', ['new.pth', 'legacy.pth'])
+def test_weights_come_back(tmp_path, name):
+    weights = {'a': torch.randn(2, 3), 'b': torch.arange(4)}
+    torch.save(weights, tmp_path / name, _use_new_zipfile_serialization=name == 'new.pth')
+    assert load_checkpoint(tmp_path / name).keys() == weights.keys()
+    loaded = load_state_dict(tmp_path / name)
+    assert all(torch.equal(loaded[key], weights[key]) for key in weights)
+    torch.save(dict(state_dict=weights, meta=dict(epoch=3)), tmp_path / name)
+    assert load_state_dict(tmp_path / name).keys() == weights.keys()
+    assert load_checkpoint(str(tmp_path / name))['meta'] == dict(epoch=3)
+
+
+def test_a_training_checkpoint_of_mmengine_loads_whole(trained):
+    checkpoint = load_checkpoint(trained)
+    history = checkpoint['message_hub']['log_scalars']['train/loss']
+    assert isinstance(history, HistoryBuffer)
+    assert np.isfinite(history.mean()) and history.current() == history.data[0][-1] and len(history.data[0]) == 4
+    assert {'state_dict', 'optimizer', 'param_schedulers', 'meta'} <= checkpoint.keys()
+    assert checkpoint['meta']['dataset_meta'] == ToyPictures.METAINFO
+    expected = torch.load(trained, weights_only=False)['state_dict']
+    loaded = load_state_dict(trained)
+    assert loaded.keys() == expected.keys()
+    assert all(torch.equal(loaded[key], expected[key]) for key in expected)
+
+
+def test_a_checkpoint_written_with_numpy_1_loads(tmp_path):
+    # There the functions that rebuild arrays are in another module.
+    path = tmp_path / 'new.pth'
+    torch.save(dict(history=HistoryBuffer([1.0, 3.0], [1, 1]), best=np.float64(0.5)), path)
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / 'old.pth', 'w') as target:
+        contents = {name: source.read(name) for name in source.namelist()}
+        for name, content in contents.items():
+            target.writestr(name, content.replace(b'numpy._core', b'numpy.core'))
+    assert any(b'numpy._core' in content for content in contents.values())
+    checkpoint = load_checkpoint(tmp_path / 'old.pth')
+    assert checkpoint['history'].mean() == 2 and checkpoint['best'] == 0.5
+
+
+@pytest.mark.parametrize('hostile', [Hostile, HostileShell, HostileLookUp])
+@pytest.mark.parametrize('form', ['new', 'legacy', 'pickle'])
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+def test_code_in_a_checkpoint_does_not_run(tmp_path, hostile, form):
+    made, path = tmp_path / 'made', tmp_path / 'hostile.pth'
+    checkpoint = dict(state_dict={'a': torch.ones(1)}, meta=hostile(made))
+    if form == 'pickle':
+        path.write_bytes(pickle.dumps(checkpoint))
+    else:
+        torch.save(checkpoint, path, _use_new_zipfile_serialization=form == 'new')
+    with pytest.raises(ValueError, match=r'hostile.pth.* is refused: it holds Python objects .* could run code'):
+        load_checkpoint(path)
+    assert not made.exists()
+    if hostile is not HostileLookUp:  # the test can fail
+        if form == 'pickle':
+            pickle.loads(path.read_bytes())
+        else:
+            torch.load(path, weights_only=False)
+        assert made.exists()
+
+
+def test_a_whole_pickled_model_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / 'model.pth')
+    with pytest.raises(ValueError, match='is refused: it holds Python objects'):
+        load_state_dict(tmp_path / 'model.pth')
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize('kept', [0, 1, 3, 30, 60, 200, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_named(tmp_path, kept, legacy):
+    path = tmp_path / 'half.pth'
+    torch.save({'a': torch.randn(100, 100)}, path, _use_new_zipfile_serialization=not legacy)
+    data = path.read_bytes()
+    path.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
+    with pytest.raises(ValueError, match='half.pth.* cannot be read: it is truncated, damaged or no checkpoint'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('text', ['<html>not found</html>', 'version https://git-lfs.github.com/spec/v1\n'])
+def test_a_text_under_the_name_of_a_checkpoint_is_named(tmp_path, text):
+    (tmp_path / 'text.pth').write_text(text)
+    with pytest.raises(ValueError, match=r'text.pth.* or no checkpoint \(Weights only load failed\)$'):
+        load_checkpoint(tmp_path / 'text.pth')
+
+
+@pytest.mark.filterwarnings('ignore:.*deprecated.*', "ignore:'torch.load' received a zip file")
+def test_a_torchscript_file_is_no_checkpoint(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / 'script.pt'))
+    with pytest.raises(ValueError, match='or no checkpoint .*TorchScript archives'):
+        load_checkpoint(tmp_path / 'script.pt')
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='checkpoint .*none.pth.* does not exist'):
+        load_checkpoint(tmp_path / 'none.pth')
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ([torch.ones(1)], 'must hold a dict, got list'),
+        (dict(state_dict=[1]), 'the `state_dict` of checkpoint .* must be a dict, got list'),
+        (dict(state_dict=dict(a=1, b=torch.ones(1))), r"must map names to tensors, got other values for \['a'\]"),
+        (dict(epoch=3), r"must map names to tensors, got other values for \['epoch'\]"),
+    ],
+)
+def test_a_file_without_weights_is_refused(tmp_path, content, message):
+    torch.save(content, tmp_path / 'odd.pth')
+    with pytest.raises(ValueError, match=message):
+        load_state_dict(tmp_path / 'odd.pth')
+
+
+def test_a_training_checkpoint_gives_an_encoder(trained, encoder_cfg):
+    from mmfct.registry import MODELS
+
+    encoder = MODELS.build(dict(type='mmfct.FrozenEncoder', **encoder_cfg(checkpoint=str(trained))))
+    weights = load_state_dict(trained)
+    torch.testing.assert_close(encoder.backbone.conv.weight, weights['backbone.conv.weight'])
+    assert encoder(torch.randn(2, 3, 4, 4)).shape == (2, 4)

@@ -1,0 +1,123 @@
+"""Tests of a trained model that only computes embeddings."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mmfct.registry import MODELS
+
+
+def build(cfg: dict):
+    return MODELS.build(dict(type='mmfct.FrozenEncoder', **cfg))
+
+
+def test_embeds_with_the_weights_of_the_checkpoint(encoder_cfg, save_checkpoint):
+    path, model = save_checkpoint()
+    encoder = build(encoder_cfg(checkpoint=path))
+    images = torch.randn(5, 3, 6, 6)
+    embedding = encoder(images)
+    assert embedding.shape == (5, 4)
+    torch.testing.assert_close(embedding, model.backbone(images)[0].mean((2, 3)))
+    torch.testing.assert_close(encoder.embed(encoder.features(images)), embedding)
+
+
+def test_default_neck_is_a_global_average_pool(encoder_cfg, save_checkpoint):
+    path, model = save_checkpoint()
+    cfg = encoder_cfg(checkpoint=path, neck=None)
+    images = torch.randn(2, 3, 6, 6)
+    assert DefaultScope.get_current_instance() is None  # needs no default scope
+    torch.testing.assert_close(build(cfg)(images), model.backbone(images)[0].mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    'preprocessor', ['ImgDataPreprocessor', 'mmpretrain.SelfSupDataPreprocessor', 'mmpretrain.ClsDataPreprocessor']
+)
+def test_normalises_images_as_in_training(encoder_cfg, save_checkpoint, preprocessor):
+    path, model = save_checkpoint()
+    normalization = dict(type=preprocessor, mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0], rgb_to_bgr=True)
+    if 'Cls' in preprocessor:
+        normalization['to_rgb'] = normalization.pop('rgb_to_bgr')
+    encoder = build(encoder_cfg(checkpoint=path, data_preprocessor=normalization))
+    images = torch.randint(256, (2, 3, 6, 6), dtype=torch.uint8)
+    before = images.clone()
+    mean, std = torch.tensor([1.0, 2, 3]).view(3, 1, 1), torch.tensor([4.0, 5, 6]).view(3, 1, 1)
+    expected = model.backbone((images.flip(1).float() - mean) / std)[0].mean((2, 3))
+    if preprocessor == 'ImgDataPreprocessor':  # wants a list from its caller
+        images = list(images)
+    torch.testing.assert_close(encoder(images), expected)
+    if torch.is_tensor(images):
+        assert torch.equal(images, before)
+
+
+def test_never_trains(encoder_cfg, save_checkpoint):
+    encoder = build(encoder_cfg(checkpoint=save_checkpoint()[0]))
+    before = copy.deepcopy(encoder.state_dict())
+    assert encoder.train() is encoder
+    assert not any(module.training for module in encoder.modules())
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    encoder(torch.randn(2, 3, 6, 6))
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_the_neck_loads_without_its_projector(encoder_cfg, tmp_path):
+    neck = dict(type='mmfct.SideInfoNeck', in_channels=4, out_channels=3, num_layers=1)
+    projector = dict(type='mmfct.SideInfoNeck', in_channels=3, out_channels=3)
+    trained = torch.nn.ModuleDict(
+        dict(
+            backbone=MODELS.build(dict(type='ToyBackbone')),
+            neck=MODELS.build(dict(neck, projector=projector)),
+            head=torch.nn.Linear(3, 2),
+        )
+    )
+    torch.save(trained.state_dict(), tmp_path / 'side.pth')
+    encoder = build(encoder_cfg(neck=neck, checkpoint=str(tmp_path / 'side.pth')))
+    torch.testing.assert_close(encoder.neck.layers[1].weight, trained['neck'].layers[1].weight)
+
+
+def test_weights_may_come_with_the_backbone(encoder_cfg, save_checkpoint):
+    path, model = save_checkpoint()
+    init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    encoder = build(encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg)))
+    torch.testing.assert_close(encoder.backbone.conv.weight, model.backbone.conv.weight)
+    assert not encoder.training
+
+
+@pytest.mark.parametrize('hint', ['python tools/train.py configs/fct/old.py', None])
+def test_a_missing_checkpoint_comes_with_the_command_that_makes_it(encoder_cfg, tmp_path, hint):
+    path = str(tmp_path / 'old.pth')
+    message = f'checkpoint {path!r} does not exist' + (f'; make it with `{hint}`' if hint else '') + '$'
+    with pytest.raises(FileNotFoundError, match=message.replace('.', r'\.')):
+        build(encoder_cfg(checkpoint=path, hint=hint))
+
+
+def test_a_truncated_checkpoint(encoder_cfg, save_checkpoint, tmp_path):
+    data = (tmp_path / save_checkpoint()[0]).read_bytes()
+    (tmp_path / 'half.pth').write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match='half.pth.* cannot be read: it is truncated'):
+        build(encoder_cfg(checkpoint=str(tmp_path / 'half.pth')))
+
+
+def test_a_checkpoint_of_another_width(encoder_cfg, save_checkpoint):
+    path, _ = save_checkpoint(channels=8)
+    with pytest.raises(ValueError, match=r'toy.pth.* has another width: size mismatch for backbone.conv.weight'):
+        build(encoder_cfg(channels=4, checkpoint=path))
+
+
+def test_a_checkpoint_of_another_model(encoder_cfg, tmp_path):
+    torch.save({'backbone.stem.weight': torch.ones(1), 'head.weight': torch.ones(1)}, tmp_path / 'vgg.pth')
+    message = (
+        r"vgg.pth.* is of another model: 5 of 6 weights are missing .*1 are not expected \['backbone.stem.weight'\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        build(encoder_cfg(checkpoint=str(tmp_path / 'vgg.pth')))
+
+
+def test_a_checkpoint_with_more_layers(encoder_cfg, save_checkpoint, tmp_path):
+    _, model = save_checkpoint()
+    torch.save({**model.state_dict(), 'backbone.conv2.weight': torch.ones(1)}, tmp_path / 'deep.pth')
+    with pytest.raises(ValueError, match='0 of 6 weights are missing .*1 are not expected'):
+        build(encoder_cfg(checkpoint=str(tmp_path / 'deep.pth')))
