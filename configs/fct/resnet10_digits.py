@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/digits.py',
     '../_base_/models/resnet10_gray.py',
-    '../_base_/schedules/transform_adam_40e.py',
+    '../_base_/schedules/transform_adam.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -29,7 +29,7 @@ encoders = dict(
 
 model = dict(_base_.transform, encoders=encoders)
 train_dataloader = dict(
-    batch_size=128,
+    batch_size=256,
     num_workers=0,
     dataset=dict(
         type='mmfct.EmbeddingTable',

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/grocery.py',
     '../_base_/models/resnet10_rgb.py',
-    '../_base_/schedules/transform_adam_40e.py',
+    '../_base_/schedules/transform_adam.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -11,7 +11,7 @@ seed = 0
 setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or 'coarse' labels (coarse products)
 side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
 side_classes = dict(half=40, tenth=81, coarse=81)[setting]  # products whose images side-information sees
-num_views = 4
+num_views = 8
 work_root = 'work_dirs'
 work_dir = f'{work_root}/resnet10_grocery_{setting}_{side}_{side_classes}'
 
@@ -40,7 +40,7 @@ elif side == 'shared':
 
 model = dict(_base_.transform, encoders=encoders)
 train_dataloader = dict(
-    batch_size=128,
+    batch_size=256,
     num_workers=0,
     dataset=dict(
         type='mmfct.EmbeddingTable',

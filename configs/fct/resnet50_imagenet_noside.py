@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/imagenet.py',
     '../_base_/models/resnet50.py',
-    '../_base_/schedules/transform_adam_80e.py',
+    '../_base_/schedules/transform_adam.py',
     '../_base_/default_runtime.py',
 ]
 

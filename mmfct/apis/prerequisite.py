@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from mmfct.apis.config import config_variables
+from mmfct.apis.config import config_variables, load_config
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT, TrainingRecord
 from mmfct.models.checkpoint import load_checkpoint
@@ -85,11 +85,13 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     for entry in config.get('prerequisites', []):
         path = Path(config.filename).parent / entry['config']
         checkpoint = Path(entry['checkpoint'])
+        cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
+        names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
         stage_options = replace(
             options,
             work_dir=str(checkpoint.parent),
             resume='auto',
-            cfg_options={**_inherited(options.cfg_options, path), **entry.get('cfg_options', {})},
+            cfg_options={name: value for name, value in cfg_options.items() if name in names},
         )
         stage = Prerequisite(path, checkpoint, stage_options, stage_options.load(path))
         if stage.is_finished():
@@ -101,6 +103,13 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     return list(found.values())
 
 
-def _inherited(cfg_options: dict[str, Any], path: Path) -> dict[str, Any]:
-    names = config_variables(path).difference(_OWN) if path.is_file() else set()
-    return {key: value for key, value in cfg_options.items() if key in names}
+def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
+    """Name the variables of a config and of its prerequisites that take options of another config."""
+    own = config_variables(path).difference(_OWN) if path.is_file() else set()
+    config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
+    return own.union(
+        *(
+            _variables(path.parent / entry['config'], {**cfg_options, **entry.get('cfg_options', {})})
+            for entry in config.get('prerequisites', [])
+        )
+    )

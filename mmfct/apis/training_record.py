@@ -21,8 +21,8 @@ _DECISIVE = (
     'model',
     'train_dataloader',
     'optim_wrapper',
-    'param_scheduler',
     'train_cfg',
+    'param_scheduler',
     'auto_scale_lr',
     'custom_hooks',
     'randomness',
@@ -120,4 +120,7 @@ def _differences(found: object, wanted: object, key: str) -> list[str]:
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = sorted(found.keys() | wanted.keys())
         return [line for name in keys for line in _differences(found.get(name), wanted.get(name), f'{key}.{name}')]
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        return [line for index, pair in pairs for line in _differences(*pair, f'{key}.{index}')]
     return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine import dist
-from mmengine.dataset import pseudo_collate, worker_init_fn
+from mmengine.dataset import BaseDataset, pseudo_collate, worker_init_fn
 from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
@@ -102,7 +102,7 @@ def write_embedding_table(
 def _write_shards(
     writer: GalleryWriter,
     network: torch.nn.Module,
-    images: Dataset,
+    images: BaseDataset,
     batch_size: int,
     num_workers: int,
     seed: int,
@@ -148,7 +148,7 @@ def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.nd
 
 
 def _remove_stale(path: Path, description: str) -> None:
-    """Remove a table of other weights, images or settings: it is derived data, and using it would be silently wrong."""
+    """Remove a table of other weights, images or settings: derived data, whose use would be silently wrong."""
     manifest = path / 'manifest.json'
     if not manifest.exists():
         return
@@ -163,7 +163,7 @@ def _remove_stale(path: Path, description: str) -> None:
         shutil.rmtree(path)
 
 
-def _fingerprint_images(images: Dataset) -> str:
+def _fingerprint_images(images: BaseDataset) -> str:
     """Hash names and labels of all images: a data set may change under an unchanged config."""
     digest = hashlib.sha256()
     for index in range(len(images)):

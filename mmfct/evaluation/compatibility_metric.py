@@ -12,12 +12,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmfct.evaluation.compatibility_report import DEFAULT_PAIRS, compatibility_table
-from mmfct.evaluation.compatibility_scores import (
-    check_options,
-    check_pairs,
-    check_roles,
-    score_pairs,
-)
+from mmfct.evaluation.compatibility_scores import check_options, check_pairs, check_roles, score_pairs
 from mmfct.evaluation.embedding_set import EmbeddingSet, concatenate, stack_samples
 from mmfct.evaluation.gather import gather_over_ranks
 from mmfct.registry import METRICS

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-BINS = 8192
-# Rows beyond the last cut share this many bins in turn: adding to one and the same counter would wait for itself.
+BINS = 16384
+# Rows beyond the last cut take turns in more bins: adding to the same counter each time would wait for itself.
 SPILL = 16
-BLOCK = 4096
-# A bin whose count is negative is a bin with a cut in it.
-HAS_CUT = np.int32(-(2**31))
+# Rows per histogram, so that its counters, the second half of an int16 for bins with a cut, do not overflow.
+BLOCK = 32767
+HAS_CUT = np.int16(-32768)
 
 
 def jit(**options: object) -> Callable:
@@ -58,26 +58,28 @@ def _bin(distance, low, scale):
 
 @jit()
 def _histogram(products, offset, weight, low, scale, bins, histogram, close):
-    """Count the rows of one query by bin; list those in a bin with a cut in ``close`` and return their number."""
+    """Count rows by bin; list those in a bin with a cut in ``close`` and return their number."""
+    for j in range(products.size):
+        place = _bin(offset[j] + weight[j] * products[j], low, scale)
+        bins[j] = np.uint16(place if place < BINS else BINS + (j & (SPILL - 1)))
     number = np.uint32(0)
-    for begin in range(0, products.size, BLOCK):
-        part = slice(begin, begin + BLOCK)
-        p, o, w = products[part], offset[part], weight[part]
-        for j in range(p.size):
-            place = _bin(o[j] + w[j] * p[j], low, scale)
-            bins[j] = np.uint32(place if place < BINS else BINS + (j & (SPILL - 1)))
-        for j in range(p.size):
-            count = histogram[bins[j]] + np.int32(1)
-            histogram[bins[j]] = count
-            if count < 0:
-                close[number] = begin + j
-                number += np.uint32(1)
+    for j in range(products.size):
+        count = np.int16(histogram[bins[j]] + np.int16(1))
+        histogram[bins[j]] = count
+        if count < 0:
+            close[number] = j
+            number += np.uint32(1)
     return number
 
 
 @jit()
 def _search(cuts, start, stop, value):
-    """First index in start ... stop whose cut is not below ``value``."""
+    """First index in start ... stop whose cut is not below ``value``; mostly it is near the start."""
+    step = 1
+    while start + step < stop and cuts[start + step] < value:
+        start += step
+        step *= 2
+    stop = min(stop, start + step + 1)
     while start < stop:
         middle = (start + stop) // 2
         if cuts[middle] < value:
@@ -102,53 +104,55 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
         error: Bound of the difference between approximate and exact distances, shape (B,).
         counts: The result; zeros on entry.
     """
-    bins = np.empty(BLOCK, np.uint32)
-    histogram = np.empty(BINS + SPILL, np.int32)
-    bin_start = np.empty(BINS, np.int64)
-    bin_stop = np.empty(BINS, np.int64)
-    close = np.empty(products.shape[1], np.uint32)
+    bins = np.empty(BLOCK, np.uint16)
+    close = np.empty(BLOCK, np.uint16)
+    marks = np.empty(BINS + SPILL, np.int16)
+    histogram = np.empty(BINS + SPILL, np.int16)
+    first = np.empty(BINS, np.int32)
+    span = np.empty((counts.shape[1], 2), np.int32)
     edge = np.empty(2, products.dtype)
     for i in range(products.shape[0]):
-        size = _search(cuts[i], 0, cuts.shape[1], np.inf)
+        cut = cuts[i]
+        size = _search(cut, 0, cut.size, np.inf)
         if size == 0:
             continue
         # The cuts and their errors take up all bins but two, which leave room for rounding.
-        edge[0] = cuts[i, 0] - 2 * error[i]
-        edge[1] = (BINS - 2) / (cuts[i, size - 1] - cuts[i, 0] + 4 * error[i])
+        edge[0] = cut[0] - 2 * error[i]
+        edge[1] = (BINS - 2) / (cut[size - 1] - cut[0] + 4 * error[i])
         low, scale = edge[0], edge[1]
 
-        # 1. Bins in which a row may be on either side of a cut, and the cuts this may be.
-        histogram[:] = 0
-        for t in range(size):
-            edge[0] = cuts[i, t] - error[i]
-            edge[1] = cuts[i, t] + error[i]
-            for place in range(_bin(edge[0], low, scale), _bin(edge[1], low, scale) + 1):
-                if histogram[place] == 0:
-                    histogram[place] = HAS_CUT
-                    bin_start[place] = t
-                bin_stop[place] = t + 1
+        # Bins in which a row may be on either side of a cut, and the first cut of which this is true.
+        marks[:] = 0
+        for t in range(size - 1, -1, -1):
+            edge[0] = cut[t] - error[i]
+            edge[1] = cut[t] + error[i]
+            span[t, 0] = _bin(edge[0], low, scale)
+            span[t, 1] = _bin(edge[1], low, scale) + 1
+            marks[span[t, 0] : span[t, 1]] = HAS_CUT
+            first[span[t, 0] : span[t, 1]] = t
 
-        # 2. All rows by bin; those in other bins are on one side of each cut for certain.
-        number = _histogram(products[i], screen[0], screen[1], low, scale, bins, histogram, close)
-        place = 0
-        for t in range(size):
-            edge[0] = cuts[i, t] - error[i]
-            edge[1] = cuts[i, t] + error[i]
-            counts[i, t] += histogram[place : _bin(edge[0], low, scale)].sum()
-            place = max(place, _bin(edge[1], low, scale) + 1)
+        for begin in range(0, products.shape[1], BLOCK):
+            part = slice(begin, begin + BLOCK)
+            row = products[i, part]
+            histogram[:] = marks
+            number = _histogram(row, screen[0, part], screen[1, part], low, scale, bins, histogram, close)
 
-        # 3. The rows in bins with cuts, one by one; the exact distance only where the approximate one does not tell.
-        for n in range(number):
-            j = close[n]
-            distance = screen[0, j] + screen[1, j] * products[i, j]
-            place = _bin(distance, low, scale)
-            stop = bin_stop[place]
-            t = _search(cuts[i], bin_start[place], stop, distance - error[i])
-            if t < stop and cuts[i, t] <= distance + error[i]:
-                exact = offset[j] + weight[j] * _dot(query[i], gallery[j])
-                t = _search(cuts[i], t, stop, exact)
-            if t < size:
-                counts[i, t] += 1
+            # Rows in the bins between the cuts are on one side of each for certain.
+            place = 0
+            for t in range(size):
+                counts[i, t] += histogram[place : span[t, 0]].sum()
+                place = max(place, span[t, 1])
+
+            # The others one by one; by the exact distance where the approximate one does not tell.
+            for n in range(number):
+                j = begin + close[n]
+                distance = screen[0, j] + screen[1, j] * products[i, j]
+                t = _search(cut, first[bins[close[n]]], size, distance - error[i])
+                if t < size and cut[t] <= distance + error[i]:
+                    exact = offset[j] + weight[j] * _dot(query[i], gallery[j])
+                    t = _search(cut, t, size, exact)
+                if t < size:
+                    counts[i, t] += 1
 
         for t in range(1, size):
             counts[i, t] += counts[i, t - 1]

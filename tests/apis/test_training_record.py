@@ -98,6 +98,8 @@ def test_a_killed_save_leaves_no_final_checkpoint(tmp_path, runner, monkeypatch)
         ('train_cfg.max_epochs', 4, '3'),
         ('auto_scale_lr.enable', True, 'None'),
         ('randomness.seed', 1, '0'),
+        ('param_scheduler.0.end', 6, '5'),
+        ('param_scheduler', [], r"\[\{'end': 5, 'type': 'LinearLR'\}\]"),
         ('custom_hooks', [dict(type='EMAHook')], 'None'),
     ],
 )

@@ -29,6 +29,9 @@ class BackwardCompatibleLoss(nn.Module):
         ValueError: If it is unreadable or has no such weight, or the embeddings have another width.
     """
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(
         self,
         checkpoint: str,

@@ -1,0 +1,67 @@
+"""The command line of the training tool."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+from mmfct.apis.training_options import TrainingOptions
+
+TOOL = Path(__file__).parents[2] / 'tools/train.py'
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the tool with a `train` that only notes how it was called."""
+
+    def run(*words: str) -> tuple:
+        calls = []
+        monkeypatch.setattr('mmfct.apis.train.train', lambda *args, **kwargs: calls.append((args, kwargs)))
+        monkeypatch.setattr('sys.argv', [str(TOOL), *words])
+        monkeypatch.setenv('LOCAL_RANK', '')  # so that what the tool sets is taken back
+        monkeypatch.delenv('LOCAL_RANK')
+        runpy.run_path(str(TOOL), run_name='__main__')
+        ((args, kwargs),) = calls
+        return *args, kwargs
+
+    return run
+
+
+def test_defaults(run):
+    assert run('c.py') == ('c.py', TrainingOptions(), dict(with_prerequisites=True))
+
+
+@pytest.mark.parametrize(
+    ('words', 'options'),
+    [
+        (['--work-dir', 'a/b'], dict(work_dir='a/b')),
+        (['--resume'], dict(resume='auto')),
+        (['--resume', 'a.pth'], dict(resume='a.pth')),
+        (['--amp'], dict(amp=True)),
+        (['--no-validate'], dict(no_validate=True)),
+        (['--auto-scale-lr'], dict(auto_scale_lr=True)),
+        (['--no-pin-memory'], dict(no_pin_memory=True)),
+        (['--no-persistent-workers'], dict(no_persistent_workers=True)),
+        (['--launcher', 'slurm'], dict(launcher='slurm')),
+        (
+            ['--cfg-options', 'a=1', 'b.c=[x,2.5]', 'd=True', 'e=None', 'f=a/b'],
+            dict(cfg_options={'a': 1, 'b.c': ['x', 2.5], 'd': True, 'e': None, 'f': 'a/b'}),
+        ),
+        (['--cfg-options', 'a=1', '--cfg-options', 'b=2'], dict(cfg_options=dict(a=1, b=2))),
+    ],
+)
+def test_every_option_arrives(run, words, options):
+    assert run('c.py', *words) == ('c.py', TrainingOptions(**options), dict(with_prerequisites=True))
+
+
+def test_no_prerequisites(run):
+    assert run('c.py', '--no-prerequisites')[2] == dict(with_prerequisites=False)
+
+
+@pytest.mark.parametrize('word', ['--local-rank', '--local_rank'])
+def test_local_rank_of_older_launchers(run, word):
+    run('c.py', word, '3')
+    assert os.environ['LOCAL_RANK'] == '3'
