@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-BINS = 16384
+BINS = 8192
 # Rows beyond the last cut take turns in more bins: adding to the same counter each time would wait for itself.
 SPILL = 16
 # Rows per histogram, so that its counters, the second half of an int16 for bins with a cut, do not overflow.
@@ -116,9 +116,11 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
         size = _search(cut, 0, cut.size, np.inf)
         if size == 0:
             continue
-        # The cuts and their errors take up all bins but two, which leave room for rounding.
-        edge[0] = cut[0] - 2 * error[i]
-        edge[1] = (BINS - 2) / (cut[size - 1] - cut[0] + 4 * error[i])
+        # The cuts and their errors take up all bins but two at either end, which leaves room for rounding and keeps
+        # the bin of all nearer rows free of cuts.
+        width = (cut[size - 1] - cut[0] + 4 * error[i]) / (BINS - 4)
+        edge[0] = cut[0] - 2 * error[i] - 2 * width
+        edge[1] = 1 / width
         low, scale = edge[0], edge[1]
 
         # Bins in which a row may be on either side of a cut, and the first cut of which this is true.

@@ -159,8 +159,8 @@ def test_one_block_per_stage_keeps_the_stride_of_the_shortcut():
 
 def test_frozen_stages_freeze_the_new_layers():
     model = build(**SMALL, embedding_dims=6, frozen_stages=4)
+    assert not any(parameter.requires_grad for parameter in model.parameters())  # before an optimizer sees them
     model.train()
-    assert not any(parameter.requires_grad for parameter in model.parameters())
     assert not any(module.training for module in model.modules() if isinstance(module, nn.BatchNorm2d))
     before = copy.deepcopy(model.state_dict())
     model(torch.randn(2, 3, 64, 64))
