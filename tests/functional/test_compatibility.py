@@ -1,0 +1,18 @@
+"""The update gain."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mmfct.functional import update_gain
+
+
+@pytest.mark.parametrize(('upgraded', 'gain'), [(0.2, 0.0), (0.8, 1.0), (0.5, 0.5), (0.1, -1 / 6)])
+def test_gain_is_the_share_of_the_gap(upgraded, gain):
+    assert update_gain(upgraded, old_old=0.2, new_new=0.8) == pytest.approx(gain)
+
+
+def test_no_gap_to_recover():
+    assert math.isnan(update_gain(0.5, old_old=0.5, new_new=0.5))
