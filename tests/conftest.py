@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
+import pickle
 import random
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,3 +86,87 @@ def digits(tmp_path_factory, plain_config_text) -> SimpleNamespace:
     )
     metrics = train(config, TrainingOptions(cfg_options=cfg_options))
     return SimpleNamespace(config=config, root=root, cfg_options=cfg_options, metrics=metrics)
+
+
+def picture(label: int, rng: np.random.Generator, size: int = 40) -> np.ndarray:
+    """Noise around a colour of the class, BGR of shape (size, size, 3)."""
+    color = np.random.default_rng(label).integers(0, 256, 3)
+    return np.clip(rng.normal(color, 30, (size, size, 3)), 0, 255).astype(np.uint8)
+
+
+def encoded(image: np.ndarray, suffix: str) -> bytes:
+    """Bytes of an image file."""
+    import cv2
+
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+@pytest.fixture(scope='session')
+def imagenet_root(tmp_path_factory) -> str:
+    """Four classes in the ImageNet format, four training and three validation images each."""
+    folder, rng = tmp_path_factory.mktemp('imagenet'), np.random.default_rng(0)
+    for split, count in dict(train=4, val=3).items():
+        for label in range(4):
+            (folder / split / f'n0{label}').mkdir(parents=True)
+            for index in range(count):
+                (folder / split / f'n0{label}/{index}.JPEG').write_bytes(encoded(picture(label, rng), '.jpg'))
+    return str(folder)
+
+
+@pytest.fixture(scope='session')
+def cifar100_root(tmp_path_factory) -> str:
+    """The first four classes in CIFAR-100's own format, as many images as in `imagenet_root`."""
+    from mmpretrain.datasets import CIFAR100
+
+    folder, rng = tmp_path_factory.mktemp('cifar100'), np.random.default_rng(0)
+    (folder / CIFAR100.base_folder).mkdir()
+    for split, count in dict(train=4, test=3).items():
+        labels = [label for label in range(4) for _ in range(count)]
+        images = np.stack([picture(label, rng, 32).transpose(2, 0, 1).ravel() for label in labels])
+        content = pickle.dumps(dict(data=images, fine_labels=labels))
+        (folder / CIFAR100.base_folder / split).write_bytes(content)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(CIFAR100, 'train_list', [['train', None]])  # without the checksums of the real files
+    patch.setattr(CIFAR100, 'test_list', [['test', None]])
+    yield str(folder)
+    patch.undo()
+
+
+@pytest.fixture(scope='session')
+def omniglot_root(tmp_path_factory) -> str:
+    """All 242 characters of Omniglot's two small archives, two drawings for training and two for the test."""
+    folder, rng = tmp_path_factory.mktemp('omniglot'), np.random.default_rng(0)
+    alphabets = dict(zip('ABCDEFGH', [30, 30, 30, 31, 30, 30, 30, 31], strict=True))
+    for archive, names in dict(images_background_small1='ABCD', images_background_small2='EFGH').items():
+        with zipfile.ZipFile(folder / f'{archive}.zip', 'w') as file:
+            for name in names:
+                for number in range(alphabets[name]):
+                    ink = rng.random((35, 35)) < 0.1
+                    for drawer in (1, 14, 15, 20):
+                        drawing = np.where(ink ^ (rng.random((35, 35)) < 0.02), 0, 255).astype(np.uint8)
+                        member = f'{archive}/{name}/character{number:02d}/01{number:02d}_{drawer:02d}.png'
+                        file.writestr(member, encoded(drawing, '.png'))
+    return str(folder)
+
+
+@pytest.fixture(scope='session')
+def grocery_root(tmp_path_factory) -> str:
+    """All 81 products (43 coarse) of Grocery Store, four photographs for training and two for the test."""
+    folder, rng = tmp_path_factory.mktemp('grocery'), np.random.default_rng(0)
+    coarse = [min(label, 42) for label in range(81)]
+    with open(folder / 'classes.csv', 'w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['Class Name (str)', 'Class ID (int)', 'Coarse Class Name (str)', 'Coarse Class ID (int)'])
+        writer.writerows([f'Fine{label}', label, f'Coarse{coarse[label]}', coarse[label]] for label in range(81))
+    with tarfile.open(folder / 'images.tar', 'w') as tar:
+        for split, count in dict(train=4, test=2).items():
+            lines = []
+            for label in range(81):
+                for index in range(count):
+                    name = f'{split}/Fine{label}/{index}.jpg'
+                    lines.append(f'{name}, {label}, {coarse[label]}\n')
+                    member, content = tarfile.TarInfo(name), encoded(picture(label, rng), '.jpg')
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+            (folder / f'{split}.txt').write_text(''.join(lines))
+    return str(folder)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import pickle
 import runpy
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -16,7 +13,6 @@ from mmfct.apis.train import train
 from mmfct.apis.training_options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
-CLASSES = ('n01', 'n02', 'n03', 'n04')
 TINY = dict(
     depth=18,
     image_size=32,
@@ -31,22 +27,16 @@ TINY = dict(
 )
 
 
-def picture(label: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise around a colour of the class, 40x40 BGR."""
-    color = np.array([40, 120, 200])[[label % 3, (label + 1) % 3, label // 3]]
-    return np.clip(rng.normal(color, 30, (40, 40, 3)), 0, 255).astype(np.uint8)
+@pytest.fixture(scope='module')
+def imagenet(imagenet_root, tmp_path_factory) -> dict:
+    """Options that run the ImageNet configs on the miniature."""
+    return TINY | dict(data_root=imagenet_root, work_root=str(tmp_path_factory.mktemp('work')), num_classes=4)
 
 
 @pytest.fixture(scope='module')
-def imagenet(tmp_path_factory) -> dict:
-    """Options that run the ImageNet configs on four classes of small pictures."""
-    folder, rng = tmp_path_factory.mktemp('imagenet'), np.random.default_rng(0)
-    for split, count in dict(train=4, val=3).items():
-        for label, name in enumerate(CLASSES):
-            (folder / 'data' / split / name).mkdir(parents=True)
-            for index in range(count):
-                cv2.imwrite(str(folder / 'data' / split / name / f'{index}.JPEG'), picture(label, rng))
-    return TINY | dict(data_root=str(folder / 'data'), work_root=str(folder / 'work'), num_classes=len(CLASSES))
+def cifar100(cifar100_root, tmp_path_factory) -> dict:
+    """Options that run the CIFAR-100 configs on the miniature."""
+    return TINY | dict(data_root=cifar100_root, work_root=str(tmp_path_factory.mktemp('work')))
 
 
 @pytest.fixture(scope='module')
@@ -92,25 +82,6 @@ def test_imagenet_variants_use_the_same_models(variant, views, imagenet, with_si
     check_result(folder, queries=12, views=views)
     first = json.loads((with_side_information / 'resnet50_imagenet/compatibility.json').read_text())
     assert metrics['compatibility/new/new_map'] == pytest.approx(first['compatibility/new/new_map'], abs=1e-6)
-
-
-@pytest.fixture(scope='module')
-def cifar100(tmp_path_factory):
-    """Options that run the CIFAR-100 configs on the images of four classes in its own file format."""
-    from mmpretrain.datasets import CIFAR100
-
-    folder, rng = tmp_path_factory.mktemp('cifar100'), np.random.default_rng(0)
-    files = folder / 'data' / CIFAR100.base_folder
-    files.mkdir(parents=True)
-    for split, count in dict(train=4, test=3).items():
-        labels = [label for label in range(4) for _ in range(count)]
-        images = [cv2.resize(picture(label, rng), (32, 32)).transpose(2, 0, 1).ravel() for label in labels]
-        (files / split).write_bytes(pickle.dumps(dict(data=np.stack(images), fine_labels=labels)))
-    patch = pytest.MonkeyPatch()
-    patch.setattr(CIFAR100, 'train_list', [['train', None]])
-    patch.setattr(CIFAR100, 'test_list', [['test', None]])
-    yield TINY | dict(data_root=str(folder / 'data'), work_root=str(folder / 'work'))
-    patch.undo()
 
 
 @pytest.mark.parametrize('config', ['resnet50_cifar100', 'resnet50_cifar100_noside'])

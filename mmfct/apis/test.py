@@ -6,6 +6,7 @@ import copy
 
 import mmengine
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS
@@ -67,7 +68,7 @@ def test(
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     metrics = runner.test()
-    if out is not None and out_item == 'metrics':
+    if out is not None and out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, out)
     write_compatibility_report(metrics, runner.test_evaluator.metrics, config.work_dir)
     return metrics

@@ -22,7 +22,7 @@ from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
 from mmfct.retrieval.gallery_manifest import read_manifest
 
-_SHARD_ROWS = 16384
+_SHARD_ROWS = 2**18
 
 
 def write_embedding_table(

@@ -14,7 +14,7 @@ the place of a row in the matrix and on the size of the matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -89,14 +89,12 @@ class OwnRows:
     def __init__(self, query_ids: Tensor, gallery_ids: Tensor) -> None:
         gallery_ids, self.order = gallery_ids.sort()
         self.start = torch.searchsorted(gallery_ids, query_ids)
-        self.size = torch.searchsorted(gallery_ids, query_ids, right=True) - self.start
+        self.stop = torch.searchsorted(gallery_ids, query_ids, right=True)
 
     def pairs(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Row in the chunk and row in the gallery of each pair to leave out."""
-        size = self.size[rows]
-        row = torch.repeat_interleave(size)
-        nth = torch.arange(len(row), device=row.device) - (size.cumsum(0) - size)[row]
-        return row, self.order[self.start[rows][row] + nth]
+        place, inside = padded_ranges(self.start[rows], self.stop[rows])
+        return inside.nonzero(as_tuple=True)[0], self.order[place[inside]]
 
 
 class Ranks(NamedTuple):
@@ -139,6 +137,10 @@ class Ranker(Protocol):
 
     layout: Layout
     pairs_per_chunk: int
+    threads: int
+
+    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+        """Call the function for each chunk of queries."""
 
     def products(self, rows: slice) -> Tensor:
         """Products of shape (B, G) of a chunk of queries with the gallery."""
@@ -158,7 +160,12 @@ class SortingRanker:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self.threads = 1
         self.gallery = layout.gallery.double()
+
+    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+        """Call the function for each chunk."""
+        return [function(rows) for rows in chunks]
 
     def products(self, rows: slice) -> Tensor:
         """Products of shape (B, G)."""
@@ -167,13 +174,12 @@ class SortingRanker:
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
         """Sorted distances of the matches, (B, M). Turns the products into the distances of the other rows."""
         distances = products.mul_(self.layout.weight).add_(self.layout.offset)
-        start, stop = self.layout.start[rows, None], self.layout.stop[rows, None]
+        start, stop = self.layout.start[rows], self.layout.stop[rows]
+        column, inside = padded_ranges(start, stop)  # (B, M)
+        matches = distances.gather(1, column.clamp(max=len(self.gallery) - 1))
+        matches.masked_fill_(~inside, torch.inf)
         column = torch.arange(len(self.gallery), device=distances.device)  # (G,)
-        most = max(int((stop - start).max()), 1)
-        match = start + column[:most]  # (B, M)
-        matches = distances.gather(1, match.clamp(max=len(self.gallery) - 1))
-        matches.masked_fill_(match >= stop, torch.inf)
-        distances.masked_fill_((column >= start) & (column < stop), torch.inf)
+        distances.masked_fill_((column >= start[:, None]) & (column < stop[:, None]), torch.inf)
         return matches.sort(dim=1).values
 
     def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
@@ -207,6 +213,13 @@ def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
         tied=hits[:, 0] + misses[:, 1] - misses[:, 0],
         tied_matches=hits[:, 0],
     )
+
+
+def padded_ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of start, start + 1, ... of one length (at least 1), and which of these are below ``stop``."""
+    longest = max(int((stop - start).max()), 1)
+    place = start[:, None] + torch.arange(longest, device=start.device)
+    return place, place < stop[:, None]
 
 
 def rounding_error(dtype: torch.dtype, terms: int, size: Tensor) -> Tensor:

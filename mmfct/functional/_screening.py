@@ -11,6 +11,8 @@ are so many that most rows would be in doubt, the products are made in float64.
 from __future__ import annotations
 
 import functools
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
@@ -18,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, rounding_error
+from ._ranking import Layout, Ranks, rounding_error
 
 # Below this many pairs, sorting takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
@@ -45,7 +47,7 @@ def screening_applies(layout: Layout) -> bool:
 class ScreeningRanker:
     """Ranks by counting the rows at or below each match; see the module's text and that of ``_ranking``."""
 
-    # Pairs of rows in memory at once, 4 or 8 bytes each.
+    # Pairs of rows that a thread has in memory at once, 4 or 8 bytes each.
     pairs_per_chunk = 10_000_000
 
     def __init__(self, layout: Layout) -> None:
@@ -53,6 +55,8 @@ class ScreeningRanker:
         assert kernels is not None
         self.kernels = kernels
         self.layout = layout
+        self.threads = torch.get_num_threads()
+        self.local = threading.local()
         dtype = _work_dtype(layout)
         self.query = layout.query.to(dtype).numpy()
         self.gallery = layout.gallery.to(dtype).numpy()
@@ -62,61 +66,48 @@ class ScreeningRanker:
         error += rounding_error(dtype, 0, layout.offset.max()) + layout.tolerance
         # The least value covers what underflows.
         self.error = error.clamp(min=1e-30).numpy()
-        self.buffer = np.empty((0, len(self.gallery)), self.gallery.dtype)
-        self.workers = torch.get_num_threads()
-        self.pool = ThreadPoolExecutor(self.workers)
+
+    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+        """Call the function for each chunk, one chunk per thread at a time."""
+        from threadpoolctl import threadpool_limits
+
+        # Threads that multiply together wait for one another at every step, and keep spinning while others count.
+        with threadpool_limits(1, user_api='blas'), ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(function, chunks))
 
     def products(self, rows: slice) -> Tensor:
-        """Products of shape (B, G), in memory that the next call takes again."""
+        """Products of shape (B, G), in memory that the thread's next call takes again."""
         query = self.query[rows]
-        if len(self.buffer) < len(query):
-            self.buffer = np.empty((len(query), len(self.gallery)), self.gallery.dtype)
-        # Not with torch, which may be set to lower precision (autocast, TF32, bfloat16): the bound would not hold.
-        return torch.from_numpy(np.matmul(query, self.gallery.T, out=self.buffer[: len(query)]))
+        buffer = getattr(self.local, 'buffer', None)
+        if buffer is None or len(buffer) < len(query):
+            buffer = self.local.buffer = np.empty((len(query), len(self.gallery)), self.gallery.dtype)
+        # Not by torch, which may be set to lower precision (autocast, bfloat16): the error bound would not hold.
+        return torch.from_numpy(np.matmul(query, self.gallery.T, out=buffer[: len(query)]))
 
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
         """Sorted distances of the matches, (B, M)."""
         start, stop = self.layout.start[rows].numpy(), self.layout.stop[rows].numpy()
-        distances = np.empty((len(start), max((stop - start).max(), 1)))
-
-        def work(part: slice) -> None:
-            self.kernels.match_distances(
-                products.numpy()[part],
-                self.query[rows][part],
-                self.gallery,
-                *self.terms,
-                start[part],
-                stop[part],
-                distances[part],
-            )
-            distances[part].sort(axis=1)
-
-        self._share(work, len(start))
+        distances = np.full((len(start), max((stop - start).max(), 1)), np.inf)
+        self.kernels.match_distances(
+            products.numpy(), self.query[rows], self.gallery, *self.terms, start, stop, distances
+        )
+        distances.sort(axis=1)
         return torch.from_numpy(distances)
 
     def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
-        """Rows other than matches at or below each cut, (B, T)."""
+        """Number of rows left at or below each cut, (B, T)."""
         counts = np.zeros(cuts.shape, np.int64)
-
-        def work(part: slice) -> None:
-            self.kernels.count(
-                products.numpy()[part],
-                self.query[rows][part],
-                self.gallery,
-                *self.terms,
-                self.screen,
-                cuts.numpy()[part],
-                self.error[rows][part],
-                counts[part],
-            )
-
-        self._share(work, len(cuts))
+        self.kernels.count(
+            products.numpy(),
+            self.query[rows],
+            self.gallery,
+            *self.terms,
+            self.screen,
+            cuts.numpy(),
+            self.error[rows],
+            counts,
+        )
         return torch.from_numpy(counts)
-
-    def _share(self, work, size: int) -> None:
-        """Call ``work`` with one slice of range(size) per worker."""
-        edges = np.linspace(0, size, self.workers + 1, dtype=int)
-        list(self.pool.map(work, map(slice, edges[:-1], edges[1:])))
 
 
 def _work_dtype(layout: Layout) -> torch.dtype:

@@ -38,8 +38,7 @@ def _dot(left: np.ndarray, right: np.ndarray) -> float:
 
 @jit()
 def match_distances(products, query, gallery, offset, weight, start, stop, distances):
-    """Write the distances of the matches into (B, M), elsewhere inf, and take the matches out of ``products``."""
-    distances[:] = np.inf
+    """Write the distances of the matches into (B, M) and take the matches out of ``products``."""
     for i in range(products.shape[0]):
         for j in range(start[i], stop[i]):
             if products[i, j] > -np.inf:

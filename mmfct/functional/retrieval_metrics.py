@@ -18,6 +18,8 @@ sorted too. See ``_ranking`` and ``_screening``.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -157,10 +159,17 @@ def query_scores(
         own_rows = OwnRows(query_codes[query_order], gallery_codes[gallery_order])
 
     ranker = ScreeningRanker(layout) if screening_applies(layout) else SortingRanker(layout)
-    chunk_size = chunk_size or max(ranker.pairs_per_chunk // len(gallery), 1)
-    starts = range(0, len(query), chunk_size)
-    chunks = [rank(ranker, slice(i, min(i + chunk_size, len(query))), own_rows) for i in starts]
+    pairs = chunk_size * len(gallery) // ranker.threads if chunk_size else ranker.pairs_per_chunk
+    chunks = _chunks(len(query), pairs // len(gallery), ranker.threads)
+    parts = ranker.map(functools.partial(rank, ranker, own_rows=own_rows), chunks)
     # Back into the order of the caller.
     place = query_order.argsort()
-    ranks = Ranks(*(torch.cat(column)[place].to(device) for column in zip(*chunks, strict=True)))
+    ranks = Ranks(*(torch.cat(column)[place].to(device) for column in zip(*parts, strict=True)))
     return QueryScores(ranks.cmc(topk), ranks.average_precision, ranks.matches > 0)
+
+
+def _chunks(size: int, most: int, threads: int) -> list[slice]:
+    """Cut range(size) into slices of about one length, at most ``most``, as many for each thread."""
+    number = math.ceil(size / max(most, 1) / threads) * threads
+    length = math.ceil(size / number)
+    return [slice(i, min(i + length, size)) for i in range(0, size, length)]
