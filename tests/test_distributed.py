@@ -29,6 +29,7 @@ def launch(script: str, *words: str, options: dict) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report(digits, tmp_path):
     lines = launch('dist_train.sh', digits.config, '2', options=digits.cfg_options | dict(work_root=str(tmp_path)))
     for stage in STAGES[:3]:
@@ -48,6 +49,7 @@ def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report
     assert rows == 1078
 
 
+@pytest.mark.slow
 def test_metrics_of_two_ranks_are_those_of_one(digits, tmp_path):
     checkpoint, out = str(digits.root / 'resnet10_digits/final.pth'), tmp_path / 'metrics.json'
     words = ['--out', str(out), '--out-item', 'metrics', '--work-dir', str(tmp_path / 'work')]

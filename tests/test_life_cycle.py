@@ -55,6 +55,7 @@ def tool(*words: str) -> list[str]:
     return [sys.executable, str(ROOT / 'tools/train.py'), *words]
 
 
+@pytest.mark.slow
 def test_a_killed_prerequisite_is_resumed(configs, tmp_path, plain_config_text):
     (configs / 'main.py').write_text(MAIN)
     options = TINY | dict(work_root=str(tmp_path / 'work'))
@@ -100,6 +101,7 @@ def test_a_training_that_is_killed_while_it_saves_can_be_resumed(configs, tmp_pa
     assert torch.load(tmp_path / 'old/final.pth', weights_only=True)['meta']['epochs'] == 4
 
 
+@pytest.mark.slow
 def test_the_command_for_a_missing_checkpoint_makes_it(digits, tmp_path):
     options = TrainingOptions(cfg_options=digits.cfg_options | dict(work_root=str(tmp_path)))
     missing = tmp_path / 'resnet10_digits_old/final.pth'

@@ -75,9 +75,9 @@ def adapt_to_launcher(config: Config, launcher: str) -> None:
     """
     config.launcher = launcher
     if launcher != 'none' and not torch.cuda.is_available():
-        # The Runner's own choice where the config makes none.
+        # Where the config makes no choice, the Runner's own, but for synchronised BN.
         options = dict(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))
-        wrapper = config.get('model_wrapper_cfg') or dict(options, type='MMDistributedDataParallel')
+        wrapper = config.get('model_wrapper_cfg') or dict(options, type='mmfct.CpuDistributedDataParallel')
         config.model_wrapper_cfg = dict(wrapper, device_ids=None)
         config.sync_bn = None
         env_cfg = config.get('env_cfg', {})

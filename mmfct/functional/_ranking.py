@@ -73,9 +73,16 @@ class Layout(NamedTuple):
             offset=offset,
             weight=weight,
             reach=reach,
-            tolerance=2 * error,
+            # Above zero where all rows are zero, so that equal distances are within it.
+            tolerance=(2 * error).clamp(min=torch.finfo(torch.float64).tiny),
             fits_float32=torch.float64 not in (query.dtype, gallery.dtype) and bool(in_range.all()),
         )
+
+    def rows_in(self, size: int, bytes_per_pair: int) -> int:
+        """Number of queries whose pairs with the gallery, and whose matches, fit into ``size`` bytes; at least 1."""
+        matches = int((self.stop - self.start).max())
+        # About ten arrays of the matches are in use at once.
+        return max(size // (bytes_per_pair * len(self.gallery) + 80 * matches), 1)
 
 
 class OwnRows:
@@ -136,8 +143,8 @@ class Ranker(Protocol):
     """See the module's text."""
 
     layout: Layout
-    pairs_per_chunk: int
     threads: int
+    rows_per_chunk: int
 
     def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
         """Call the function for each chunk of queries."""
@@ -155,12 +162,10 @@ class Ranker(Protocol):
 class SortingRanker:
     """Ranks by sorting float64 distances; plain torch, CPU or CUDA."""
 
-    # Pairs of rows in memory at once, about 40 bytes each.
-    pairs_per_chunk = 4_000_000
-
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.threads = 1
+        self.rows_per_chunk = layout.rows_in(160_000_000, bytes_per_pair=40)
         self.gallery = layout.gallery.double()
 
     def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:

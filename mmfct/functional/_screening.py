@@ -24,8 +24,6 @@ from ._ranking import Layout, Ranks, rounding_error
 
 # Below this many pairs, sorting takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
-# With more matches than this share of the gallery, float64 products take less time than looking twice.
-MANY_MATCHES = 1 / 32
 
 
 @functools.cache
@@ -47,9 +45,6 @@ def screening_applies(layout: Layout) -> bool:
 class ScreeningRanker:
     """Ranks by counting the rows at or below each match; see the module's text and that of ``_ranking``."""
 
-    # Pairs of rows that a thread has in memory at once, 4 or 8 bytes each.
-    pairs_per_chunk = 10_000_000
-
     def __init__(self, layout: Layout) -> None:
         kernels = load_kernels()
         assert kernels is not None
@@ -57,7 +52,9 @@ class ScreeningRanker:
         self.layout = layout
         self.threads = torch.get_num_threads()
         self.local = threading.local()
-        dtype = _work_dtype(layout)
+        dtype = torch.float32 if layout.fits_float32 else torch.float64
+        # Less memory than this per thread makes the products slower.
+        self.rows_per_chunk = layout.rows_in(40_000_000, bytes_per_pair=dtype.itemsize)
         self.query = layout.query.to(dtype).numpy()
         self.gallery = layout.gallery.to(dtype).numpy()
         self.terms = layout.offset.numpy(), layout.weight.numpy()
@@ -108,9 +105,3 @@ class ScreeningRanker:
             counts,
         )
         return torch.from_numpy(counts)
-
-
-def _work_dtype(layout: Layout) -> torch.dtype:
-    """Type of the products."""
-    many = (layout.stop - layout.start).double().mean() > MANY_MATCHES * len(layout.gallery)
-    return torch.float64 if many or not layout.fits_float32 else torch.float32

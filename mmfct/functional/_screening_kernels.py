@@ -1,4 +1,10 @@
-"""Compiled loops of the screening ranker. Imported only where they are needed: numba takes a while to load."""
+"""Compiled loops of the screening ranker. Imported only where needed: numba takes a while to load.
+
+The histogram of a query has a bin for every short interval of distances. Rows in a bin without a
+cut are on one side of each cut; they are counted by the bin. Only rows that share a bin with a
+cut are looked at one by one, and of these only some are so close that the error of their distance
+matters. Loops rather than array expressions where these would take seconds to compile.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +14,28 @@ import numba
 import numpy as np
 
 BINS = 8192
-# Rows beyond the last cut take turns in more bins: adding to the same counter each time would wait for itself.
+# Rows beyond the last cut take turns in these: adding to one counter each time would wait for it.
 SPILL = 16
-# Rows per histogram, so that its counters, the second half of an int16 for bins with a cut, do not overflow.
+# Rows per histogram. A bin with a cut starts at the least int16, and must stay negative.
 BLOCK = 32767
 HAS_CUT = np.int16(-32768)
 
 
 def jit(**options: object) -> Callable:
-    """Compile without the GIL; keep the machine code beside the source where that can be written."""
+    """Compile to run without the GIL; keep the machine code in a cache folder if there is one."""
 
     def decorate(function: Callable) -> Callable:
         try:
-            return numba.njit(nogil=True, cache=True, error_model='numpy', **options)(function)
-        except RuntimeError:  # no place to keep it
+            return numba.njit(nogil=True, error_model='numpy', cache=True, **options)(function)
+        except RuntimeError:  # No folder can be written.
             return numba.njit(nogil=True, error_model='numpy', **options)(function)
 
     return decorate
 
 
-# Any order of the sum will do: the ties' tolerance covers it.
+# Any order of the sum will do: the tolerance of ties covers it.
 @jit(fastmath={'reassoc', 'contract'})
-def _dot(left: np.ndarray, right: np.ndarray) -> float:
+def _dot(left, right):
     total = 0.0
     for k in range(left.size):
         total += np.float64(left[k]) * np.float64(right[k])
@@ -38,7 +44,7 @@ def _dot(left: np.ndarray, right: np.ndarray) -> float:
 
 @jit()
 def match_distances(products, query, gallery, offset, weight, start, stop, distances):
-    """Write the distances of the matches into (B, M) and take the matches out of ``products``."""
+    """Write the distances of the matches into (B, M) and take the matches out of the products."""
     for i in range(products.shape[0]):
         for j in range(start[i], stop[i]):
             if products[i, j] > -np.inf:
@@ -56,8 +62,10 @@ def _bin(distance, low, scale):
 
 
 @jit()
-def _histogram(products, offset, weight, low, scale, bins, histogram, close):
-    """Count rows by bin; list those in a bin with a cut in ``close`` and return their number."""
+def _fill_histogram(products, offset, weight, low, scale, marks, histogram, bins, close):
+    """Count rows by bin, from ``marks``; list those in a bin with a cut, and return their number."""
+    for b in range(marks.size):
+        histogram[b] = marks[b]
     for j in range(products.size):
         place = _bin(offset[j] + weight[j] * products[j], low, scale)
         bins[j] = np.uint16(place if place < BINS else BINS + (j & (SPILL - 1)))
@@ -73,7 +81,7 @@ def _histogram(products, offset, weight, low, scale, bins, histogram, close):
 
 @jit()
 def _search(cuts, start, stop, value):
-    """First index in start ... stop whose cut is not below ``value``; mostly it is near the start."""
+    """First index in start ... stop whose cut is not below the value; mostly near the start."""
     step = 1
     while start + step < stop and cuts[start + step] < value:
         start += step
@@ -93,37 +101,36 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
     """Write the number of rows at or below each cut into ``counts`` of shape (B, T).
 
     Args:
-        products: Approximate products of shape (B, G); -inf for a row that does not count.
+        products: Approximate products of shape (B, G); -inf for a row that is left out.
         query: Rows of shape (B, D).
         gallery: Rows of shape (G, D).
-        offset: Term of the exact distance, shape (G,).
-        weight: Factor of the exact distance, shape (G,).
+        offset: Term of the distance, float64 of shape (G,).
+        weight: Factor of the distance, float64 of shape (G,).
         screen: Both in the type of the products, shape (2, G).
-        cuts: Ascending, padded with inf, shape (B, T).
-        error: Bound of the difference between approximate and exact distances, shape (B,).
-        counts: The result; zeros on entry.
+        cuts: Ascending, padded with inf, float64 of shape (B, T).
+        error: Bound of the errors of the approximate distances, float64 of shape (B,).
+        counts: Zeros of shape (B, T).
     """
     bins = np.empty(BLOCK, np.uint16)
     close = np.empty(BLOCK, np.uint16)
-    marks = np.empty(BINS + SPILL, np.int16)
     histogram = np.empty(BINS + SPILL, np.int16)
+    marks = np.zeros(BINS + SPILL, np.int16)
     first = np.empty(BINS, np.int32)
-    span = np.empty((counts.shape[1], 2), np.int32)
+    span = np.empty((cuts.shape[1], 2), np.int32)
     edge = np.empty(2, products.dtype)
     for i in range(products.shape[0]):
         cut = cuts[i]
         size = _search(cut, 0, cut.size, np.inf)
         if size == 0:
             continue
-        # The cuts and their errors take up all bins but two at either end, which leaves room for rounding and keeps
-        # the bin of all nearer rows free of cuts.
+        # The cuts and their errors take up all bins but two at either end. This leaves room for
+        # rounding, and keeps the bin of all the nearer rows free of cuts.
         width = (cut[size - 1] - cut[0] + 4 * error[i]) / (BINS - 4)
         edge[0] = cut[0] - 2 * error[i] - 2 * width
         edge[1] = 1 / width
         low, scale = edge[0], edge[1]
 
-        # Bins in which a row may be on either side of a cut, and the first cut of which this is true.
-        marks[:] = 0
+        # Bins of rows that may be on either side of a cut, and the first cut of which this is true.
         for t in range(size - 1, -1, -1):
             edge[0] = cut[t] - error[i]
             edge[1] = cut[t] + error[i]
@@ -133,18 +140,22 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
             first[span[t, 0] : span[t, 1]] = t
 
         for begin in range(0, products.shape[1], BLOCK):
-            part = slice(begin, begin + BLOCK)
-            row = products[i, part]
-            histogram[:] = marks
-            number = _histogram(row, screen[0, part], screen[1, part], low, scale, bins, histogram, close)
-
-            # Rows in the bins between the cuts are on one side of each for certain.
+            end = begin + BLOCK
+            number = _fill_histogram(
+                products[i, begin:end],
+                screen[0, begin:end],
+                screen[1, begin:end],
+                low,
+                scale,
+                marks,
+                histogram,
+                bins,
+                close,
+            )
             place = 0
             for t in range(size):
                 counts[i, t] += histogram[place : span[t, 0]].sum()
                 place = max(place, span[t, 1])
-
-            # The others one by one; by the exact distance where the approximate one does not tell.
             for n in range(number):
                 j = begin + close[n]
                 distance = screen[0, j] + screen[1, j] * products[i, j]
@@ -157,3 +168,5 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
 
         for t in range(1, size):
             counts[i, t] += counts[i, t - 1]
+        for t in range(size):
+            marks[span[t, 0] : span[t, 1]] = 0

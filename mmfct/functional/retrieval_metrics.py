@@ -159,8 +159,8 @@ def query_scores(
         own_rows = OwnRows(query_codes[query_order], gallery_codes[gallery_order])
 
     ranker = ScreeningRanker(layout) if screening_applies(layout) else SortingRanker(layout)
-    pairs = chunk_size * len(gallery) // ranker.threads if chunk_size else ranker.pairs_per_chunk
-    chunks = _chunks(len(query), pairs // len(gallery), ranker.threads)
+    rows = max(chunk_size // ranker.threads, 1) if chunk_size else ranker.rows_per_chunk
+    chunks = _chunks(len(query), rows, ranker.threads)
     parts = ranker.map(functools.partial(rank, ranker, own_rows=own_rows), chunks)
     # Back into the order of the caller.
     place = query_order.argsort()
@@ -168,8 +168,8 @@ def query_scores(
     return QueryScores(ranks.cmc(topk), ranks.average_precision, ranks.matches > 0)
 
 
-def _chunks(size: int, most: int, threads: int) -> list[slice]:
-    """Cut range(size) into slices of about one length, at most ``most``, as many for each thread."""
-    number = math.ceil(size / max(most, 1) / threads) * threads
+def _chunks(size: int, longest: int, threads: int) -> list[slice]:
+    """Cut range(size) into slices of about one length, at most ``longest``, as many for each thread."""
+    number = math.ceil(size / longest / threads) * threads
     length = math.ceil(size / number)
     return [slice(i, min(i + length, size)) for i in range(0, size, length)]

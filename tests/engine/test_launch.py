@@ -32,11 +32,11 @@ MPI = dict(OMPI_COMM_WORLD_RANK='3', OMPI_COMM_WORLD_SIZE='4', OMPI_COMM_WORLD_L
 
 @MODELS.register_module(force=True)
 class ToyRegression(BaseModel):
-    """One linear layer and BN."""
+    """Linear layers with BN that torch has for GPUs only, as in many parts of the hosts."""
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+        self.layers = nn.Sequential(nn.Linear(2, 3), nn.SyncBatchNorm(3), nn.Linear(3, 1))
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         return dict(loss=(self.layers(inputs)[:, 0] - data_samples).square().mean())
@@ -151,9 +151,12 @@ def test_config_without_gpus(no_gpu):
     adapt_to_launcher(config, 'pytorch')
     assert config.env_cfg == dict(cudnn_benchmark=True, dist_cfg=dict(backend='gloo', timeout=60))
     assert config.sync_bn is None
-    # The rest is what mmengine's Runner would choose itself.
+    # The rest is what mmengine's Runner would choose itself, but for synchronised BN.
     assert config.model_wrapper_cfg == dict(
-        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False, find_unused_parameters=True
+        type='mmfct.CpuDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=True,
     )
 
 
@@ -192,7 +195,7 @@ def test_two_ranks_train_one_model(tmp_path):
     assert worker.returncode == 0, errors
     results = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert [result['backend'] for result in results] == ['gloo', 'gloo']
-    assert [result['wrapper'] for result in results] == ['MMDistributedDataParallel'] * 2
+    assert [result['wrapper'] for result in results] == ['CpuDistributedDataParallel'] * 2
     assert sorted(results[0]['samples'] + results[1]['samples']) == list(range(8))  # each rank saw its half
     assert results[0]['before'] == results[1]['before'] and results[0]['after'] == results[1]['after']
     assert results[0]['after'] != results[0]['before']
