@@ -27,7 +27,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'scikit-learn', 'torch>=2.4'],
+    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'scikit-learn', 'threadpoolctl', 'torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],

@@ -32,7 +32,7 @@ def stock_config(request, workplace, monkeypatch, plain_config_text):
     """Load a config as mmengine does, with the data of a miniature, and smaller images and batches."""
     monkeypatch.chdir(workplace)
 
-    def load(name: str) -> Config:
+    def load(name: str, depth: int = 50) -> Config:
         config = Config.fromfile(FCT / name)
         kind = name.split('_')[1].removesuffix('.py')
         root = None if kind == 'digits' else request.getfixturevalue(f'{kind}_root')
@@ -42,6 +42,8 @@ def stock_config(request, workplace, monkeypatch, plain_config_text):
             for key in {'scale', 'crop_size'} & node.keys():
                 if node[key] >= 224:
                     node[key] //= 4
+            if node.get('depth') == 50:
+                node['depth'] = depth
             if node.get('type') == 'mmfct.ClassSubset' and kind in ('imagenet', 'cifar100'):
                 node['num_classes'] = 2
             if node.get('type') == 'mmfct.EmbeddingTable':
@@ -67,11 +69,11 @@ def _dicts(node: object) -> Iterator[dict]:
 
 
 def make_prerequisites(config: Config, stock_config) -> None:
-    """Leave an untrained checkpoint wherever the config wants a trained one."""
+    """Leave an untrained and shallower model wherever the config wants a trained one."""
     for entry in config.get('prerequisites', []):
         if Path(entry.checkpoint).exists():
             continue
-        stage = stock_config(entry.config)
+        stage = stock_config(entry.config, depth=18)
         make_prerequisites(stage, stock_config)
         init_default_scope('mmpretrain')
         model = MODELS.build(stage.model)
@@ -83,7 +85,8 @@ def make_prerequisites(config: Config, stock_config) -> None:
 
 @pytest.mark.parametrize('name', LEAVES)
 def test_a_stock_runner_takes_one_step_and_tests(name, stock_config):
-    config = stock_config(name)
+    # Three ResNet-50 take their time, and each is built by the config of its own stage.
+    config = stock_config(name, depth=18 if 'new' in Config.fromfile(FCT / name).model.get('encoders', {}) else 50)
     make_prerequisites(config, stock_config)
     runner = Runner.from_cfg(config)
     runner._train_loop = runner.build_train_loop(config.train_cfg)
@@ -254,8 +257,3 @@ def test_shared_backbone_runs_end_to_end(data, setting, request, tmp_path, plain
     side = torch.load(neck, weights_only=True)['state_dict']
     backbone = [name for name in old if name.startswith('backbone.')]
     assert backbone and all(torch.equal(old[name], side[name]) for name in backbone)  # frozen, BN statistics too
-    if data == 'omniglot':
-        old_time = next(tmp_path.glob('*_old_*/final.pth')).stat().st_mtime_ns
-        metrics = train(config, TrainingOptions(cfg_options=options | dict(side='none', work_root=str(tmp_path))))
-        assert math.isfinite(metrics['compatibility/new/upgraded_map'])
-        assert next(tmp_path.glob('*_old_*/final.pth')).stat().st_mtime_ns == old_time

@@ -21,7 +21,7 @@ from mmfct.apis.training_options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1, image_size=8)
-LONG = 20
+LONG = 12
 
 # A classifier that is trained after the old model, which takes longer than an inherited option would say.
 MAIN = f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import mmengine
 from mmengine.config import Config, ConfigDict
@@ -76,16 +77,18 @@ def test(
 
 def _check_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: str) -> None:
     """Refuse a checkpoint of another model; mmengine would log it and test what is left at its random start."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}  # as mmengine does
     try:
-        missing = model.load_state_dict(state_dict, strict=False).missing_keys
+        missing = inner.load_state_dict(state_dict, strict=False).missing_keys
     except RuntimeError as error:
         raise ValueError(
             f'checkpoint {checkpoint!r} is of another model: {str(error).splitlines()[1].strip()}'
         ) from None
     if missing:
-        total = len(model.state_dict())
+        total = len(inner.state_dict())
         raise ValueError(
             f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {total} weights are missing, '
             f'such as {missing[0]!r}'

@@ -1,15 +1,11 @@
 """What CMC and average precision need to know of a ranking, and the plain torch way to find it.
 
-A query needs the distances of its own matches and, at each of these, the number of other rows that are as near; the
-order of the others does not matter. A ranker finds both, for a chunk of queries at a time:
+A query needs the distances of its own matches and, at each of these, the number of other rows that
+are as near; the order of the others does not matter.
 
-    products(rows)                   (B, G) products with the gallery; setting one to -inf takes the row out
-    match_distances(products, rows)  (B, M) sorted, padded with inf; takes the matches out of the products
-    count(products, rows, cuts)      (B, T) rows left at or below each cut; cuts ascend
-
-Distances are float64 values of ``offset + weight * product``. Two that differ by no more than `tolerance`, a bound
-of what rounding can do to them, are tied. So equal rows tie however BLAS rounds their products, which depends on
-the place of a row in the matrix and on the size of the matrix.
+Distances are float64 values of ``offset + weight * product``. Two that differ by no more than a
+bound of what rounding can do to them are tied. So equal rows tie however BLAS rounds their
+products, which depends on the place of a row in the matrix and on the size of the matrix.
 """
 
 from __future__ import annotations
@@ -24,7 +20,7 @@ from .distance import ranking_terms
 
 
 class Layout(NamedTuple):
-    """A retrieval problem with the rows sorted by label, so that the matches of a query are neighbours.
+    """A retrieval problem with the rows sorted by label: the matches of a query are neighbours.
 
     Attributes:
         query: Embeddings of shape (Q, D).
@@ -59,12 +55,13 @@ class Layout(NamedTuple):
         gallery_norms: Tensor,
         distance: str,
     ) -> Layout:
-        """Lay out rows that are sorted by label; norms are float64."""
+        """Lay out rows that are sorted by label; the norms are float64."""
         offset, weight = ranking_terms(gallery_norms, distance)
         reach = query_norms * (weight.abs() * gallery_norms).max()
         error = rounding_error(torch.float64, query.shape[1], reach + offset.max())
         norms = torch.cat([query_norms, gallery_norms])
         in_range = (norms == 0) | (norms > 1e-12) & (norms < 1e12)
+        is_double = torch.float64 in (query.dtype, gallery.dtype)
         return cls(
             query=query,
             gallery=gallery,
@@ -75,11 +72,11 @@ class Layout(NamedTuple):
             reach=reach,
             # Above zero where all rows are zero, so that equal distances are within it.
             tolerance=(2 * error).clamp(min=torch.finfo(torch.float64).tiny),
-            fits_float32=torch.float64 not in (query.dtype, gallery.dtype) and bool(in_range.all()),
+            fits_float32=not is_double and bool(in_range.all()),
         )
 
     def rows_in(self, size: int, bytes_per_pair: int) -> int:
-        """Number of queries whose pairs with the gallery, and whose matches, fit into ``size`` bytes; at least 1."""
+        """Number of queries, at least 1, whose pairs and matches fit into ``size`` bytes."""
         matches = int((self.stop - self.start).max())
         # About ten arrays of the matches are in use at once.
         return max(size // (bytes_per_pair * len(self.gallery) + 80 * matches), 1)
@@ -100,7 +97,7 @@ class OwnRows:
 
     def pairs(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Row in the chunk and row in the gallery of each pair to leave out."""
-        place, inside = padded_ranges(self.start[rows], self.stop[rows])
+        place, inside = _padded_ranges(self.start[rows], self.stop[rows])
         return inside.nonzero(as_tuple=True)[0], self.order[place[inside]]
 
 
@@ -122,7 +119,7 @@ class Ranks(NamedTuple):
     tied_matches: Tensor
 
     def cmc(self, topk: Sequence[int]) -> Tensor:
-        """Probability of a match among the k nearest, ties in random order; float64 of shape (B, K).
+        """Probability of a match among the k nearest, with ties in random order, (B, K).
 
         The places of the tied rows are drawn one after the other, without replacement.
         """
@@ -140,27 +137,33 @@ class Ranks(NamedTuple):
 
 
 class Ranker(Protocol):
-    """See the module's text."""
+    """Finds the distances of the matches and counts the other rows, a chunk of queries at a time.
+
+    Attributes:
+        layout: The problem.
+        threads: Number of chunks that are worked on at once.
+        rows_per_chunk: Number of queries in a chunk where the caller does not say.
+    """
 
     layout: Layout
     threads: int
     rows_per_chunk: int
 
     def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
-        """Call the function for each chunk of queries."""
+        """Call the function for each chunk."""
 
     def products(self, rows: slice) -> Tensor:
-        """Products of shape (B, G) of a chunk of queries with the gallery."""
+        """Products with the gallery, (B, G); setting one to -inf leaves the row out."""
 
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
-        """Sorted distances of the matches, (B, M)."""
+        """Sorted distances of the matches, (B, M), padded with inf; takes them out of the rows."""
 
     def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
-        """Number of rows left at or below each cut, (B, T)."""
+        """Number of rows left at or below each of the ascending cuts, (B, T)."""
 
 
 class SortingRanker:
-    """Ranks by sorting float64 distances; plain torch, CPU or CUDA."""
+    """Ranks by sorting the float64 distances; plain torch, CPU or CUDA."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -173,18 +176,19 @@ class SortingRanker:
         return [function(rows) for rows in chunks]
 
     def products(self, rows: slice) -> Tensor:
-        """Products of shape (B, G)."""
+        """Products with the gallery, (B, G)."""
         return self.layout.query[rows].double() @ self.gallery.T
 
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
-        """Sorted distances of the matches, (B, M). Turns the products into the distances of the other rows."""
+        """Sorted distances of the matches, (B, M); the products become distances."""
         distances = products.mul_(self.layout.weight).add_(self.layout.offset)
         start, stop = self.layout.start[rows], self.layout.stop[rows]
-        column, inside = padded_ranges(start, stop)  # (B, M)
+        column, inside = _padded_ranges(start, stop)  # (B, M)
         matches = distances.gather(1, column.clamp(max=len(self.gallery) - 1))
         matches.masked_fill_(~inside, torch.inf)
-        column = torch.arange(len(self.gallery), device=distances.device)  # (G,)
-        distances.masked_fill_((column >= start[:, None]) & (column < stop[:, None]), torch.inf)
+        column = torch.arange(len(self.gallery), device=distances.device)
+        is_match = (column >= start[:, None]) & (column < stop[:, None])  # (B, G)
+        distances.masked_fill_(is_match, torch.inf)
         return matches.sort(dim=1).values
 
     def count(self, products: Tensor, rows: slice, cuts: Tensor) -> Tensor:
@@ -200,7 +204,7 @@ def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
     matches = ranker.match_distances(products, rows)  # (B, M)
     tolerance = ranker.layout.tolerance[rows, None]
 
-    # Tied matches form a group: each gets the number of matches up to the end of its group, and the cut there.
+    # Tied matches form a group: each has the cut, and the number of matches, at the group's end.
     position = torch.arange(matches.shape[1], device=matches.device)
     ends = torch.nn.functional.pad(matches.diff(dim=1) > tolerance, (0, 1), value=True)
     end = torch.where(ends, position, len(position)).flip(1).cummin(1).values.flip(1)
@@ -209,8 +213,8 @@ def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
     misses = ranker.count(products, rows, cuts).double()  # (B, 1 + M)
 
     found = matches.isfinite()
-    precision = torch.where(found, hits / (hits + misses[:, 1:]), 0)
     number = found.sum(1).double()
+    precision = torch.where(found, hits / (hits + misses[:, 1:]), 0)
     return Ranks(
         average_precision=precision.sum(1) / number,
         matches=number,
@@ -220,17 +224,23 @@ def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
     )
 
 
-def padded_ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of start, start + 1, ... of one length (at least 1), and which of these are below ``stop``."""
+def rounding_error(dtype: torch.dtype, terms: int, size: Tensor) -> Tensor:
+    """Bound the error of a sum of ``terms`` products, in any order.
+
+    Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, with four more
+    roundings for what is done to the sum, and 2 % for terms of second order (enough for 10^5
+    products in float32).
+
+    Args:
+        dtype: Type of the arithmetic.
+        terms: Number of products.
+        size: Bound of the sum of their absolute values.
+    """
+    return 1.02 * torch.finfo(dtype).eps / 2 * (terms + 4) * size
+
+
+def _padded_ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of start, start + 1, ... of one length (at least 1), and which are below ``stop``."""
     longest = max(int((stop - start).max()), 1)
     place = start[:, None] + torch.arange(longest, device=start.device)
     return place, place < stop[:, None]
-
-
-def rounding_error(dtype: torch.dtype, terms: int, size: Tensor) -> Tensor:
-    """Bound the error of a sum of ``terms`` products with absolute values that add up to ``size``, in any order.
-
-    Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, with four more roundings for what is
-    done to the sum, and 2 % for terms of second order (enough for 10^5 terms in float32).
-    """
-    return 1.02 * torch.finfo(dtype).eps / 2 * (terms + 4) * size

@@ -1,11 +1,11 @@
-"""A ranker for large problems on the CPU, about as fast as the products themselves.
+"""A ranker for large problems on the CPU that costs less than the matrix products themselves.
 
-Sorting costs many times the products, and counting with torch operations writes a matrix per cut. So the loops are
-compiled (numba): one pass over the products of a query sorts them into bins, with a table that the cache holds.
+Sorting takes many times as long as the products, and counting with torch writes a matrix for each
+cut. So the loops are compiled (numba): they sort the products of a query into bins, in a table
+that the cache holds.
 
-The products are made in float32. Rows that this leaves in doubt, those within the error bound of a cut, are looked
-at again in float64, so the counts are those of the float64 distances, at the price of float32. Where the matches
-are so many that most rows would be in doubt, the products are made in float64.
+The products are float32. Rows that this leaves in doubt, because they are within the error bound
+of a cut, are looked at again in float64. So the counts are those of the float64 distances.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ._ranking import Layout, Ranks, rounding_error
 
-# Below this many pairs, sorting takes less time than loading (or compiling) the loops.
+# Sorting fewer pairs than this takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
 
 
@@ -43,42 +43,44 @@ def screening_applies(layout: Layout) -> bool:
 
 
 class ScreeningRanker:
-    """Ranks by counting the rows at or below each match; see the module's text and that of ``_ranking``."""
+    """Ranks by counting the rows at or below each match; see :class:`~._ranking.Ranker`."""
 
     def __init__(self, layout: Layout) -> None:
         kernels = load_kernels()
         assert kernels is not None
+        dtype = torch.float32 if layout.fits_float32 else torch.float64
+        error = rounding_error(dtype, layout.query.shape[1], layout.reach)
+        error += rounding_error(dtype, 0, layout.offset.max()) + layout.tolerance
         self.kernels = kernels
         self.layout = layout
         self.threads = torch.get_num_threads()
-        self.local = threading.local()
-        dtype = torch.float32 if layout.fits_float32 else torch.float64
-        # Less memory than this per thread makes the products slower.
+        # In chunks much smaller than this, the products get slower.
         self.rows_per_chunk = layout.rows_in(40_000_000, bytes_per_pair=dtype.itemsize)
+        self.local = threading.local()
         self.query = layout.query.to(dtype).numpy()
         self.gallery = layout.gallery.to(dtype).numpy()
         self.terms = layout.offset.numpy(), layout.weight.numpy()
         self.screen = torch.stack([layout.offset, layout.weight]).to(dtype).numpy()
-        error = rounding_error(dtype, self.query.shape[1], layout.reach)
-        error += rounding_error(dtype, 0, layout.offset.max()) + layout.tolerance
         # The least value covers what underflows.
         self.error = error.clamp(min=1e-30).numpy()
 
     def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
-        """Call the function for each chunk, one chunk per thread at a time."""
+        """Call the function for each chunk, in threads."""
         from threadpoolctl import threadpool_limits
 
-        # Threads that multiply together wait for one another at every step, and keep spinning while others count.
-        with threadpool_limits(1, user_api='blas'), ThreadPoolExecutor(self.threads) as pool:
+        # Threads of BLAS wait for one another, and go on spinning while others count.
+        limit = threadpool_limits(1, user_api='blas')
+        with limit, ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(function, chunks))
 
     def products(self, rows: slice) -> Tensor:
-        """Products of shape (B, G), in memory that the thread's next call takes again."""
+        """Products with the gallery, (B, G), in memory that the next call of the thread reuses."""
         query = self.query[rows]
         buffer = getattr(self.local, 'buffer', None)
         if buffer is None or len(buffer) < len(query):
-            buffer = self.local.buffer = np.empty((len(query), len(self.gallery)), self.gallery.dtype)
-        # Not by torch, which may be set to lower precision (autocast, bfloat16): the error bound would not hold.
+            buffer = np.empty((len(query), len(self.gallery)), self.gallery.dtype)
+            self.local.buffer = buffer
+        # Not by torch: under autocast or a lower matmul precision the error bound would not hold.
         return torch.from_numpy(np.matmul(query, self.gallery.T, out=buffer[: len(query)]))
 
     def match_distances(self, products: Tensor, rows: slice) -> Tensor:
@@ -86,7 +88,13 @@ class ScreeningRanker:
         start, stop = self.layout.start[rows].numpy(), self.layout.stop[rows].numpy()
         distances = np.full((len(start), max((stop - start).max(), 1)), np.inf)
         self.kernels.match_distances(
-            products.numpy(), self.query[rows], self.gallery, *self.terms, start, stop, distances
+            products.numpy(),
+            self.query[rows],
+            self.gallery,
+            *self.terms,
+            start,
+            stop,
+            distances,
         )
         distances.sort(axis=1)
         return torch.from_numpy(distances)

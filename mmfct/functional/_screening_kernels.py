@@ -9,6 +9,7 @@ matters. Loops rather than array expressions where these would take seconds to c
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,7 +22,7 @@ BLOCK = 32767
 HAS_CUT = np.int16(-32768)
 
 
-def jit(**options: object) -> Callable:
+def jit(**options: Any) -> Callable:
     """Compile to run without the GIL; keep the machine code in a cache folder if there is one."""
 
     def decorate(function: Callable) -> Callable:
@@ -63,7 +64,7 @@ def _bin(distance, low, scale):
 
 @jit()
 def _fill_histogram(products, offset, weight, low, scale, marks, histogram, bins, close):
-    """Count rows by bin, from ``marks``; list those in a bin with a cut, and return their number."""
+    """Count rows by bin, on ``marks``; list those in a bin with a cut and return their number."""
     for b in range(marks.size):
         histogram[b] = marks[b]
     for j in range(products.size):
@@ -130,7 +131,7 @@ def count(products, query, gallery, offset, weight, screen, cuts, error, counts)
         edge[1] = 1 / width
         low, scale = edge[0], edge[1]
 
-        # Bins of rows that may be on either side of a cut, and the first cut of which this is true.
+        # Bins of rows that may be on either side of a cut, and the first cut for which they may.
         for t in range(size - 1, -1, -1):
             edge[0] = cut[t] - error[i]
             edge[1] = cut[t] + error[i]

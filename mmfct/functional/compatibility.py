@@ -6,11 +6,13 @@ import math
 
 
 def update_gain(new_transformed: float, old_old: float, new_new: float) -> float:
-    """Update gain, also called the share of the gap recovered (Forward Compatible Training, Ramanujan et al. 2022).
+    """Update gain, also called the share of the gap recovered.
 
-    ``[M(new, h(old)) - M(old, old)] / [M(new, new) - M(old, old)]`` for a retrieval metric ``M(query, gallery)``: 0
-    where the transformed gallery is as good as the old system, 1 where it is as good as recomputing the gallery with
-    the new model; outside [0, 1] where it is worse or better than either.
+    ``[M(new, h(old)) - M(old, old)] / [M(new, new) - M(old, old)]``, for a retrieval metric
+    ``M(query, gallery)`` that is better where it is larger: 0 where the transformed gallery is as
+    good as the old system, 1 where it is as good as the new model's own gallery. It may lie
+    outside [0, 1]. Source: Shen et al., Towards Backward-Compatible Representation Learning, 2020,
+    section 3.3; in Ramanujan et al., Forward Compatible Training, 2022, for ``h``.
 
     Args:
         new_transformed: Metric of new queries on the transformed old gallery.
@@ -18,7 +20,7 @@ def update_gain(new_transformed: float, old_old: float, new_new: float) -> float
         new_new: Metric of new queries on the new gallery.
 
     Returns:
-        The gain, NaN where the two models are equally good and there is no gap to recover.
+        The gain; NaN where both models are equally good and there is no gap.
     """
     gap = new_new - old_old
     return (new_transformed - old_old) / gap if gap else math.nan

@@ -12,24 +12,24 @@ DISTANCES = ('l2', 'cosine', 'inner')
 def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> Tensor:
     """Distances between every query row and every gallery row.
 
-    Computed in float64 and rounded once to the returned type. Equal rows are merged before the products and come
-    out in sorted order, so within a call they have exactly equal distances, wherever they stand, and another order
-    of the rows only reorders the result. Between calls of different shape, the last bit of a float64 product may
-    differ; rounding to float32 hides that in all but about one pair in 10^8, and
-    :func:`~mmfct.functional.query_scores`, which does not use this function, is not affected.
+    They are float64, rounded once to the type returned. Equal rows are merged first, and the rest
+    put in sorted order. So within a call equal rows have exactly equal distances, and another
+    order of the rows only reorders the result. Between calls of other shapes the last bit of a
+    float64 product may differ; rounding to float32 hides that in all but about one pair in 10^8.
+    :func:`~mmfct.functional.query_scores` does not use this function and is not affected.
 
     Args:
         query: Embeddings of shape (Q, D), any floating type.
         gallery: Embeddings of shape (G, D).
-        distance: ``'l2'``, the Euclidean distance (not squared) of the raw vectors; ``'cosine'``, 1 minus the
-            product of the vectors divided by their 2-norms (a zero vector is at distance 1 from everything); or
-            ``'inner'``, the negative inner product.
+        distance: ``'l2'``, the Euclidean distance of the raw vectors (not squared); ``'cosine'``,
+            1 minus the product of the vectors divided by their 2-norms (1 if one is zero); or
+            ``'inner'``, minus the product.
 
     Returns:
-        Distances of shape (Q, G): float64 for float64 inputs, else float32.
+        Distances of shape (Q, G), smaller is nearer; float64 for float64 inputs, else float32.
 
     Raises:
-        ValueError: If the name is unknown, or the inputs are not matrices of floats of one width.
+        ValueError: If the distance is unknown, or the inputs are not matrices of one width.
     """
     check_distance(distance)
     check_matrices(query, gallery)
@@ -37,7 +37,7 @@ def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> 
     query, query_at = torch.unique(query.double(), dim=0, return_inverse=True)
     gallery, gallery_at = torch.unique(gallery.double(), dim=0, return_inverse=True)
     if distance == 'l2':
-        # Not by way of the products: these cancel where the vectors are long and close to one another.
+        # Not by products: these cancel where long vectors are close to one another.
         distances = torch.cdist(query, gallery, compute_mode='donot_use_mm_for_euclid_dist')
     elif distance == 'cosine':
         distances = 1 - _unit_rows(query) @ _unit_rows(gallery).T
@@ -47,16 +47,16 @@ def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> 
 
 
 def ranking_terms(norms: Tensor, distance: str) -> tuple[Tensor, Tensor]:
-    """Reduce a distance to products: ``offset + weight * (query . row)`` ranks the rows for every query alike.
+    """Terms by which ``offset + weight * (query . row)`` ranks the rows, for any query.
 
-    What is left out (the norm of the query, a square root, a constant) does not change the order.
+    The norm of the query, a square root and a constant are left out: they do not change the order.
 
     Args:
-        norms: 2-norms of the gallery rows, float64 of shape (G,).
+        norms: 2-norms of the gallery rows, shape (G,).
         distance: One of ``DISTANCES``.
 
     Returns:
-        ``offset`` and ``weight``, float64 of shape (G,). Weights are negative.
+        ``offset`` and ``weight`` of shape (G,); the weights are negative.
     """
     if distance == 'l2':
         return norms.square(), torch.full_like(norms, -2)
@@ -74,16 +74,14 @@ def check_distance(distance: str) -> None:
 def check_matrices(query: Tensor, gallery: Tensor) -> None:
     """Raise unless both are matrices of floats, of one width and not empty."""
     for name, rows in (('query', query), ('gallery', gallery)):
-        shape = tuple(rows.shape)
-        if len(shape) != 2 or not rows.is_floating_point():
-            raise ValueError(f'`{name}` must be 2-D and of a floating type, got {rows.dtype}, {shape}')
+        got = f'{rows.dtype} of shape {tuple(rows.shape)}'
+        if rows.dim() != 2 or not rows.is_floating_point():
+            raise ValueError(f'`{name}` must be 2-D and of a floating type, got {got}')
         if not rows.numel():
-            raise ValueError(f'`{name}` must not be empty, got shape {shape}')
+            raise ValueError(f'`{name}` must not be empty, got {got}')
     if query.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            '`query` and `gallery` must have the same number of columns, '
-            f'got {query.shape[1]} and {gallery.shape[1]}'
-        )
+        got = f'{query.shape[1]} and {gallery.shape[1]}'
+        raise ValueError(f'`query` and `gallery` must have the same number of columns, got {got}')
 
 
 def _unit_rows(rows: Tensor) -> Tensor:

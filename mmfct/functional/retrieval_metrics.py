@@ -1,19 +1,24 @@
 """CMC and mean average precision of nearest-neighbour retrieval over the full ranking.
 
-Ranking rules, for each query:
+For each query:
 
-- A gallery row with the query's id is left out (identity, never position). Without ids nothing is left out.
-- A match is a gallery row left with the query's label. A query without a match does not count.
-- Average precision is the mean, over the matches, of the precision at each. Rows at equal distance form one group
-  that is entered as a whole, as in scikit-learn's ``average_precision_score``.
-- CMC-k is the probability of a match among the k nearest, rows at equal distance being in random order.
+- A gallery row with the query's id is left out: by identity, never by position. Without ids
+  nothing is left out.
+- A match is a gallery row with the query's label. A query without a match does not count.
+- Average precision is the mean, over the matches, of the precision at each. Rows at equal distance
+  form one group that enters as a whole, as in scikit-learn's ``average_precision_score``.
+- CMC-k is the probability of a match among the k nearest, with rows at equal distance in random
+  order.
 
-The distances that are compared are float64, whatever the inputs are, and those that differ by no more than the error
-of their computation (about D * 10^-16 of the squared norms) are equal. Hence equal rows are always at equal
-distance, and scores do not depend on the order of the rows, on ``chunk_size``, on the number of threads or on the
-device. Two ways lead to them. Small problems and CUDA tensors are sorted with torch. Large problems on the CPU go
-through compiled loops (numba), in which the ranking costs less than the matrix products; without numba they are
-sorted too. See ``_ranking`` and ``_screening``.
+The distances compared are float64 whatever the inputs are, and those that differ by no more than
+the error of their computation (about D * 10^-16 of the product of the norms) are equal. Hence
+equal rows are always at equal distance, and the ranks do not depend on the order of the rows, on
+``chunk_size``, on the number of threads or on the device.
+
+Small problems and CUDA tensors are sorted with torch (``_ranking``). For large problems on the CPU
+that takes about 30 times as long as the matrix products, and no sequence of torch operations is
+near them; there compiled loops (numba, ``_screening``) add less than half. Without numba they are
+sorted too.
 """
 
 from __future__ import annotations
@@ -26,17 +31,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, OwnRows, Ranks, SortingRanker, rank
+from ._ranking import Layout, OwnRows, Ranker, Ranks, SortingRanker, rank
 from ._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
 from ._screening import ScreeningRanker, screening_applies
 from .distance import check_distance, check_matrices
 
 
 class QueryScores(NamedTuple):
-    """Scores per query.
+    """Scores of each query.
 
     Attributes:
-        cmc: CMC-k for each k asked for, float64 of shape (Q, K); NaN where the query does not count.
+        cmc: CMC-k for each k, float64 of shape (Q, K); NaN where the query does not count.
         average_precision: float64 of shape (Q,); NaN where the query does not count.
         counted: Whether the query has a match, bool of shape (Q,).
     """
@@ -58,22 +63,22 @@ def retrieval_metrics(
     gallery_ids: Ids | None = None,
     chunk_size: int | None = None,
 ) -> dict[str, float | int]:
-    """Mean CMC and mean average precision over the queries that have a match.
+    """Mean scores over the queries that have a match; arguments as in :func:`query_scores`.
 
     Args:
-        query: See :func:`query_scores`, as for all arguments.
+        query: Embeddings of shape (Q, D).
         gallery: Embeddings of shape (G, D).
-        query_labels: Labels of shape (Q,).
-        gallery_labels: Labels of shape (G,).
+        query_labels: Integers of shape (Q,).
+        gallery_labels: Integers of shape (G,).
         topk: The k of CMC-k.
         distance: ``'l2'``, ``'cosine'`` or ``'inner'``.
-        query_ids: Ids of shape (Q,).
-        gallery_ids: Ids of shape (G,).
-        chunk_size: Queries at a time.
+        query_ids: Integers or strings of shape (Q,).
+        gallery_ids: Integers or strings of shape (G,).
+        chunk_size: Number of queries at a time.
 
     Returns:
-        ``cmc{k}`` for each k and ``map``, as fractions, and ``num_queries``, the number of queries that counted.
-        Where none did, the fractions are NaN.
+        ``cmc{k}`` for each k and ``map`` as fractions, NaN if no query counts, and
+        ``num_queries``, the number of queries that count.
     """
     scores = query_scores(
         query,
@@ -107,9 +112,9 @@ def query_scores(
     gallery_ids: Ids | None = None,
     chunk_size: int | None = None,
 ) -> QueryScores:
-    """Score each query by the ranking of the gallery; the rules are in the module's text.
+    """Score each query by its ranking of the gallery, by the rules in the module's text.
 
-    A query's scores do not depend on the other queries, so several ranks may each take a share of them.
+    The scores of a query do not depend on the other queries: several ranks may each take a share.
 
     Args:
         query: Embeddings of shape (Q, D), any floating type, CPU or CUDA.
@@ -117,15 +122,15 @@ def query_scores(
         query_labels: Integers of shape (Q,).
         gallery_labels: Integers of shape (G,).
         topk: The k of CMC-k, positive.
-        distance: ``'l2'``, ``'cosine'`` or ``'inner'``, see :func:`~mmfct.functional.pairwise_distances`.
-        query_ids: Integers or strings of shape (Q,); a gallery row with the id of the query is left out for it.
-            Given together with ``gallery_ids`` or not at all.
+        distance: One of those of :func:`~mmfct.functional.pairwise_distances`.
+        query_ids: Integers or strings of shape (Q,), given together with ``gallery_ids``. Gallery
+            rows with the id of a query are left out for it.
         gallery_ids: Integers or strings of shape (G,).
-        chunk_size: Number of queries whose distances to the gallery are in memory at once. Without it, as many as
-            take about 160 MB.
+        chunk_size: Number of queries whose distances to the gallery are in memory at once. Without
+            it, as many as take 160 MB, or 40 MB per thread where the loops are compiled.
 
     Returns:
-        Scores on the device of ``query``.
+        The scores, on the device of ``query``.
 
     Raises:
         ValueError: If an argument breaks one of the rules above, or a row is not finite.
@@ -138,12 +143,11 @@ def query_scores(
     ids = encode_ids(query_ids, gallery_ids, len(query), len(gallery))
 
     # Only CPU and CUDA are sure to have float64.
-    device = query.device
-    worker = device if query.is_cuda else torch.device('cpu')
-    query, gallery = query.to(worker), gallery.to(worker)
-    query_labels, query_order = query_labels.to(worker).sort()
-    gallery_labels, gallery_order = gallery_labels.to(worker).sort()
+    device = query.device if query.is_cuda else torch.device('cpu')
+    source, query, gallery = query.device, query.to(device), gallery.to(device)
     query_norms, gallery_norms = finite_norms('query', query), finite_norms('gallery', gallery)
+    query_labels, query_order = query_labels.to(device, torch.int64).sort()
+    gallery_labels, gallery_order = gallery_labels.to(device, torch.int64).sort()
     layout = Layout.build(
         query[query_order],
         query_labels,
@@ -155,21 +159,22 @@ def query_scores(
     )
     own_rows = None
     if ids is not None:
-        query_codes, gallery_codes = ids[0].to(worker), ids[1].to(worker)
+        query_codes, gallery_codes = ids[0].to(device), ids[1].to(device)
         own_rows = OwnRows(query_codes[query_order], gallery_codes[gallery_order])
 
-    ranker = ScreeningRanker(layout) if screening_applies(layout) else SortingRanker(layout)
+    screening = screening_applies(layout)
+    ranker: Ranker = ScreeningRanker(layout) if screening else SortingRanker(layout)
     rows = max(chunk_size // ranker.threads, 1) if chunk_size else ranker.rows_per_chunk
     chunks = _chunks(len(query), rows, ranker.threads)
     parts = ranker.map(functools.partial(rank, ranker, own_rows=own_rows), chunks)
     # Back into the order of the caller.
     place = query_order.argsort()
-    ranks = Ranks(*(torch.cat(column)[place].to(device) for column in zip(*parts, strict=True)))
+    ranks = Ranks(*(torch.cat(part)[place].to(source) for part in zip(*parts, strict=True)))
     return QueryScores(ranks.cmc(topk), ranks.average_precision, ranks.matches > 0)
 
 
 def _chunks(size: int, longest: int, threads: int) -> list[slice]:
-    """Cut range(size) into slices of about one length, at most ``longest``, as many for each thread."""
+    """Cut range(size) into slices of about one length, of equal number for each thread."""
     number = math.ceil(size / longest / threads) * threads
     length = math.ceil(size / number)
     return [slice(i, min(i + length, size)) for i in range(0, size, length)]

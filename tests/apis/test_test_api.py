@@ -55,10 +55,14 @@ def test_metrics_and_report_are_those_at_the_end_of_the_training(digits, tmp_pat
     assert (tmp_path / 'work/embeddings.png').is_file()
 
 
-def test_a_training_checkpoint_of_mmengine(digits, tmp_path):
-    options = TrainingOptions(work_dir=str(tmp_path), cfg_options=digits.cfg_options)
-    metrics = run_test(digits.config, str(digits.root / 'resnet10_digits/epoch_2.pth'), options)
-    assert metrics == pytest.approx(digits.metrics, abs=1e-6)
+def test_training_checkpoints_of_mmengine_and_of_a_wrapped_model(digits, classifier, tmp_path):
+    options = TrainingOptions(work_dir=str(tmp_path))
+    folder = digits.root / 'resnet10_digits_new'
+    weights = torch.load(folder / 'final.pth', weights_only=True)['state_dict']
+    torch.save({f'module.{name}': value for name, value in weights.items()}, tmp_path / 'wrapped.pth')
+    files = [folder / 'final.pth', folder / 'epoch_2.pth', tmp_path / 'wrapped.pth']
+    first, *others = (run_test(classifier, str(file), options) for file in files)
+    assert first['accuracy/top1'] > 20 and all(metrics == first for metrics in others)
 
 
 def test_predictions_of_a_classifier_and_its_accuracy(digits, classifier, tmp_path):
