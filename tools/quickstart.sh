@@ -43,7 +43,8 @@ done
 
 cd "$ROOT"
 ensure_environment
-export MPLBACKEND=${MPLBACKEND:-Agg}
+# One thread: on tiny networks more of them wait for one another, on a busy machine for most of the time.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=${MPLBACKEND:-Agg}
 for job in "${JOBS[@]}"; do
     read -r name config <<<"$job"
     if (($# == 0)) || [[ " $* " == *" $name "* ]]; then

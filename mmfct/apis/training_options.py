@@ -77,7 +77,8 @@ class TrainingOptions:
             config.auto_scale_lr.enable = True
         config.resume = config.get('resume', False)
         # With nothing to go on from, a `load_from` of the config stays: its weights are where the training starts.
-        if self.resume == 'auto' and Path(config.work_dir, 'last_checkpoint').is_file():
+        pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed just then
+        if self.resume == 'auto' and pointer.is_file() and pointer.read_text().strip():
             config.resume, config.load_from = True, None
         elif self.resume not in (None, 'auto'):
             config.resume, config.load_from = True, self.resume

@@ -149,7 +149,7 @@ class Ranker(Protocol):
     threads: int
     rows_per_chunk: int
 
-    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+    def map(self, function: Callable[[slice], None], chunks: list[slice]) -> None:
         """Call the function for each chunk."""
 
     def products(self, rows: slice) -> Tensor:
@@ -171,9 +171,10 @@ class SortingRanker:
         self.rows_per_chunk = layout.rows_in(160_000_000, bytes_per_pair=40)
         self.gallery = layout.gallery.double()
 
-    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+    def map(self, function: Callable[[slice], None], chunks: list[slice]) -> None:
         """Call the function for each chunk."""
-        return [function(rows) for rows in chunks]
+        for rows in chunks:
+            function(rows)
 
     def products(self, rows: slice) -> Tensor:
         """Products with the gallery, (B, G)."""

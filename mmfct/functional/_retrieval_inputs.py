@@ -57,8 +57,8 @@ def encode_ids(
     if query_ids is None and gallery_ids is None:
         return None
     if query_ids is None or gallery_ids is None:
-        name = 'query_ids' if query_ids is None else 'gallery_ids'
-        raise ValueError(f'`query_ids` and `gallery_ids` must be given together, got `{name}` None')
+        key = 'query_ids' if query_ids is None else 'gallery_ids'
+        raise ValueError(f'`query_ids` and `gallery_ids` must be given together, got `{key}` None')
     left = _id_array('query_ids', query_ids, query_size)
     right = _id_array('gallery_ids', gallery_ids, gallery_size)
     if left.dtype.kind != right.dtype.kind:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, Ranks, rounding_error
+from ._ranking import Layout, rounding_error
 
 # Sorting fewer pairs than this takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
@@ -64,14 +64,14 @@ class ScreeningRanker:
         # The least value covers what underflows.
         self.error = error.clamp(min=1e-30).numpy()
 
-    def map(self, function: Callable[[slice], Ranks], chunks: list[slice]) -> list[Ranks]:
+    def map(self, function: Callable[[slice], None], chunks: list[slice]) -> None:
         """Call the function for each chunk, in threads."""
         from threadpoolctl import threadpool_limits
 
         # Threads of BLAS wait for one another, and go on spinning while others count.
         limit = threadpool_limits(1, user_api='blas')
         with limit, ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(function, chunks))
+            list(pool.map(function, chunks))  # the list raises what a thread raised
 
     def products(self, rows: slice) -> Tensor:
         """Products with the gallery, (B, G), in memory that the next call of the thread reuses."""

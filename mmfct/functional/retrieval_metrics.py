@@ -23,7 +23,6 @@ sorted too.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -165,12 +164,15 @@ def query_scores(
     screening = screening_applies(layout)
     ranker: Ranker = ScreeningRanker(layout) if screening else SortingRanker(layout)
     rows = max(chunk_size // ranker.threads, 1) if chunk_size else ranker.rows_per_chunk
-    chunks = _chunks(len(query), rows, ranker.threads)
-    parts = ranker.map(functools.partial(rank, ranker, own_rows=own_rows), chunks)
-    # Back into the order of the caller.
-    place = query_order.argsort()
-    ranks = Ranks(*(torch.cat(part)[place].to(source) for part in zip(*parts, strict=True)))
-    return QueryScores(ranks.cmc(topk), ranks.average_precision, ranks.matches > 0)
+    ranks = Ranks(*torch.empty(len(Ranks._fields), len(query), dtype=torch.float64, device=device))
+
+    def work(rows: slice) -> None:
+        for column, part in zip(ranks, rank(ranker, rows, own_rows), strict=True):
+            column[query_order[rows]] = part
+
+    ranker.map(work, _chunks(len(query), rows, ranker.threads))
+    scores = ranks.cmc(topk), ranks.average_precision, ranks.matches > 0
+    return QueryScores(*(column.to(source) for column in scores))
 
 
 def _chunks(size: int, longest: int, threads: int) -> list[slice]:

@@ -75,8 +75,11 @@ def test_resume_the_latest(config, tmp_path):
 
 
 @pytest.mark.parametrize('resume', ['auto', None])
-def test_weights_to_start_from_stay_where_there_is_nothing_to_resume(config, tmp_path, resume):
+@pytest.mark.parametrize('pointer', [None, ''])
+def test_weights_to_start_from_stay_where_there_is_nothing_to_resume(config, tmp_path, resume, pointer):
     config.load_from = 'start.pth'
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
     TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
     assert (config.resume, config.load_from) == (False, 'start.pth')
 

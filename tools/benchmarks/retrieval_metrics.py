@@ -1,7 +1,8 @@
 """Time exact CMC and mAP against the matrix products alone, and against sorting query by query.
 
-Prints JSON: seconds of `retrieval_metrics`, seconds of the distance matrix products of the same problem, their ratio,
-the peak memory above the inputs, and the speed-up over a reference that sorts the gallery for every query.
+Prints JSON: seconds of `retrieval_metrics`; seconds of the matrix products of the same distances
+by torch and by numpy, and the ratio to the faster; the peak memory above the inputs, with the
+compiled code; and the speed-up over a reference that sorts the gallery for every query.
 
 Example:
     python tools/benchmarks/retrieval_metrics.py --rows 20000 --dims 128 --classes 1000
@@ -12,26 +13,33 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmfct.functional import retrieval_metrics
+
+CHUNK_SIZE = 500
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--rows', type=int, default=20_000, help='queries, which are the gallery too')
-    parser.add_argument('--dims', type=int, default=128)
-    parser.add_argument('--classes', type=int, default=1_000)
-    parser.add_argument('--repeats', type=int, default=5)
-    parser.add_argument('--reference-rows', type=int, default=8_000, help='rows of the comparison with sorting')
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--rows', type=int, default=20_000, help='queries, also the gallery')
+    parser.add_argument('--dims', type=int, default=128, help='width of the embeddings')
+    parser.add_argument('--classes', type=int, default=1_000, help='number of labels')
+    parser.add_argument('--repeats', type=int, default=5, help='of each time; the median counts')
+    parser.add_argument('--reference-rows', type=int, default=8_000, help='rows for the speed-up')
     parser.add_argument('--peak-only', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak_only:
@@ -39,44 +47,66 @@ def main() -> None:
         return
 
     embeddings, labels = _problem(args.rows, args.dims, args.classes)
-    ids = torch.arange(args.rows)
-    retrieval_metrics(embeddings, embeddings, labels, labels, query_ids=ids, gallery_ids=ids)  # compiles
-    metric_times, product_times = [], []
-    for _ in range(args.repeats):  # in turn, so that a machine that slows down slows both
-        product_times.append(_seconds(lambda: _products(embeddings)))
-        metric_times.append(
-            _seconds(lambda: retrieval_metrics(embeddings, embeddings, labels, labels, query_ids=ids, gallery_ids=ids))
-        )
-    result = dict(
-        rows=args.rows,
-        dims=args.dims,
-        classes=args.classes,
-        metric_seconds=median(metric_times),
-        product_seconds=median(product_times),
-        ratio=median(metric_times) / median(product_times),
-        peak_megabytes_above_inputs=_peak_in_a_fresh_process(args),
-        reference_rows=args.reference_rows,
-        speed_up_over_sorting=_speed_up(args),
-        threads=torch.get_num_threads(),
-        cores=os.cpu_count(),
-        torch=torch.__version__,
-    )
+    functions = {
+        'metric': lambda: _metrics(embeddings, labels),
+        'torch_product': lambda: _torch_products(embeddings),
+        'numpy_product': lambda: _numpy_products(embeddings.numpy()),
+    }
+    _metrics(embeddings, labels)  # compiles
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(args.repeats):  # in turn, so that a machine that slows down slows all
+        for name, function in functions.items():
+            times[name].append(_seconds(function))
+    seconds = {name: median(values) for name, values in times.items()}
+    result = {
+        'rows': args.rows,
+        'dims': args.dims,
+        'classes': args.classes,
+        **{f'{name}_seconds': value for name, value in seconds.items()},
+        'ratio': seconds['metric'] / min(seconds['torch_product'], seconds['numpy_product']),
+        'peak_megabytes_above_inputs': _peak_in_a_fresh_process(args),
+        'reference_rows': args.reference_rows,
+        'speed_up_over_sorting': _speed_up(args),
+        'threads': torch.get_num_threads(),
+        'cores': os.cpu_count(),
+        'torch': torch.__version__,
+    }
     print(json.dumps(result, indent=1))
 
 
-def _problem(rows: int, dims: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return embeddings that cluster by class, and labels."""
+def _problem(rows: int, dims: int, classes: int) -> tuple[Tensor, Tensor]:
+    """Return embeddings of shape (rows, dims) that cluster by class, and labels of shape (rows,)."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, classes, (rows,), generator=generator)
     centres = torch.randn(classes, dims, generator=generator)
-    return centres[labels] + torch.randn(rows, dims, generator=generator), labels
+    return centres[labels] + 2 * torch.randn(rows, dims, generator=generator), labels
 
 
-def _products(embeddings: torch.Tensor, chunk_size: int = 500) -> None:
-    """Compute the matrix products of all distances, chunk by chunk into the same memory."""
-    buffer = torch.empty(chunk_size, len(embeddings))
-    for chunk in embeddings.split(chunk_size):
+def _metrics(embeddings: Tensor, labels: Tensor) -> dict[str, float | int]:
+    ids = torch.arange(len(labels))
+    return retrieval_metrics(
+        embeddings,
+        embeddings,
+        labels,
+        labels,
+        query_ids=ids,
+        gallery_ids=ids,
+    )
+
+
+def _torch_products(embeddings: Tensor) -> None:
+    """Multiply chunk by chunk, into the same memory."""
+    buffer = torch.empty(CHUNK_SIZE, len(embeddings))
+    for chunk in embeddings.split(CHUNK_SIZE):
         torch.matmul(chunk, embeddings.T, out=buffer[: len(chunk)])
+
+
+def _numpy_products(embeddings: np.ndarray) -> None:
+    """Multiply chunk by chunk, into the same memory."""
+    buffer = np.empty((CHUNK_SIZE, len(embeddings)), embeddings.dtype)
+    for start in range(0, len(embeddings), CHUNK_SIZE):
+        chunk = embeddings[start : start + CHUNK_SIZE]
+        np.matmul(chunk, embeddings.T, out=buffer[: len(chunk)])
 
 
 def _sort_per_query(embeddings: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -95,19 +125,12 @@ def _sort_per_query(embeddings: np.ndarray, labels: np.ndarray) -> tuple[float, 
 
 def _speed_up(args: argparse.Namespace) -> float:
     embeddings, labels = _problem(args.reference_rows, args.dims, args.classes)
-    ids = torch.arange(len(labels))
-    expected: list[tuple[float, float]] = []
-    reference = _seconds(lambda: expected.append(_sort_per_query(embeddings.numpy(), labels.numpy())))
-    results: list[dict] = []
-    ours = median(
-        _seconds(
-            lambda: results.append(
-                retrieval_metrics(embeddings, embeddings, labels, labels, query_ids=ids, gallery_ids=ids)
-            )
-        )
-        for _ in range(args.repeats)
-    )
-    assert np.allclose(expected[0], (results[0]['cmc1'], results[0]['map']), atol=1e-4)
+    scores = _metrics(embeddings, labels)
+    ours = median(_seconds(lambda: _metrics(embeddings, labels)) for _ in range(args.repeats))
+    start = time.perf_counter()
+    expected = _sort_per_query(embeddings.numpy(), labels.numpy())
+    reference = time.perf_counter() - start
+    assert np.allclose(expected, (scores['cmc1'], scores['map']), atol=1e-4)
     return reference / ours
 
 
@@ -117,18 +140,22 @@ def _peak_in_a_fresh_process(args: argparse.Namespace) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _peak_above_inputs(embeddings: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return megabytes; a small call before it keeps the code that is loaded once out of the figure."""
-    ids = torch.arange(len(labels))
-    few = slice(5000)
-    small = embeddings[few], labels[few], ids[few]
-    retrieval_metrics(small[0], small[0], small[1], small[1], query_ids=small[2], gallery_ids=small[2], chunk_size=64)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    retrieval_metrics(embeddings, embeddings, labels, labels, query_ids=ids, gallery_ids=ids)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+def _peak_above_inputs(embeddings: Tensor, labels: Tensor) -> float:
+    """Return megabytes."""
+    torch.mm(embeddings[:100], embeddings[:100].T)  # the thread pool of torch is not ours
+    before = _peak_megabytes()
+    _metrics(embeddings, labels)
+    return _peak_megabytes() - before
 
 
-def _seconds(call) -> float:
+def _peak_megabytes() -> float:
+    """Peak of this process; `ru_maxrss` would start from that of the process that started it."""
+    status = Path('/proc/self/status').read_text()
+    fields = dict(line.split(':', 1) for line in status.splitlines())
+    return int(fields['VmHWM'].split()[0]) / 1024
+
+
+def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
