@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, rounding_error
+from ._layout import Layout, rounding_error
 
 # Sorting fewer pairs than this takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000

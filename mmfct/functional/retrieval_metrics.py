@@ -30,7 +30,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._ranking import Layout, OwnRows, Ranker, Ranks, SortingRanker, rank
+from ._layout import Layout, OwnRows
+from ._ranking import Ranker, Ranks, SortingRanker, rank
 from ._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
 from ._screening import ScreeningRanker, screening_applies
 from .distance import check_distance, check_matrices

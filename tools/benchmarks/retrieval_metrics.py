@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _problem(rows: int, dims: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Return embeddings of shape (rows, dims) that cluster by class, and labels of shape (rows,)."""
+    """Return embeddings (rows, dims) that cluster by class, and labels (rows,)."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, classes, (rows,), generator=generator)
     centres = torch.randn(classes, dims, generator=generator)
