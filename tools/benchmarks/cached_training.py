@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import time
 from statistics import median
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument('--views', type=int, default=8, help='views in the table')
     parser.add_argument('--repeats', type=int, default=5)
     args = parser.parse_args()
+    logging.disable(logging.INFO)  # mmengine lists how every weight was initialised
     init_default_scope('mmpretrain')
     torch.manual_seed(0)
 
