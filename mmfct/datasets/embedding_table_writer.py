@@ -22,7 +22,9 @@ from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
 from mmfct.retrieval.gallery_manifest import read_manifest
 
-_SHARD_ROWS = 2**18
+# Few enough shards that a batch, which opens all of them, stays cheap; enough for several ranks to share.
+_SHARD_ROWS = 4096
+_MAX_SHARDS = 32
 
 
 def write_embedding_table(
@@ -81,6 +83,7 @@ def write_embedding_table(
     with _seeded(seed):
         first_image = images[0]['inputs'][None].to(device)
     widths = {role: embedding.shape[1] for role, embedding in network(first_image).items()}
+    num_rows = num_views * len(images)
     writer = GalleryWriter(
         path,
         columns={
@@ -88,8 +91,8 @@ def write_embedding_table(
             'id': ('int64', None),
             'label': ('int64', None),
         },
-        num_rows=num_views * len(images),
-        shard_rows=_SHARD_ROWS,
+        num_rows=num_rows,
+        shard_rows=max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS)),
         metadata=dict(fingerprint=description, roles=list(widths), num_views=num_views),
     )
     _write_shards(writer, network, images, batch_size, num_workers, seed, device)
