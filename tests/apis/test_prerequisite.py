@@ -24,7 +24,7 @@ auto_scale_lr = dict(base_batch_size=256)
 optim_wrapper = dict(optimizer=dict(lr=1))
 """
 SIDE = """
-root = 'work'
+root = 'runs'
 setting = 'half'
 work_dir = 'elsewhere'
 table = f'{work_dir}/table'
@@ -33,7 +33,7 @@ auto_scale_lr = dict(base_batch_size=256)
 optim_wrapper = dict(optimizer=dict(lr=1))
 """
 MAIN = """
-root = 'work'
+root = 'runs'
 setting = 'half'
 work_dir = f'{root}/main'
 new_checkpoint = f'{root}/new/final.pth'
@@ -56,7 +56,7 @@ def root(tmp_path) -> Path:
 
 def stages_of(root: Path, **options) -> list:
     options = TrainingOptions(**{'cfg_options': {}} | options)
-    options.cfg_options.setdefault('root', str(root / 'work'))
+    options.cfg_options.setdefault('root', str(root / 'runs'))
     return unfinished_prerequisites(options.load(root / 'main.py'), options)
 
 
@@ -70,7 +70,7 @@ def test_order_is_that_of_the_config_with_what_they_need_before_them(root):
     assert [stage.checkpoint.parent.name for stage in stages] == ['old', 'side', 'new']
     assert [stage.path.name for stage in stages] == ['old.py', 'side.py', 'old.py']
     assert [stage.config.work_dir for stage in stages] == [str(stage.checkpoint.parent) for stage in stages]
-    assert stages[1].config.table == f'{root}/work/side/table'
+    assert stages[1].config.table == f'{root}/runs/side/table'
 
 
 def test_what_is_finished_is_left_out_with_what_it_needed(root, capsys):
@@ -114,7 +114,7 @@ def test_flags_reach_every_stage_and_its_command(root):
 
 
 def test_interrupted_trainings_are_resumed(root):
-    folder = root / 'work/old'
+    folder = root / 'runs/old'
     folder.mkdir(parents=True)
     (folder / 'last_checkpoint').write_text('epoch_1.pth')
     old, side, _ = stages_of(root)
