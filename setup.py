@@ -31,7 +31,8 @@ setup(
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
-        'test': ['pytest', 'pytorch-metric-learning'],
+        'torchjd': ['torchjd'],
+        'test': ['pytest', 'pytorch-metric-learning', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

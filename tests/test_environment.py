@@ -35,7 +35,8 @@ case "$*" in
     *"import torch"*) [[ $FAKE_FAIL != import ]] ;;
     *"-m pytest"*) [[ $FAKE_FAIL != pytest ]] ;;
     *torch.distributed.run*) ;;
-    *tools/train.py*) touch work_dirs/resnet10_digits/table.csv && [[ $FAKE_FAIL != train ]] ;;
+    *tools/train.py*fct*) touch work_dirs/resnet10_digits/table.csv && [[ $FAKE_FAIL != train ]] ;;
+    *tools/train.py* | *tools/render_street_scenes.py* | *tools/find_corrupt_labels.py*) ;;
     *) exec "$REAL_PYTHON" "$@" ;;
 esac
 """
@@ -293,12 +294,20 @@ def test_the_tests_decide_the_exit_status(ready):
     assert ready.run('tools/run_tests.sh', FAKE_FAIL='pytest')[0] != 0
 
 
-@pytest.mark.parametrize('arguments', [[], ['fct']])
-def test_quickstart_trains_and_says_where_the_results_are(ready, arguments):
+@pytest.mark.parametrize(
+    ('arguments', 'jobs'),
+    [((), ['fct', 'itp']), (('fct',), ['fct']), (('itp',), ['itp']), (('itp', 'fct'), ['fct', 'itp'])],
+)
+def test_quickstart_runs_jobs_and_says_where_their_results_are(ready, arguments, jobs):
     status, output = ready.run('tools/quickstart.sh', *arguments)
     assert status == 0, output
-    assert ready.calls('train.py') == ['python tools/train.py configs/fct/resnet10_digits.py']
-    assert '    work_dirs/resnet10_digits/table.csv' in output
+    configs = dict(fct='configs/fct/resnet10_digits.py', itp='configs/itp/unet_street_scenes.py')
+    trained = [call.split()[2] for call in ready.calls('train.py')]
+    assert trained == [configs[job] for job in jobs]
+    assert ('    work_dirs/resnet10_digits/table.csv' in output) == ('fct' in jobs)
+    assert (
+        len(ready.calls('render_street_scenes.py')) == len(ready.calls('find_corrupt_labels.py')) == jobs.count('itp')
+    )
 
 
 def test_quickstart_fails_with_its_job(ready):
@@ -313,15 +322,16 @@ def test_quickstart_refuses_an_unknown_job_before_it_installs(checkout):
 
 
 def test_the_configs_of_quickstart_exist():
-    jobs = re.search(r'JOBS=\((.+?)\)', (ROOT / 'tools/quickstart.sh').read_text(), re.DOTALL)[1]
-    for config in re.findall(r'configs/\S+\.py', jobs):
-        assert (ROOT / config).is_file()
+    files = re.findall(r'\b(?:configs|tools)/\S+\.py', (ROOT / 'tools/quickstart.sh').read_text())
+    assert len(files) >= 6
+    assert all((ROOT / file).is_file() for file in files)
 
 
 @pytest.mark.parametrize(('failure', 'status'), [('', 0), ('pytest', 1), ('train', 1)])
 def test_ci_runs_both_and_fails_with_either(ready, failure, status):
     assert ready.run('.ci/run', FAKE_FAIL=failure)[0] == status
-    assert len(ready.calls('-m pytest')) == len(ready.calls('train.py')) == 1
+    assert len(ready.calls('-m pytest')) == 1
+    assert len(ready.calls('train.py')) == (1 if failure == 'train' else 2)
 
 
 # Launchers.

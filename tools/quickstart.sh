@@ -7,32 +7,50 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
 
-# One line per job: its name and its config.
-JOBS=(
-    'fct configs/fct/resnet10_digits.py'
-)
+# One function per job, called as job_NAME, and below it the folders where its results lie.
+JOBS=(fct itp)
+
+# Forward compatible training on the digits of scikit-learn.
+job_fct() {
+    step tools/train.py configs/fct/resnet10_digits.py
+}
+fct_results=(work_dirs/resnet10_digits)
+
+# Segmentation and depth on rendered street scenes, a fifth of the depth maps permuted; then those are looked for.
+job_itp() {
+    local options=(data_root=data/quickstart_scenes corrupted_depth=0.2 epochs=15 work_dir=work_dirs/quickstart_itp)
+    step tools/render_street_scenes.py data/quickstart_scenes --num 200 --num-val 50
+    step tools/train.py configs/itp/unet_street_scenes.py --cfg-options "${options[@]}"
+    step tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/quickstart_itp/final.pth \
+        --top 12 --cfg-options "${options[@]}"
+}
+itp_results=(work_dirs/quickstart_itp)
 
 usage() {
-    echo 'usage: tools/quickstart.sh [JOB ...]    jobs:' "${JOBS[@]%% *}"
+    echo 'usage: tools/quickstart.sh [JOB ...]    jobs:' "${JOBS[@]}"
 }
 
-# run_job NAME CONFIG
+# step SCRIPT [ARGUMENT ...]
+step() {
+    printf '\n[%s] python %s\n' "$job" "$*"
+    "$(environment_python)" "$@"
+}
+
 run_job() {
-    local work_dir started
-    work_dir=work_dirs/$(basename "$2" .py)
-    mkdir -p "$work_dir"
+    local job=$1 started
+    local -n folders=${job}_results
+    mkdir -p "${folders[@]}"
     started=$(mktemp)
-    printf '\n[%s] python tools/train.py %s\n' "$1" "$2"
-    "$(environment_python)" tools/train.py "$2"
-    printf '\n[%s] tables and pictures, in %s:\n' "$1" "$ROOT/$work_dir"
-    find "$work_dir" -type f -newer "$started" \
+    "job_$job"
+    printf '\n[%s] tables and pictures, in %s:\n' "$job" "$ROOT"
+    find "${folders[@]}" -type f -newer "$started" \
         \( -name '*.csv' -o -name '*.md' -o -name '*.png' -o -name '*.svg' \) |
         sort | sed 's/^/    /'
     rm -f "$started"
 }
 
 for wanted in "$@"; do
-    case " ${JOBS[*]%% *} " in
+    case " ${JOBS[*]} " in
         *" $wanted "*) ;;
         *)
             usage >&2
@@ -46,8 +64,7 @@ ensure_environment
 # One thread: on tiny networks more of them wait for one another, on a busy machine for most of the time.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=${MPLBACKEND:-Agg}
 for job in "${JOBS[@]}"; do
-    read -r name config <<<"$job"
-    if (($# == 0)) || [[ " $* " == *" $name "* ]]; then
-        run_job "$name" "$config"
+    if (($# == 0)) || [[ " $* " == *" $job "* ]]; then
+        run_job "$job"
     fi
 done

@@ -1,4 +1,4 @@
-"""The report at the end of FCT's life cycle: a table, numbers for programs and pictures."""
+"""The report at the end of a training: a table, numbers for programs and pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,26 @@ from mmengine.logging import print_log
 from mmfct.apis.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.evaluation import CompatibilityMetric
 from mmfct.evaluation.compatibility_report import compatibility_table
+
+
+def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], folder: str | Path) -> None:
+    """Write what was measured: FCT's report, or for any other evaluation ``metrics.md`` and ``metrics.json``.
+
+    Args:
+        metrics: Results of the evaluation.
+        evaluated: The evaluator's metrics.
+        folder: Where the files go.
+    """
+    if any(isinstance(metric, CompatibilityMetric) for metric in evaluated):
+        write_compatibility_report(metrics, evaluated, folder)
+    elif is_main_process():
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items()]
+        table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
+        (folder / 'metrics.md').write_text(table + '\n')
+        _write_numbers(metrics, folder / 'metrics.json')
+        print_log(f'Report: {folder}/metrics.md, metrics.json\n{table}', 'current')
 
 
 def write_compatibility_report(
@@ -33,12 +53,16 @@ def write_compatibility_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'compatibility.md').write_text(compatibility_table(metrics, metric.pairs) + '\n')
-    # JSON has no NaN, which stands for a score that could not be measured.
-    numbers = {name: None if math.isnan(value) else value for name, value in metrics.items()}
-    (folder / 'compatibility.json').write_text(json.dumps(numbers, indent=1, allow_nan=False) + '\n')
+    _write_numbers(metrics, folder / 'compatibility.json')
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(metrics, folder / 'compatibility.png')
     if {'old', 'upgraded', 'new'} <= metric.embeddings.keys():
         plot_embedding_projection(metric.embeddings, metric.labels, folder / 'embeddings.png')
         written.append('embeddings.png')
     print_log(f'Report: {folder}/{", ".join(written)}', 'current')
+
+
+def _write_numbers(metrics: Mapping[str, float], path: Path) -> None:
+    # JSON has no NaN, which stands for a score that could not be measured.
+    numbers = {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
+    path.write_text(json.dumps(numbers, indent=1, allow_nan=False) + '\n')

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import mmengine
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from torch import Tensor, nn
 
 from mmfct.apis.checks import check_data
-from mmfct.apis.report import write_compatibility_report
+from mmfct.apis.report import write_report
 from mmfct.apis.training_options import TrainingOptions
+from mmfct.apis.weights import load_weights
 from mmfct.engine.launch import init_launcher
 from mmfct.models.checkpoint import load_state_dict
 
@@ -65,34 +63,14 @@ def test(
     if tta:
         _use_test_time_augmentation(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    _check_weights(runner.model, state_dict, checkpoint)
+    load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     metrics = runner.test()
     if out is not None and out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, out)
-    write_compatibility_report(metrics, runner.test_evaluator.metrics, config.work_dir)
+    write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
     return metrics
-
-
-def _check_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: str) -> None:
-    """Refuse a checkpoint of another model; mmengine would log it and test what is left at its random start."""
-    inner: Any = model
-    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
-        inner = inner.module
-    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}  # as mmengine does
-    try:
-        missing = inner.load_state_dict(state_dict, strict=False).missing_keys
-    except RuntimeError as error:
-        raise ValueError(
-            f'checkpoint {checkpoint!r} is of another model: {str(error).splitlines()[1].strip()}'
-        ) from None
-    if missing:
-        total = len(inner.state_dict())
-        raise ValueError(
-            f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {total} weights are missing, '
-            f'such as {missing[0]!r}'
-        )
 
 
 def _use_test_time_augmentation(config: Config) -> None:

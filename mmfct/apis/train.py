@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 from mmfct.apis.checks import check_data
 from mmfct.apis.prerequisite import unfinished_prerequisites
-from mmfct.apis.report import write_compatibility_report
+from mmfct.apis.report import write_report
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import TrainingRecord
 from mmfct.engine.launch import init_launcher
@@ -55,7 +55,7 @@ def train(
     if config.get('test_dataloader') is None:
         return {}
     metrics = runner.test()
-    write_compatibility_report(metrics, runner.test_evaluator.metrics, config.work_dir)
+    write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
     return metrics
 
 

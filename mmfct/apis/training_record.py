@@ -82,9 +82,10 @@ class TrainingRecord:
         if dist.is_main_process():
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
-            meta = dict(config=self.content, epochs=runner.epoch)
+            checkpoint = dict(meta=dict(config=self.content, epochs=runner.epoch), state_dict=state_dict)
+            runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds parameters of the instances
             temporary = self.folder / f'.{FINAL_CHECKPOINT}'
-            torch.save(dict(meta=meta, state_dict=state_dict), temporary)
+            torch.save(checkpoint, temporary)
             os.replace(temporary, self.folder / FINAL_CHECKPOINT)
         dist.barrier()
 

@@ -1,10 +1,29 @@
 """Data sets of mmfct."""
 
 from mmfct.datasets.batch_collate import batch_collate
+from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.class_subset import ClassSubset
+from mmfct.datasets.clean_instances import CleanInstances
+from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.datasets.digits import Digits
 from mmfct.datasets.embedding_table import EmbeddingTable
 from mmfct.datasets.grocery_store import GroceryStore
 from mmfct.datasets.omniglot import Omniglot
+from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap, LoadNpyImage, RandomZoomCrop, ResizeWithMaps
 
-__all__ = ['ClassSubset', 'Digits', 'EmbeddingTable', 'GroceryStore', 'Omniglot', 'batch_collate']
+__all__ = [
+    'CityscapesMultiTask',
+    'ClassSubset',
+    'CleanInstances',
+    'CorruptLabels',
+    'Digits',
+    'EmbeddingTable',
+    'GroceryStore',
+    'LoadDisparity',
+    'LoadLabelMap',
+    'LoadNpyImage',
+    'Omniglot',
+    'RandomZoomCrop',
+    'ResizeWithMaps',
+    'batch_collate',
+]

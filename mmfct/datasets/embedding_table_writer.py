@@ -179,7 +179,7 @@ def _without_checkpoint(encoder: object) -> object:
     """Drop what says where weights lie: the weights themselves are part of the fingerprint."""
     if not isinstance(encoder, dict):
         return encoder
-    return {key: value for key, value in encoder.items() if key not in ('checkpoint', 'hint')}
+    return {key: value for key, value in encoder.items() if key != 'checkpoint'}
 
 
 def _plain(value: object) -> object:

@@ -1,21 +1,46 @@
 """Model components of mmfct, reached from configs as ``mmfct.X``."""
 
-from .backbones import EmbeddingResNet, TorchScriptBackbone
+from .backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideResNet
 from .forward_transform import ForwardTransform
 from .frozen_encoder import FrozenEncoder
 from .frozen_encoders import FrozenEncoders
 from .heads import TransformationHead
-from .losses import BackwardCompatibleLoss, EmbeddingRegressionLoss
+from .losses import BackwardCompatibleLoss, DataParameterLoss, EmbeddingRegressionLoss, InstanceTaskWeightLoss
+from .multi_task_segmentor import MultiTaskSegmentor
 from .necks import SideInfoNeck
+from .task_weightings import (
+    DynamicWeightAverage,
+    EqualWeighting,
+    FixedWeighting,
+    GeometricLossStrategy,
+    InstanceTaskWeighting,
+    RandomLossWeighting,
+    TorchJDWeighting,
+)
+from .tasks import DepthTask, SegmentationTask
 
 __all__ = [
     'BackwardCompatibleLoss',
+    'DataParameterLoss',
+    'DepthTask',
+    'DynamicWeightAverage',
     'EmbeddingRegressionLoss',
     'EmbeddingResNet',
+    'EqualWeighting',
+    'FixedWeighting',
     'ForwardTransform',
     'FrozenEncoder',
     'FrozenEncoders',
+    'GeometricLossStrategy',
+    'InstanceTaskWeightLoss',
+    'InstanceTaskWeighting',
+    'MultiTaskSegmentor',
+    'RandomLossWeighting',
+    'SegNetMTAN',
+    'SegmentationTask',
     'SideInfoNeck',
+    'TorchJDWeighting',
     'TorchScriptBackbone',
     'TransformationHead',
+    'WideResNet',
 ]

@@ -21,7 +21,6 @@ class FrozenEncoder(BaseModule):
         checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used, or
             ``None`` where the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type
             ``Pretrained``).
-        hint: A command that makes the checkpoint, for the message that says it is missing.
 
     Raises:
         FileNotFoundError: If ``checkpoint`` does not exist.
@@ -35,14 +34,13 @@ class FrozenEncoder(BaseModule):
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         checkpoint: str | None = None,
-        hint: str | None = None,
     ) -> None:
         super().__init__()
         self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck or dict(type='mmpretrain.GlobalAveragePooling'))
         if checkpoint is not None:
-            _load(self, checkpoint, hint)
+            _load(self, checkpoint)
         elif getattr(self.backbone, 'init_cfg', None):
             self.backbone.init_weights()
         self.requires_grad_(False).eval()
@@ -67,13 +65,9 @@ class FrozenEncoder(BaseModule):
         return output[-1] if isinstance(output, (tuple, list)) else output
 
 
-def _load(encoder: nn.Module, checkpoint: str, hint: str | None) -> None:
+def _load(encoder: nn.Module, checkpoint: str) -> None:
     """Load the encoder's part of ``checkpoint``; unlike mmengine's loader, refuse what does not fit."""
-    try:
-        state_dict = load_state_dict(checkpoint)
-    except FileNotFoundError as error:
-        repair = f'; make it with `{hint}`' if hint else ''
-        raise FileNotFoundError(f'{error}{repair}') from None
+    state_dict = load_state_dict(checkpoint)
     # Heads and projectors of the training model are not part of an encoder; its backbone must fit completely.
     own = encoder.state_dict()
     given = {name: value for name, value in state_dict.items() if name in own or name.startswith('backbone.')}

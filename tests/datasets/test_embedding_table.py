@@ -206,7 +206,7 @@ def test_other_weights_make_the_table_anew(tmp_path, images_used):
 def test_the_same_weights_elsewhere_do_not(tmp_path, images_used):
     for name in ('new.pth', 'moved.pth'):
         checkpoint = save_weights(tmp_path / name, 3.0)
-        encoders = dict(ENCODERS, new=encoder(0.0, checkpoint=checkpoint, hint=f'make {name}'))
+        encoders = dict(ENCODERS, new=encoder(0.0, checkpoint=checkpoint))
         table(tmp_path / 'table', encoders=encoders)
         used = images_used()
     assert used == 0

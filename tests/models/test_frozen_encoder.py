@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 import torch
@@ -86,12 +87,10 @@ def test_weights_may_come_with_the_backbone(encoder_cfg, save_checkpoint):
     assert not encoder.training
 
 
-@pytest.mark.parametrize('hint', ['python tools/train.py configs/fct/old.py', None])
-def test_a_missing_checkpoint_comes_with_the_command_that_makes_it(encoder_cfg, tmp_path, hint):
+def test_a_missing_checkpoint(encoder_cfg, tmp_path):
     path = str(tmp_path / 'old.pth')
-    message = f'checkpoint {path!r} does not exist' + (f'; make it with `{hint}`' if hint else '') + '$'
-    with pytest.raises(FileNotFoundError, match=message.replace('.', r'\.')):
-        build(encoder_cfg(checkpoint=path, hint=hint))
+    with pytest.raises(FileNotFoundError, match=re.escape(f'checkpoint {path!r} does not exist')):
+        build(encoder_cfg(checkpoint=path))
 
 
 def test_a_truncated_checkpoint(encoder_cfg, save_checkpoint, tmp_path):

@@ -56,7 +56,7 @@ def test_new_and_side_may_be_absent(encoder_cfg):
 def test_a_shared_backbone_runs_once(encoder_cfg, save_checkpoint, save_side, backbone_calls):
     old_path, model = save_checkpoint('old.pth')
     side = dict(shares='old', neck=SIDE_NECK, checkpoint=save_side(model))
-    old = encoder_cfg(checkpoint=old_path, hint='python tools/train.py old.py')
+    old = encoder_cfg(checkpoint=old_path)
     encoders = build(old=old, side=side)
     embeddings = encoders(IMAGES)
     assert backbone_calls() == 1

@@ -1,6 +1,8 @@
 """Losses; each one offers a value per instance."""
 
 from .backward_compatible_loss import BackwardCompatibleLoss
+from .data_parameter_loss import DataParameterLoss
 from .embedding_regression_loss import EmbeddingRegressionLoss
+from .instance_task_weight_loss import InstanceTaskWeightLoss
 
-__all__ = ['BackwardCompatibleLoss', 'EmbeddingRegressionLoss']
+__all__ = ['BackwardCompatibleLoss', 'DataParameterLoss', 'EmbeddingRegressionLoss', 'InstanceTaskWeightLoss']

@@ -1,0 +1,71 @@
+"""The files of a scene, in CityScapes' folder format."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .render import Scene
+
+_PER_CITY = 100
+
+
+def scene_files(root: Path, split: str, index: int) -> dict[str, Path]:
+    """Paths of the files of a scene: ``image``, ``labels``, ``disparity`` and ``camera``.
+
+    Args:
+        root: Folder of the data set.
+        split: ``'train'`` or ``'val'``.
+        index: Number of the scene in its split.
+    """
+    city = f'{split}{index // _PER_CITY:02d}'
+    name = f'{city}_{index:06d}_000000'
+    return {
+        kind: root / folder / split / city / f'{name}_{suffix}'
+        for kind, folder, suffix in (
+            ('labels', 'gtFine', 'gtFine_labelIds.png'),
+            ('disparity', 'disparity', 'disparity.png'),
+            ('camera', 'camera', 'camera.json'),
+            ('image', 'leftImg8bit', 'leftImg8bit.png'),
+        )
+    }
+
+
+def encode_scene(scene: Scene) -> dict[str, bytes]:
+    """Contents of the files of a scene, by the keys of :func:`scene_files`."""
+    disparity = np.where(scene.measured, scene.camera.encode_disparity(scene.depth), 0).astype(np.uint16)
+    return dict(
+        labels=_png(scene.labels),
+        disparity=_png(disparity),
+        camera=json.dumps(scene.camera.description(), indent=4).encode(),
+        image=_png(scene.image[..., ::-1]),
+    )
+
+
+def write_files(files: dict[str, Path], contents: dict[str, bytes]) -> None:
+    """Write files, each under another name first, so that it is whole or absent when the process is killed."""
+    for kind, path in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
+        try:
+            temporary.write_bytes(contents[kind])
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def missing_scenes(root: Path, scenes: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those of the scenes, pairs (split, index), of which a file is missing."""
+    return [scene for scene in scenes if not all(path.is_file() for path in scene_files(root, *scene).values())]
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """Encode a picture of shape (H, W) or (H, W, 3), the latter BGR."""
+    import cv2
+
+    return cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes()

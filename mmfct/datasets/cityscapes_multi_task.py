@@ -1,0 +1,110 @@
+"""CityScapes with a label map and a depth map per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmengine.dataset import BaseDataset
+
+from mmfct.datasets.cityscapes_files import LAYOUTS, find_files
+from mmfct.datasets.cityscapes_labels import class_names, class_palette
+from mmfct.registry import DATASETS
+
+_FIELDS = dict(seg='seg_map_path', depth='depth_map_path')
+
+
+@DATASETS.register_module()
+class CityscapesMultiTask(BaseDataset):
+    """CityScapes for semantic segmentation and depth.
+
+    Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. Only names of files are
+    collected here; ``mmfct.LoadLabelMap`` and ``mmfct.LoadDisparity`` read the maps. An image has ``img_path``,
+    ``seg_map_path``, ``depth_map_path`` and ``camera_path``; None for a file that is not there means not annotated.
+
+    The layout ``'npy'`` is the pre-processed form of Liu, Johns and Davison, "End-to-End Multi-Task Learning with
+    Attention", CVPR 2019, which LibMTL and Nash-MTL read too: images of shape (H, W, 3), RGB in [0, 1]; label maps of
+    shape (H, W), -1 where ignored; inverse depths of shape (H, W, 1), 0 where unknown.
+
+    Args:
+        data_root: Folder of the data set.
+        split: ``'train'``, ``'val'``, or whatever the folder of the split is called.
+        num_classes: 19 for the classes of the benchmark, 7 for the categories flat, construction, object, nature,
+            sky, human and vehicle. Labels outside CityScapes' own evaluation are ignored in both.
+        layout: ``'cityscapes'`` for the published folders, ``'npy'`` for the pre-processed form.
+        require: Tasks, of ``'seg'`` and ``'depth'``, for which every image must be annotated.
+        pipeline: Transforms, as configs or callables.
+        test_mode: Whether a transform that returns None is an error; otherwise another image takes its place.
+        metainfo: Overrides of the meta information.
+        indices: Number of first images, or positions of the images, to keep.
+        serialize_data: Whether to keep the annotations in one buffer that loader workers share.
+        lazy_init: Whether to put off reading the folders until the first use.
+        max_refetch: How often to draw another image in place of None.
+
+    Raises:
+        ValueError: If an option is out of range.
+        FileNotFoundError: If there is no image, a required annotation is missing, or only some of the images with a
+            disparity have a camera file.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        *,
+        split: str = 'train',
+        num_classes: int = 19,
+        layout: str = 'cityscapes',
+        require: Sequence[str] = ('seg', 'depth'),
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        metainfo: dict | None = None,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        if layout not in LAYOUTS:
+            raise ValueError(f'`layout` must be one of {tuple(LAYOUTS)}, got {layout!r}')
+        if isinstance(require, str) or not set(require) <= set(_FIELDS):
+            raise ValueError(f'`require` must be a sequence of names from {tuple(_FIELDS)}, got {require!r}')
+        self.split = split
+        self.num_classes = num_classes
+        self.layout = layout
+        self.require = tuple(require)
+        # `reduce_zero_label` and `label_map`, here and per image, are what mmseg asks its data sets for.
+        defaults = dict(
+            classes=class_names(num_classes),
+            palette=class_palette(num_classes),
+            reduce_zero_label=False,
+            label_map=None,
+        )
+        super().__init__(
+            metainfo=defaults | dict(metainfo or {}),
+            data_root=data_root,
+            data_prefix={},
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Collect the files of the split, sorted by city and name, or by number."""
+        found = find_files(
+            self.data_root,
+            split=self.split,
+            layout=self.layout,
+            num_classes=self.num_classes,
+            require=[_FIELDS[task] for task in self.require],
+        )
+        return [
+            dict(
+                files,
+                num_classes=self.num_classes,
+                reduce_zero_label=False,
+                label_map=None,
+                seg_fields=[],
+            )
+            for files in found
+        ]

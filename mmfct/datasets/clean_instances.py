@@ -1,0 +1,71 @@
+"""The instances whose labels were left right: what an oracle trains on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import force_full_init
+
+from mmfct.datasets.corrupt_labels import CorruptLabels
+from mmfct.datasets.positions import inner_positions
+from mmfct.registry import DATASETS
+
+
+@DATASETS.register_module()
+class CleanInstances:
+    """Wrapper that drops every instance that `CorruptLabels` has given a wrong label of any task.
+
+    Args:
+        dataset: A `CorruptLabels`, or the config of one.
+        lazy_init: Whether to put off the choice until the first use.
+
+    Raises:
+        TypeError: If ``dataset`` is something else.
+        ValueError: If no instance is left.
+    """
+
+    def __init__(self, dataset: dict | CorruptLabels, *, lazy_init: bool = False) -> None:
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        if not isinstance(dataset, CorruptLabels):
+            raise TypeError(f'`dataset` must be a mmfct.CorruptLabels, got {type(dataset)}')
+        self.dataset = dataset
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the wrapped data set."""
+        return self.dataset.metainfo
+
+    def full_init(self) -> None:
+        """Initialise the wrapped data set and find the instances that are left."""
+        if self._fully_initialized:
+            return
+        wrong = np.zeros(len(self.dataset), bool)
+        for corrupted in self.dataset.corrupted.values():
+            wrong |= corrupted
+        self._indices = np.flatnonzero(~wrong)
+        if not len(self._indices):
+            raise ValueError('`dataset` must leave an instance without a wrong label, got none')
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> Any:
+        return self.dataset[int(self._indices[idx])]
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Return the annotation of item ``idx``."""
+        return self.dataset.get_data_info(int(self._indices[idx]))
+
+
+@inner_positions.register(CleanInstances)
+def _(dataset: CleanInstances) -> np.ndarray:
+    return dataset._indices

@@ -1,0 +1,163 @@
+"""Wrong labels on purpose: annotations swapped between some of the images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+
+from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
+from mmfct.datasets.positions import find_positions, inner_positions, number_instances
+from mmfct.registry import DATASETS
+
+# Parts of an annotation that belong together, by task; the first is None, or absent, where there is no annotation.
+_FIELDS = dict(seg=('seg_map_path',), depth=('depth_map_path', 'camera_path'), label=('gt_label',))
+
+
+@DATASETS.register_module()
+class CorruptLabels:
+    """Wrapper that permutes the annotations of some instances, for each task independently.
+
+    For each task the given share of the annotated instances is drawn, and their annotations go round in one random
+    cycle, so none of them keeps its own. With the same seed, the instances of a smaller share are among those of a
+    larger one. An instance that a wrapper inside repeats has the same wrong annotation every time.
+
+    Args:
+        dataset: An mmengine data set, wrappers of mmengine around such, or ``mmfct.ClassSubset``; or a config.
+        fractions: Share of instances by task: ``'seg'`` permutes ``seg_map_path``, ``'depth'`` permutes
+            ``depth_map_path`` with ``camera_path``, ``'label'`` permutes ``gt_label``.
+        seed: Seed of all choices.
+        fields: Further tasks: fields of the annotation by name of the task.
+        record: CSV file to write: the key of every corrupted instance (as in :class:`InstanceKeys`), the task, and
+            the key of the instance whose annotation it has.
+        lazy_init: Whether to put off the choice until the first use.
+
+    Raises:
+        ValueError: If a task is unknown, a fraction is not from 0 to 1, a fraction above 0 chooses fewer than 2
+            instances, or the seed is negative.
+        TypeError: If ``dataset`` is neither a config nor made of data sets that run a pipeline on an annotation.
+    """
+
+    def __init__(
+        self,
+        dataset: dict | BaseDataset,
+        fractions: Mapping[str, float],
+        *,
+        seed: int = 0,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        record: str | None = None,
+        lazy_init: bool = False,
+    ) -> None:
+        self.fields = _FIELDS | {task: tuple(names) for task, names in (fields or {}).items()}
+        unknown = sorted(set(fractions) - set(self.fields))
+        if unknown:
+            raise ValueError(f'`fractions` must be for tasks from {tuple(self.fields)}, got {unknown!r}')
+        if not all(0 <= fraction <= 1 for fraction in fractions.values()):
+            raise ValueError(f'`fractions` must be from 0 to 1, got {dict(fractions)!r}')
+        if seed < 0:
+            raise ValueError(f'`seed` must be at least 0, got {seed!r}')
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        elif not hasattr(dataset, 'get_data_info'):
+            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
+        self.dataset = dataset
+        self.fractions = dict(fractions)
+        self.seed = seed
+        self.record = record
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the wrapped data set."""
+        return copy.deepcopy(self.dataset.metainfo)
+
+    @property
+    def corrupted(self) -> dict[str, np.ndarray]:
+        """For each task, whether an item has another annotation than its own: bool of shape (len(self),)."""
+        self.full_init()
+        return {task: wrong.copy() for task, wrong in self._corrupted.items()}
+
+    def full_init(self) -> None:
+        """Initialise the wrapped data set, choose the wrong annotations and write the record."""
+        if self._fully_initialized:
+            return
+        self._positions = find_positions(self.dataset)
+        for source in self._positions.sources:
+            _check_source(source)
+        number, first = number_instances(self._positions)
+        paths, annotations = self._read_annotations(first)
+        names = name_instances(paths)
+        self._donors: dict[str, np.ndarray] = {}
+        self._corrupted: dict[str, np.ndarray] = {}
+        rows: list[tuple[str, str, str]] = []
+        for task, values in annotations.items():
+            donors = draw_donors(values, self.fractions[task], task=task, seed=self.seed)
+            # Two images may have the same class.
+            wrong = np.array([not np.array_equal(values[i], values[j]) for i, j in enumerate(donors)], bool)
+            rows += [(names[i], task, names[donors[i]]) for i in np.flatnonzero(wrong)]
+            self._donors[task] = first[donors][number]
+            self._corrupted[task] = wrong[number]
+        if self.record is not None:
+            write_record(self.record, rows)
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self._positions.index)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> Any:
+        source = self._positions.sources[self._positions.source[idx]]
+        attempts = 1 if source.test_mode else source.max_refetch + 1
+        for _ in range(attempts):
+            source = self._positions.sources[self._positions.source[idx]]
+            data = source.pipeline(self.get_data_info(idx))
+            if data is not None:
+                return data
+            idx = int(np.random.randint(len(self)))
+        raise RuntimeError(
+            f'the pipeline of `dataset` returned None {attempts} times in a row; check the images and the pipeline'
+        )
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Return the annotation of item ``idx``, with what is wrong about it; image and ``sample_idx`` are its own."""
+        idx = range(len(self))[idx]
+        info = self.dataset.get_data_info(idx)
+        for task, wrong in self._corrupted.items():
+            if wrong[idx]:
+                donor = self.dataset.get_data_info(int(self._donors[task][idx]))
+                info.update({field: donor.get(field) for field in self.fields[task]})
+        return info
+
+    def _read_annotations(self, first: np.ndarray) -> tuple[list[str | None], dict[str, list]]:
+        """Return image files, and annotations by task, of the instances at the positions ``first`` of shape (I,)."""
+        paths: list[str | None] = []
+        annotations: dict[str, list] = {task: [] for task in self.fractions}
+        for position in first:
+            info = self.dataset.get_data_info(int(position))
+            paths.append(info.get('img_path'))
+            for task, values in annotations.items():
+                values.append(info.get(self.fields[task][0]))
+        return paths, annotations
+
+
+def _check_source(source: Any) -> None:
+    """Raise an error if a data set does anything else than running its pipeline on an annotation."""
+    kind = type(source)
+    methods = ('__getitem__', 'prepare_data')
+    if not isinstance(source, BaseDataset) or any(getattr(kind, m) is not getattr(BaseDataset, m) for m in methods):
+        raise TypeError(
+            '`dataset` must be made of data sets that run a pipeline on an annotation as '
+            f'mmengine.dataset.BaseDataset does, got {kind}'
+        )
+
+
+@inner_positions.register(CorruptLabels)
+def _(dataset: CorruptLabels) -> np.ndarray:
+    return np.arange(len(dataset))

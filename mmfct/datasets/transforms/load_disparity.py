@@ -1,0 +1,110 @@
+"""Disparity maps of CityScapes, as disparity, depth or inverse depth."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from mmfct.datasets.transforms.map_files import check_size, image_size, read_npy, read_png
+from mmfct.registry import TRANSFORMS
+
+_TARGETS = ('inverse_depth', 'depth', 'disparity')
+
+
+@TRANSFORMS.register_module()
+class LoadDisparity:
+    """Load a disparity map from a 16-bit PNG file, or inverse depth from a ``.npy`` file.
+
+    A pixel p > 0 of the PNG file stands for the disparity d = (p - 1) / 256 pixels; with the focal length f in pixels
+    and the baseline b in metres of the camera file, the inverse depth is d / (f b), in 1 / metre. Unknown pixels, and
+    those at infinity (d = 0), have the value 0 in every target. A ``.npy`` file holds inverse depths and is taken as
+    it is; values below 0 count as unknown.
+
+    Sets ``gt_depth_map``, float32 of shape (H, W), adds it to ``seg_fields``, and sets ``depth_target``. An image
+    whose ``depth_map_path`` is None has 0 everywhere, like one without any known pixel: both are not annotated.
+    Needs the image, which must have the size of the map.
+
+    Args:
+        target: ``'inverse_depth'``; ``'depth'``, in metres, needs a camera file; ``'disparity'``, in pixels of the
+            file (``mmfct.ResizeWithMaps`` keeps it in those of the image; a host's Resize does not). Without a camera
+            file, inverse depth is disparity divided by the width of the image: right but for a factor that is
+            the same for all images of one camera.
+
+    Raises:
+        ValueError: If ``target`` is another one.
+    """
+
+    def __init__(self, target: str = 'inverse_depth') -> None:
+        if target not in _TARGETS:
+            raise ValueError(f'`target` must be one of {_TARGETS}, got {target!r}')
+        self.target = target
+
+    def __call__(self, results: dict) -> dict:
+        """Load the depth map.
+
+        Args:
+            results: Annotation of the image, and the image.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If a file is damaged, has not 16 bits, has another size than the image, or values that are
+                not finite; or if the target cannot be had from these files.
+        """
+        path = results['depth_map_path']
+        if path is None:
+            depth_map = np.zeros(image_size(results), np.float32)
+        elif path.endswith('.npy'):
+            depth_map = self._read_inverse_depth(path)
+        else:
+            depth_map = self._read_disparity(path, results.get('camera_path'))
+        check_size(depth_map, results, path)
+        results['gt_depth_map'] = depth_map
+        results['depth_target'] = self.target
+        results.setdefault('seg_fields', []).append('gt_depth_map')
+        return results
+
+    def _read_inverse_depth(self, path: str) -> np.ndarray:
+        """Return the inverse depth of a ``.npy`` file, float32 of shape (H, W)."""
+        if self.target != 'inverse_depth':
+            raise ValueError(f"`target` must be 'inverse_depth' for {path}, got {self.target!r}")
+        inverse_depth = read_npy(path)
+        if inverse_depth.ndim == 3 and inverse_depth.shape[2] == 1:
+            inverse_depth = inverse_depth[..., 0]
+        return inverse_depth.astype(np.float32).clip(min=0)
+
+    def _read_disparity(self, path: str, camera_path: str | None) -> np.ndarray:
+        """Return the target from a PNG file, float32 of shape (H, W)."""
+        pixels = read_png(path)
+        if pixels.dtype != np.uint16 or pixels.ndim != 2:
+            raise ValueError(
+                f'{path} must be a PNG image of 16 bits and one channel, got {pixels.dtype} of shape {pixels.shape}'
+            )
+        disparity = (np.maximum(pixels, 1) - 1).astype(np.float32) / 256
+        if self.target == 'disparity':
+            return disparity
+        if camera_path is not None:
+            inverse_depth = disparity / np.float32(self._read_camera(camera_path))
+        elif self.target == 'inverse_depth':
+            inverse_depth = disparity / np.float32(pixels.shape[1])
+        else:
+            raise ValueError(f"`target` must not be 'depth' without a camera file, got none for {path}")
+        if self.target == 'inverse_depth':
+            return inverse_depth
+        return np.divide(1, inverse_depth, out=np.zeros_like(inverse_depth), where=inverse_depth > 0)
+
+    @staticmethod
+    def _read_camera(path: str) -> float:
+        """Return focal length times baseline, in pixels times metres, of a camera file."""
+        try:
+            camera = json.loads(Path(path).read_text(encoding='utf-8'))
+            factor = float(camera['intrinsic']['fx']) * float(camera['extrinsic']['baseline'])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{path} must be a camera file with numbers intrinsic.fx and extrinsic.baseline, got {error!r}'
+            ) from error
+        if not (math.isfinite(factor) and factor > 0):
+            raise ValueError(f'{path} must have intrinsic.fx and extrinsic.baseline above 0, got the product {factor}')
+        return factor

@@ -1,0 +1,96 @@
+"""Zooming into an image together with its maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image
+from mmfct.registry import TRANSFORMS
+
+# How a zoom by s changes the values of a depth map: the exponent of s.
+_GEOMETRIC = dict(depth=-1, inverse_depth=1, disparity=1)
+_MODES = ('geometric', 'published')
+
+
+@TRANSFORMS.register_module()
+class RandomZoomCrop:
+    """Zoom by a random factor s and crop to the old size: image, label map and depth map together.
+
+    A window of the size (floor(H / s), floor(W / s)) at a random place is resized to (H, W): the image by bilinear
+    interpolation, the maps in ``seg_fields`` by the nearest pixel. A camera that zooms in sees everything nearer by
+    s, so depth is divided by s, inverse depth and disparity are multiplied by it.
+
+    The transform of the published two-task protocol (``RandomScaleCrop`` of MTAN and Nash-MTL, with the default
+    scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too. (One
+    difference stays: the published image interpolation aligns the corners, at most half a pixel of the window off.)
+
+    Args:
+        scales: Factors, at least 1, drawn with equal probabilities.
+        prob: Probability of drawing a factor at all.
+        scale_depth: ``'geometric'``, or ``'published'`` to divide whatever the depth map holds.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        scales: Sequence[float] = (1.0, 1.2, 1.5),
+        *,
+        prob: float = 1.0,
+        scale_depth: str = 'geometric',
+    ) -> None:
+        scales = tuple(float(scale) for scale in scales)
+        if not scales or not all(1 <= scale < math.inf for scale in scales):
+            raise ValueError(f'`scales` must be finite numbers of at least 1, got {scales!r}')
+        if not 0 <= prob <= 1:
+            raise ValueError(f'`prob` must be from 0 to 1, got {prob!r}')
+        if scale_depth not in _MODES:
+            raise ValueError(f'`scale_depth` must be one of {_MODES}, got {scale_depth!r}')
+        self.scales = scales
+        self.prob = prob
+        self.scale_depth = scale_depth
+
+    def __call__(self, results: dict) -> dict:
+        """Zoom the image and its maps.
+
+        Args:
+            results: The image of shape (H, W, channels) and its maps of shape (H, W).
+
+        Raises:
+            ValueError: If there is a depth map, and nothing says what it holds.
+        """
+        if np.random.random() >= self.prob:
+            return results
+        scale = float(np.random.choice(self.scales))
+        if scale == 1:
+            return results
+        height, width = results['img'].shape[:2]
+        window_height, window_width = max(int(height / scale), 1), max(int(width / scale), 1)
+        top = np.random.randint(height - window_height + 1)
+        left = np.random.randint(width - window_width + 1)
+        rows = top + nearest_pixels(window_height, height)
+        columns = left + nearest_pixels(window_width, width)
+
+        window = results['img'][top : top + window_height, left : left + window_width]
+        results['img'] = resize_image(window, height, width)
+        for field in results.get('seg_fields', ()):
+            results[field] = results[field][rows[:, None], columns]
+        if 'gt_depth_map' in results:
+            results['gt_depth_map'] = results['gt_depth_map'] * np.float32(self._depth_factor(results, scale))
+        return results
+
+    def _depth_factor(self, results: dict, scale: float) -> float:
+        """Return what the values of the depth map are multiplied by."""
+        if self.scale_depth == 'published':
+            return 1 / scale
+        target = results.get('depth_target')
+        if target not in _GEOMETRIC:
+            raise ValueError(
+                f'`depth_target` must say what `gt_depth_map` holds, one of {tuple(_GEOMETRIC)} '
+                f'(mmfct.LoadDisparity sets it), got {target!r}'
+            )
+        return scale ** _GEOMETRIC[target]

@@ -1,0 +1,37 @@
+"""Images and maps of another size, in the same geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def nearest_pixels(count: int, new_count: int) -> np.ndarray:
+    """Find the old pixel whose area holds the middle of each new one.
+
+    Args:
+        count: Old height or width.
+        new_count: New height or width.
+
+    Returns:
+        Positions of old pixels, int64 of shape (new_count,).
+    """
+    return ((np.arange(new_count) + 0.5) * (count / new_count)).astype(np.int64)
+
+
+def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image: by the mean of the area where both sides shrink, else by bilinear interpolation.
+
+    Args:
+        image: Image of shape (H, W) or (H, W, channels).
+        height: New height.
+        width: New width.
+
+    Returns:
+        Image of shape (height, width) or (height, width, channels), of the same type.
+    """
+    import cv2
+
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=interpolation)
+    return resized.reshape(height, width, *image.shape[2:])  # OpenCV drops a single channel

@@ -1,0 +1,151 @@
+"""Hold and train the parameters of all training instances."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
+
+from mmfct.datasets.instance_keys import InstanceKeys
+from mmfct.engine.instance_table import InstanceTable
+from mmfct.engine.optimizers import InstanceSGD
+from mmfct.engine.sample_tasks import instance_name
+from mmfct.engine.weight_histogram import weight_histogram
+from mmfct.registry import HOOKS
+
+CHECKPOINT_KEY = 'instance_task_weights'
+
+
+@HOOKS.register_module()
+class InstanceTaskWeightHook(Hook):
+    """Tell weighted losses which instances are in the batch, and step the instances' parameters.
+
+    Works with every model that has modules with ``instance_tasks``, `mmfct.InstanceTaskWeighting` and
+    `mmfct.DataParameterLoss`, in whatever place. Before an iteration each gets the rows of its instances; after it
+    their gradients are taken, put together over ranks and accumulation steps, and one SGD step moves these rows. Every
+    rank holds the same table, that of one process on the same global batch. The table is part of the checkpoint.
+
+    Args:
+        lr: Rate of the instances' parameters.
+        momentum: Momentum, see `InstanceSGD`.
+        decay: Pull towards 0, see `InstanceSGD`.
+        max_factor: A scale (standard deviation, temperature) leaves 1 by at most this factor.
+        center: Whether to subtract the mean gradient of the batch where the task has a shared parameter too: what all
+            instances have in common belongs to that one.
+        schedule: ``'constant'``, or ``'cosine'``: the rate falls to 0 at the end of training.
+        warmup_epochs: Epochs before the instances' parameters start to move; rounds through the data where training
+            is iteration-based.
+        key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
+            ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
+        track_losses: Whether to keep the mean loss of every instance too, for `tools/find_corrupt_labels.py`
+            (8 bytes per instance and task).
+        histogram: Whether to draw a histogram of the weights after every epoch.
+
+    Raises:
+        ValueError: If an option is out of range, the model has no such module or two of one task, a data sample has no
+            key or one that the training set does not have, or a resumed table belongs to another data set.
+    """
+
+    def __init__(
+        self,
+        lr: float = 1.0,
+        *,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+        max_factor: float = 20.0,
+        center: bool = False,
+        schedule: str = 'constant',
+        warmup_epochs: int = 0,
+        key: str = 'img_path',
+        track_losses: bool = True,
+        histogram: bool = True,
+    ) -> None:
+        if not max_factor > 1:
+            raise ValueError(f'`max_factor` must be above 1, got {max_factor!r}')
+        if schedule not in ('constant', 'cosine'):
+            raise ValueError(f"`schedule` must be 'constant' or 'cosine', got {schedule!r}")
+        if warmup_epochs < 0:
+            raise ValueError(f'`warmup_epochs` must be at least 0, got {warmup_epochs!r}')
+        InstanceSGD(0, 0, lr, momentum=momentum, decay=decay)  # refuses what is out of range before data are read
+        self.options: dict[str, Any] = dict(
+            lr=lr, momentum=momentum, decay=decay, max_factor=max_factor, center=center, track_losses=track_losses
+        )
+        self.schedule = schedule
+        self.warmup_epochs = warmup_epochs
+        self.key = key
+        self.histogram = histogram
+        self._resumed: dict[str, Any] | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the modules and make a table with a row for each training instance, or restore it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        modules = [module for module in model.modules() if getattr(module, 'instance_tasks', ())]
+        if not modules:
+            raise ValueError(
+                'the model must have a module with parameters per instance, such as mmfct.InstanceTaskWeighting or '
+                f'mmfct.InstanceTaskWeightLoss, got none in {type(model).__name__}'
+            )
+        keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
+        self.table = InstanceTable(modules, keys, **self.options, device=next(model.parameters()).device)
+        if self._resumed is not None:
+            self.table.load_state_dict(self._resumed)
+            self._resumed = None
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Lay the rows of the batch into the modules."""
+        samples = (data_batch or {})['data_samples']
+        self.table.set_batch(samples, [instance_name(sample, self.key) for sample in samples])
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Take the gradients; step where the network has stepped."""
+        self.table.collect()
+        if runner.optim_wrapper.should_update():
+            self.table.step(self._scale(runner))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Log the mean and the spread of the weights, and draw their histogram."""
+        weights = self.table.weights().cpu()
+        spread = []
+        for task, column in zip(self.table.tasks, weights.unbind(1), strict=True):
+            mean, deviation = column.mean().item(), column.std(correction=0).item()
+            runner.message_hub.update_scalar(f'train/weight_{task}_mean', mean)
+            runner.message_hub.update_scalar(f'train/weight_{task}_std', deviation)
+            spread.append(f'{task} {mean:.3g} +- {deviation:.2g}')
+        print_log(f'weights of {len(weights)} instances: {", ".join(spread)}', 'current')
+        if self.histogram:
+            picture = weight_histogram(weights, self.table.tasks, f'epoch {runner.epoch + 1}')
+            runner.visualizer.add_image('instance_weights', picture, step=runner.epoch + 1)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the table to the checkpoint."""
+        checkpoint[CHECKPOINT_KEY] = self.table.state_dict()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the table of a training that is resumed until the data set is there."""
+        if not runner._resume:
+            return  # weights to test or to start from, maybe of another data set
+        if CHECKPOINT_KEY not in checkpoint:
+            raise ValueError('the checkpoint to resume has no table of instance parameters; train from the beginning')
+        self._resumed = checkpoint[CHECKPOINT_KEY]
+
+    def _scale(self, runner: Runner) -> float:
+        """Return the factor of the rate in this iteration."""
+        if self._epoch(runner) < self.warmup_epochs:
+            return 0.0
+        if self.schedule == 'constant':
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * runner.iter / runner.max_iters))
+
+    def _epoch(self, runner: Runner) -> int:
+        """Return the epoch; in an iteration-based training, which counts none, how often all data were seen."""
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            return runner.epoch
+        loader = runner.train_dataloader
+        return runner.iter * loader.batch_sampler.batch_size * get_world_size() // len(loader.dataset)

@@ -1,0 +1,59 @@
+"""A classification loss with a learned temperature per training instance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.task_weightings.instance_parameters import InstanceParameters
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class DataParameterLoss(InstanceParameters):
+    """Divide the scores of each training instance by a learned temperature: Data Parameters (NeurIPS 2019).
+
+    ``loss(scores / sigma[i], label)`` with ``sigma[i] = exp(d[i])`` and no log term: a wrongly labelled instance
+    raises its temperature, which weakens its gradient. Published rates belong to the gradient of the batch *mean*;
+    the gradient that `mmfct.InstanceTaskWeightHook` gets is the instance's own, so its rate is the published one
+    divided by the batch size.
+
+    Args:
+        task: Name of the task, as in `mmfct.InstanceTaskWeightLoss`.
+        loss: Config of the host's loss of scores and labels, or a module.
+
+    Raises:
+        ValueError: If the loss cannot be had per instance, rows are missing or too many, or a loss is not finite.
+    """
+
+    def __init__(self, task: str, loss: dict | nn.Module) -> None:
+        super().__init__((task,), [1.0], [1.0], scale_power=1, shared=False, instance=True)
+        self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+
+    @property
+    def loss_name(self) -> str:
+        """Name under which mmseg logs the loss."""
+        return getattr(self.loss, 'loss_name', 'loss')
+
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        ignore_index: int | None = None,
+    ) -> Tensor:
+        """Return the loss of a batch, a scalar; arguments as of `mmfct.InstanceTaskWeightLoss`."""
+        scores = prediction.float()
+        log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
+        losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
+        losses, annotated = losses[:, None], annotated[:, None]
+        self.check_finite(losses, annotated)
+        with torch.enable_grad():
+            # A second pass from detached scores: the gradient of each instance alone, not of the mean, unscaled.
+            leaf = log_scale.detach().requires_grad_()
+            own, _ = instance_losses(self.loss, scores.detach() * torch.exp(-leaf), target, weight, ignore_index)
+            (gradient,) = torch.autograd.grad(own.sum(), leaf)
+        self.keep_gradient(gradient.view(-1, 1), annotated, losses)
+        return self.means(losses, annotated).sum()

@@ -1,0 +1,42 @@
+"""Make any loss of the hosts return one value per instance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmfct.functional.task_weighting import mean_over_valid
+
+
+def instance_losses(
+    loss: nn.Module, prediction: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean of a loss over the valid elements of each instance.
+
+    Args:
+        loss: Loss with the signature that mmseg's and mmpretrain's share: ``loss(prediction, target, weight=...,
+            reduction_override='none')``.
+        prediction: Scores of shape (B, C) or (B, C, H, W).
+        target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
+        weight: Weight of each element, as the hosts pass it on.
+        ignore_index: Label of elements that do not count; passed on to the loss where it is given.
+
+    Returns:
+        Losses (B,) and booleans (B,): whether the instance has a valid element.
+
+    Raises:
+        ValueError: If the loss does not return unreduced values.
+    """
+    options = {} if ignore_index is None else {'ignore_index': ignore_index}
+    values = loss(prediction, target, weight=weight, reduction_override='none', **options)
+    if values.dim() == 0 or len(values) != len(prediction):
+        raise ValueError(
+            f'`loss` must return one value per instance or element with `reduction_override="none"`, got shape '
+            f'{tuple(values.shape)} from {type(loss).__name__} for {len(prediction)} instances'
+        )
+    valid = torch.ones_like(values, dtype=torch.bool)
+    if ignore_index is not None and target.shape == values.shape:
+        valid = target != ignore_index
+    elif ignore_index is not None and target.shape == values.shape[:1] + values.shape[2:]:
+        valid = (target != ignore_index).unsqueeze(1).expand_as(values)  # a value per class, as sigmoids have
+    return mean_over_valid(values, valid)

@@ -1,0 +1,70 @@
+"""A loss of a stock model, weighted per training instance."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.task_weightings import InstanceTaskWeighting
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class InstanceTaskWeightLoss(nn.Module):
+    """Wrap a host's loss so that each training instance gets a learned weight.
+
+    In mmseg it is a ``loss_decode``, in mmpretrain the ``loss`` of a head::
+
+        loss_decode = dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=dict(type='CrossEntropyLoss'))
+        custom_hooks = [dict(type='mmfct.InstanceTaskWeightHook')]
+
+    Args:
+        task: Name of the task, unique in the model (an auxiliary head has a task of its own, such as ``'seg_aux'``);
+            under mmpretrain's ``MultiTaskHead`` the name of the sub-head.
+        loss: Config of the host's loss, or a module.
+        form: Form of the loss, see `mmfct.InstanceTaskWeighting`.
+        shared: Whether a log-variance of the whole task is learned beside those of the instances.
+        instance: Whether log-variances of the instances are learned.
+
+    Raises:
+        ValueError: If the loss cannot be had per instance; and see `mmfct.InstanceTaskWeighting`.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        loss: dict | nn.Module,
+        form: str = 'classification',
+        *,
+        shared: bool = True,
+        instance: bool = True,
+    ) -> None:
+        super().__init__()
+        self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+        self.weighting = InstanceTaskWeighting({task: form}, shared=shared, instance=instance)
+
+    @property
+    def loss_name(self) -> str:
+        """Name under which mmseg logs the loss."""
+        return getattr(self.loss, 'loss_name', 'loss')
+
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        ignore_index: int | None = None,
+    ) -> Tensor:
+        """Return the weighted loss of a batch, a scalar.
+
+        Args:
+            prediction: Scores of shape (B, C) or (B, C, H, W).
+            target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
+            weight: Weight of each element, for the wrapped loss.
+            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
+            ignore_index: Label of elements that do not count.
+        """
+        losses, annotated = instance_losses(self.loss, prediction, target, weight, ignore_index)
+        objective, _ = self.weighting(losses[:, None], annotated[:, None])
+        return objective

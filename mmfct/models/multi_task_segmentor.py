@@ -1,0 +1,123 @@
+"""One encoder, a decode head per task, and one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class MultiTaskSegmentor(BaseModel):
+    """Dense multi-task model of mmseg's parts: any backbone, any neck, any decode heads.
+
+    Args:
+        backbone: Config of the encoder.
+        tasks: Config of each task by name, such as `SegmentationTask` and `DepthTask`; one is a single-task model.
+        weighting: Config of how losses (B, T) become one objective: `InstanceTaskWeighting` (with its hook),
+            `EqualWeighting`, ...
+        neck: Config of what is between encoder and heads.
+        data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
+        align_corners: How maps are resized, as in mmseg.
+        init_cfg: Initialisation config.
+
+    Attributes:
+        task_names: Names of the tasks, in the order of columns (B, T).
+
+    Raises:
+        ValueError: If there is no task, or ``mode`` is unknown.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        tasks: dict[str, dict],
+        weighting: dict,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        align_corners: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if not tasks:
+            raise ValueError('`tasks` must name at least one task, got none')
+        self.align_corners = align_corners
+        self.backbone = MODELS.build(backbone)
+        self.neck = nn.Identity() if neck is None else MODELS.build(neck)
+        self.tasks = nn.ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
+        self.task_names = tuple(tasks)
+        forms = {name: task.form for name, task in self.tasks.items()}
+        self.weighting = MODELS.build(dict(weighting, forms=forms))
+
+    def forward(self, inputs: Tensor, data_samples: Sequence[Any] | None = None, mode: str = 'tensor'):
+        """Run one of the three modes of mmengine's models.
+
+        Args:
+            inputs: Images (B, 3, H, W).
+            data_samples: mmseg's data samples, with ``gt_sem_seg``, ``gt_depth_map`` ...
+            mode: ``'tensor'`` returns outputs (B, C, H, W) by task; ``'loss'`` the objective, and for the log the mean
+                loss and weight of each task; ``'predict'`` the data samples with predictions of the original size.
+        """
+        if mode == 'tensor':
+            return self._outputs(inputs)
+        if mode == 'loss':
+            return self._loss(inputs, data_samples)
+        if mode == 'predict':
+            return self._predict(inputs, data_samples)
+        raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
+
+    def instance_losses(self, inputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """Return the loss of every instance and task.
+
+        Args:
+            inputs: Images (B, 3, H, W).
+            data_samples: Data samples with labels of the same height and width.
+
+        Returns:
+            Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
+        """
+        outputs = self._outputs(inputs)
+        pairs = [task.losses(outputs[name], data_samples) for name, task in self.tasks.items()]
+        losses, annotated = zip(*pairs, strict=True)
+        return torch.stack(losses, dim=1), torch.stack(annotated, dim=1)
+
+    def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
+        features = self.neck(self.backbone(inputs))
+        return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
+
+    def _resize(self, maps: Tensor, size: Sequence[int]) -> Tensor:
+        if tuple(maps.shape[2:]) == tuple(size):
+            return maps
+        return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=self.align_corners)
+
+    def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
+        losses, annotated = self.instance_losses(inputs, data_samples)
+        objective, weights = self.weighting(losses, annotated)
+        log = {'loss': objective}
+        counts = annotated.sum(dim=0).clamp(min=1)
+        for column, name in enumerate(self.task_names):
+            # Only keys with "loss" in them are part of mmengine's sum.
+            log[f'{name}_error'] = losses[:, column].detach().sum() / counts[column]
+            log[f'{name}_weight'] = weights[column].detach()
+        return log
+
+    def _predict(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> list[Any]:
+        outputs = self._outputs(inputs)
+        if data_samples is None:
+            from mmseg.structures import SegDataSample
+
+            data_samples = [SegDataSample() for _ in inputs]
+        for index, sample in enumerate(data_samples):
+            meta = sample.metainfo
+            left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
+            for name, task in self.tasks.items():
+                maps = outputs[name][index : index + 1]
+                maps = maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]
+                task.add_prediction(self._resize(maps, meta.get('ori_shape', maps.shape[2:]))[0], sample)
+        return list(data_samples)

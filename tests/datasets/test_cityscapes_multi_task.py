@@ -1,0 +1,208 @@
+"""Tests of CityScapes with label maps and depth maps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
+from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap
+
+PATHS = ('img_path', 'seg_map_path', 'depth_map_path', 'camera_path')
+META_KEYS = (*PATHS[:3], 'sample_idx', 'ori_shape', 'img_shape', 'depth_target')
+LOAD_MAPS = [dict(type='mmfct.LoadLabelMap'), dict(type='mmfct.LoadDisparity')]
+PACK = dict(type='PackSegInputs', meta_keys=META_KEYS)
+
+
+@pytest.fixture
+def root(tmp_path, files) -> Path:
+    return Path(files.write_cityscapes(tmp_path))
+
+
+def relative(info: dict, root: str) -> list[str | None]:
+    return [info[field] and os.path.relpath(info[field], root) for field in PATHS]
+
+
+def test_annotations_of_the_published_folders(cityscapes_root):
+    dataset = CityscapesMultiTask(cityscapes_root, num_classes=7)
+    assert len(dataset) == 4
+    info = dataset.get_data_info(3)
+    assert relative(info, cityscapes_root) == [
+        'leftImg8bit/train/bochum/bochum_000003_000019_leftImg8bit.png',
+        'gtFine/train/bochum/bochum_000003_000019_gtFine_labelIds.png',
+        'disparity/train/bochum/bochum_000003_000019_disparity.png',
+        'camera/train/bochum/bochum_000003_000019_camera.json',
+    ]
+    assert (info['sample_idx'], info['seg_fields'], info['num_classes']) == (3, [], 7)
+    names = [Path(dataset.get_data_info(i)['img_path']).name[:13] for i in range(4)]
+    assert names == ['aachen_000000', 'aachen_000002', 'bochum_000001', 'bochum_000003']
+    assert len(CityscapesMultiTask(cityscapes_root, split='val')) == 2
+
+
+def test_annotations_of_the_preprocessed_form(tmp_path, files):
+    root = files.write_npy(tmp_path, num_train=12, num_val=1, size=(2, 4))
+    dataset = CityscapesMultiTask(root, layout='npy', num_classes=19)
+    infos = [dataset.get_data_info(i) for i in range(12)]
+    assert relative(infos[10], root) == ['train/image/10.npy', 'train/label_19/10.npy', 'train/depth/10.npy', None]
+    assert [Path(info['depth_map_path']).stem for info in infos] == [str(i) for i in range(12)]
+    assert len(CityscapesMultiTask(root, split='val', layout='npy', num_classes=7)) == 1
+
+
+def test_meta_information(cityscapes_root):
+    dataset = CityscapesMultiTask(cityscapes_root, num_classes=7, metainfo=dict(author='me'), lazy_init=True)
+    assert dataset.metainfo['classes'][-1] == 'vehicle'
+    assert len(dataset.metainfo['palette']) == 7
+    assert dataset.metainfo['author'] == 'me'
+    assert dataset.metainfo['reduce_zero_label'] is False
+    assert len(CityscapesMultiTask(cityscapes_root).metainfo['classes']) == 19
+
+
+def test_home_folder_and_indices(cityscapes_root, monkeypatch):
+    monkeypatch.setenv('HOME', str(Path(cityscapes_root).parent))
+    dataset = CityscapesMultiTask(f'~/{Path(cityscapes_root).name}', indices=[2, 0])
+    assert 'bochum' in dataset.get_data_info(0)['img_path']
+    assert Path(dataset.get_data_info(0)['img_path']).is_file()
+
+
+def test_annotations_that_are_not_required_may_be_missing(root):
+    shutil.rmtree(root / 'gtFine/train/aachen')
+    shutil.rmtree(root / 'camera')
+    next((root / 'disparity').rglob('bochum_*3_000019*')).unlink()
+    pipeline = [LoadLabelMap(), LoadDisparity()]
+    dataset = CityscapesMultiTask(root, require=(), pipeline=[lambda x: {**x, 'ori_shape': (16, 32)}, *pipeline])
+    assert [bool(dataset.get_data_info(i)['seg_map_path']) for i in range(4)] == [False, False, True, True]
+    assert [bool(dataset.get_data_info(i)['depth_map_path']) for i in range(4)] == [True, True, True, False]
+    assert (dataset[0]['gt_seg_map'] == 255).all()
+    assert (dataset[3]['gt_depth_map'] == 0).all()
+    assert len(CityscapesMultiTask(root, require=(), split='val')) == 2
+
+
+@pytest.mark.parametrize(
+    ('folder', 'require', 'field'),
+    [('gtFine', ('seg',), 'seg_map_path'), ('disparity', ('seg', 'depth'), 'depth_map_path')],
+)
+def test_required_annotations_that_are_missing(root, folder, require, field):
+    for path in (root / folder).rglob('aachen_*'):
+        path.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=f'asks for the {field} .* 2 of 4 .* the first is .*{folder}.*aachen_0'
+    ):
+        CityscapesMultiTask(root, require=require)
+
+
+def test_missing_arrays(tmp_path, files):
+    root = files.write_npy(tmp_path)
+    (tmp_path / 'train/depth/2.npy').unlink()
+    with pytest.raises(FileNotFoundError, match=r'depth_map_path .* 1 of 4 .* the first is .*train/depth/2\.npy'):
+        CityscapesMultiTask(root, layout='npy', num_classes=7)
+    assert CityscapesMultiTask(root, layout='npy', require=['seg']).get_data_info(2)['depth_map_path'] is None
+
+
+def test_camera_files_of_some_images(root):
+    next((root / 'camera').rglob('bochum_*')).unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r'camera files of all .* or of none.* 1 of 4 .*bochum_0.*camera\.json'
+    ):
+        CityscapesMultiTask(root)
+
+
+@pytest.mark.parametrize(
+    ('layout', 'match'),
+    [
+        ('cityscapes', r'leftImg8bit/test/<city>/\*_leftImg8bit\.png.*tools/render_street_scenes\.py .*nothing'),
+        ('npy', r'test/label_7/<index>\.npy'),
+    ],
+)
+def test_no_images(tmp_path, layout, match):
+    for _ in ('missing', 'empty'):
+        with pytest.raises(FileNotFoundError, match=rf"{match}.* no image of the split 'test', got '.*nothing'"):
+            CityscapesMultiTask(str(tmp_path / 'nothing'), split='test', layout=layout, num_classes=7)
+        (tmp_path / 'nothing/leftImg8bit/test').mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ('options', 'match'),
+    [
+        (dict(num_classes=2), '`num_classes` must be 19 .* got 2'),
+        (dict(layout='zip'), "`layout` must be one of .*cityscapes.*npy.*, got 'zip'"),
+        (dict(require='seg'), "`require` must be a sequence of names from .*seg.*, got 'seg'"),
+        (dict(require=['seg', 'pose']), '`require` must be .* got .*pose'),
+    ],
+)
+def test_bad_options(tmp_path, options, match):
+    with pytest.raises(ValueError, match=match):
+        CityscapesMultiTask(str(tmp_path), **options)
+
+
+@pytest.mark.parametrize('layout', ['cityscapes', 'npy'])
+def test_host_transforms_keep_image_and_maps_together(cityscapes_root, npy_root, layout):
+    pytest.importorskip('mmseg')
+    load, data_root = dict(type='LoadImageFromFile'), cityscapes_root
+    if layout == 'npy':
+        load, data_root = dict(type='mmfct.LoadNpyImage'), npy_root
+    flip = dict(type='RandomFlip', prob=1.0, direction='horizontal')
+    photometric = dict(type='PhotoMetricDistortion')
+    resize = dict(type='Resize', scale=(16, 8))
+    common = dict(data_root=data_root, layout=layout, num_classes=7)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        plain, flipped, distorted, small = (
+            CityscapesMultiTask(**common, pipeline=[load, *LOAD_MAPS, *extra, PACK])[1]
+            for extra in ([], [flip], [photometric], [resize])
+        )
+    sample = plain['data_samples']
+    assert plain['inputs'].shape == (3, 16, 32) and plain['inputs'].dtype == torch.uint8
+    assert sample.gt_sem_seg.data.shape == (1, 16, 32) and sample.gt_sem_seg.data.dtype == torch.int64
+    assert sample.gt_depth_map.data.shape == (1, 16, 32) and sample.gt_depth_map.data.dtype == torch.float32
+    assert set(sample.gt_sem_seg.data.unique().tolist()) == {0, 1, 2, 3, 4, 5, 6, 255}
+    assert set(META_KEYS) == set(sample.metainfo_keys())
+    assert (sample.sample_idx, sample.depth_target, sample.img_shape) == (1, 'inverse_depth', (16, 32))
+
+    other = flipped['data_samples']
+    assert torch.equal(flipped['inputs'], plain['inputs'].flip(-1))
+    assert torch.equal(other.gt_sem_seg.data, sample.gt_sem_seg.data.flip(-1))
+    assert torch.equal(other.gt_depth_map.data, sample.gt_depth_map.data.flip(-1))
+    assert not torch.equal(distorted['inputs'], plain['inputs'])
+    assert torch.equal(distorted['data_samples'].gt_depth_map.data, sample.gt_depth_map.data)
+    # Nearest: no new labels and no depths between known and unknown.
+    assert small['inputs'].shape == (3, 8, 16)
+    assert torch.equal(small['data_samples'].gt_sem_seg.data, sample.gt_sem_seg.data[:, ::2, ::2])
+    assert torch.equal(small['data_samples'].gt_depth_map.data, sample.gt_depth_map.data[:, ::2, ::2])
+
+
+def test_maps_loaded_after_a_resize_keep_their_size(cityscapes_root):
+    """As mmseg validates: predictions are brought back to the size of the labels."""
+    pytest.importorskip('mmseg')
+    resize = dict(type='Resize', scale=(16, 8))
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        pipeline = [dict(type='LoadImageFromFile'), resize, *LOAD_MAPS, PACK]
+        item = CityscapesMultiTask(cityscapes_root, num_classes=7, pipeline=pipeline)[0]
+    assert item['inputs'].shape == (3, 8, 16)
+    assert item['data_samples'].gt_sem_seg.shape == item['data_samples'].ori_shape == (16, 32)
+
+
+def test_batches_of_a_stock_loader_and_iou_of_the_host(cityscapes_root):
+    metrics = pytest.importorskip('mmseg.evaluation')
+    dataset = dict(
+        type='mmfct.CityscapesMultiTask',
+        data_root=cityscapes_root,
+        num_classes=7,
+        pipeline=[dict(type='LoadImageFromFile'), *LOAD_MAPS, PACK],
+    )
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        loader = Runner.build_dataloader(dict(batch_size=2, num_workers=0, sampler=sampler, dataset=dataset), seed=0)
+        metric = metrics.IoUMetric(iou_metrics=['mIoU'])
+        metric.dataset_meta = loader.dataset.metainfo
+        for batch in loader:
+            samples = [sample.to_dict() for sample in batch['data_samples']]
+            for sample in samples:
+                sample['pred_sem_seg'] = dict(data=sample['gt_sem_seg']['data'].clamp(max=6))
+            metric.process(batch, samples)
+        scores = metric.evaluate(4)
+    assert scores['mIoU'] == 100

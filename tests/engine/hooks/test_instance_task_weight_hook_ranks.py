@@ -1,0 +1,58 @@
+"""Two gloo ranks train as one process does on the same global batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import mmfct
+
+CASES = ('complete', 'missing', 'uneven', 'accumulated', 'heads')
+
+
+@pytest.fixture(scope='module')
+def ranks(toy, tmp_path_factory) -> list[dict]:
+    """What came of every case, on each of two ranks."""
+    folder = tmp_path_factory.mktemp('ranks')
+    environment = os.environ | dict(WORLD_SIZE='2', CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+    worker = subprocess.Popen(
+        [sys.executable, str(toy.file), str(folder)],
+        env=environment | dict(PYTHONPATH=os.path.dirname(mmfct.__path__[0])),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _, errors = worker.communicate(timeout=240)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+    assert worker.returncode == 0, errors
+    return [torch.load(folder / f'rank{rank}.pt') for rank in range(2)]
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_two_ranks_equal_one_process(toy, ranks, tmp_path, case):
+    runner = toy.make_runner(str(tmp_path), epochs=3, batch_size=8, **toy.RANK_CASES[case])
+    runner.train()
+    expected = toy.results(runner)
+    assert expected['deviation'].abs().max() > 0.5
+    for outcome in (rank[case] for rank in ranks):
+        assert outcome.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(outcome[name], value, rtol=1e-6, atol=1e-6, msg=f'{case}: {name}')
+    for name in ('deviation', 'layer.weight', 'log_variance'):
+        assert torch.equal(ranks[0][case][name], ranks[1][case][name])
+
+
+def test_a_task_is_missing_on_one_rank_alone(toy):
+    # What the case is there for: DefaultSampler gives the odd instances to the second rank.
+    targets = toy.ToyInstances(missing=toy.RANK_CASES['missing']['missing']).targets
+    assert targets[1:8:2, 1].isnan().all() and not targets[0:8:2, 1].isnan().any()

@@ -1,0 +1,137 @@
+"""Tests of the hosts' losses per instance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+from torch.nn import functional as F
+
+from mmfct.models.losses.instance_losses import instance_losses
+
+IGNORE = 255
+CLASS_WEIGHT = [0.5, 1.0, 2.0]
+
+
+def mmseg_loss(**options) -> nn.Module:
+    return MODELS.build(dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True, **options))
+
+
+def mmpretrain_loss(kind: str = 'CrossEntropyLoss', **options) -> nn.Module:
+    return MODELS.build(dict(type=f'mmpretrain.{kind}', **options))
+
+
+@pytest.fixture
+def maps() -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores (4, 3, 5, 6) and labels (4, 5, 6), some of them ignored, all of the last."""
+    labels = torch.randint(3, (4, 5, 6))
+    labels[torch.rand(labels.shape) < 0.3] = IGNORE
+    labels[3] = IGNORE
+    return torch.randn(4, 3, 5, 6), labels
+
+
+def loop(scores, labels, class_weight=None) -> torch.Tensor:
+    """Mean over the labelled pixels of each instance, one pixel after the other."""
+    means = []
+    for score, label in zip(scores, labels, strict=True):
+        terms = []
+        for y in range(label.shape[0]):
+            for x in range(label.shape[1]):
+                target = int(label[y, x])
+                if target != IGNORE:
+                    term = torch.logsumexp(score[:, y, x], 0) - score[target, y, x]
+                    terms.append(term * (1.0 if class_weight is None else class_weight[target]))
+        means.append(torch.stack(terms).mean() if terms else torch.tensor(0.0))
+    return torch.stack(means)
+
+
+@pytest.mark.parametrize('class_weight', [None, CLASS_WEIGHT])
+def test_cross_entropy_of_maps(maps, class_weight):
+    losses, annotated = instance_losses(mmseg_loss(class_weight=class_weight), *maps, ignore_index=IGNORE)
+    torch.testing.assert_close(losses, loop(*maps, class_weight))
+    assert annotated.tolist() == [True, True, True, False]
+
+
+def test_the_mean_of_fully_labelled_maps_is_that_of_the_host(maps):
+    scores, labels = maps[0], maps[1] % 3
+    loss = mmseg_loss(loss_weight=0.4)
+    losses, annotated = instance_losses(loss, scores, labels, ignore_index=IGNORE)
+    torch.testing.assert_close(losses.mean(), loss(scores, labels, ignore_index=IGNORE))
+    assert annotated.all()
+
+
+def test_weights_of_pixels_are_passed_on(maps):
+    scores, labels = maps[0], maps[1] % 3
+    weight = torch.rand(labels.shape)
+    losses, _ = instance_losses(mmseg_loss(), scores, labels, weight, IGNORE)
+    expected = (F.cross_entropy(scores, labels, reduction='none') * weight).flatten(1).mean(1)
+    torch.testing.assert_close(losses, expected)
+
+
+def test_sigmoids_have_a_value_per_class(maps):
+    scores, labels = maps
+    losses, annotated = instance_losses(mmseg_loss(use_sigmoid=True), scores, labels, ignore_index=IGNORE)
+    assert annotated.tolist() == [True, True, True, False]
+    valid = labels != IGNORE
+    targets = F.one_hot(labels * valid, 3).movedim(-1, 1).float()
+    values = F.binary_cross_entropy_with_logits(scores, targets, reduction='none').mean(1)
+    for i in range(3):
+        torch.testing.assert_close(losses[i], values[i][valid[i]].mean())
+
+
+@pytest.mark.parametrize(
+    ('loss', 'reference'),
+    [
+        (dict(), F.cross_entropy),
+        (dict(loss_weight=3.0), lambda *args, **options: 3 * F.cross_entropy(*args, **options)),
+        (
+            dict(class_weight=CLASS_WEIGHT),
+            lambda *args, **options: F.cross_entropy(*args, weight=torch.tensor(CLASS_WEIGHT), **options),
+        ),
+        (
+            dict(kind='LabelSmoothLoss', label_smooth_val=0.2, num_classes=3, mode='original'),
+            lambda *args, **options: F.cross_entropy(*args, label_smoothing=0.2, **options),
+        ),
+    ],
+)
+def test_losses_of_classification(loss, reference):
+    scores, labels = torch.randn(6, 3), torch.randint(3, (6,))
+    module = mmpretrain_loss(**loss)
+    losses, annotated = instance_losses(module, scores, labels)
+    torch.testing.assert_close(losses, reference(scores, labels, reduction='none'))
+    torch.testing.assert_close(losses.mean(), module(scores, labels))
+    assert annotated.all() and annotated.shape == (6,)
+
+
+def test_soft_labels():
+    scores, labels = torch.randn(6, 3), torch.rand(6, 3).softmax(1)
+    losses, _ = instance_losses(mmpretrain_loss(use_soft=True), scores, labels, ignore_index=None)
+    torch.testing.assert_close(losses, -(labels * scores.log_softmax(1)).sum(1))
+
+
+def test_several_labels_per_instance():
+    scores, labels = torch.randn(6, 3), torch.randint(2, (6, 3))
+    losses, _ = instance_losses(mmpretrain_loss(use_sigmoid=True), scores, labels)
+    expected = F.binary_cross_entropy_with_logits(scores, labels.float(), reduction='none').mean(1)
+    torch.testing.assert_close(losses, expected)
+
+
+class Reduced(nn.Module):
+    """A loss that does not know how to leave values unreduced."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, prediction, target, weight=None, reduction_override=None):
+        return prediction.new_zeros(self.shape)
+
+
+@pytest.mark.parametrize('shape', [(), (1,), (5, 6)])
+def test_a_loss_without_a_value_per_instance_is_refused(maps, shape):
+    message = (
+        rf'`loss` must return one value per instance .*, got shape \({", ".join(map(str, shape))},?\) from Reduced'
+    )
+    with pytest.raises(ValueError, match=message + ' for 4 instances'):
+        instance_losses(Reduced(shape), *maps)

@@ -1,0 +1,61 @@
+"""Tests of the wrapper around a host's loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmfct.registry import MODELS
+
+NAMES = ['a.png', 'b.png', 'c.png']
+
+
+def build(host: str = 'mmseg', **options) -> nn.Module:
+    loss = dict(type=f'{host}.CrossEntropyLoss')
+    if host == 'mmseg':
+        loss.update(loss_name='loss_mine', avg_non_ignore=True)
+    return MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=loss, **options))
+
+
+def test_name_and_task():
+    assert build().loss_name == 'loss_mine'  # mmseg logs under it, and counts what begins with "loss"
+    assert build('mmpretrain').loss_name == 'loss'
+    assert build().weighting.tasks == ('seg',)
+    module = nn.Identity()
+    assert MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=module)).loss is module
+
+
+@pytest.mark.parametrize('form', [None, 'laplace'])
+def test_objective_of_maps_by_a_formula(form):
+    module, d = build(**({} if form is None else dict(form=form))), torch.randn(3, 1)
+    with torch.no_grad():
+        module.weighting.log_variance.fill_(0.3)
+    scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
+    labels[0, 2], labels[1] = 255, 255
+    module.weighting.set_instances(d, NAMES)
+    objective = module(scores, labels, weight=None, ignore_index=255)
+    loss = F.cross_entropy(scores[:1], labels[:1], ignore_index=255), F.cross_entropy(scores[2:], labels[2:])
+    s = d[0] + 0.3, d[2] + 0.3
+    exponent = 1.0 if form is None else 0.5
+    expected = sum((-exponent * s_i).exp() * l_i + s_i / 2 for l_i, s_i in zip(loss, s, strict=True)) / 2
+    torch.testing.assert_close(objective, expected.squeeze())
+    assert module.weighting.pop_gradient().annotated.tolist() == [[True], [False], [True]]
+
+
+def test_objective_of_a_classifier():
+    module, d = build('mmpretrain', shared=False), torch.randn(3, 1)
+    scores, labels = torch.randn(3, 4), torch.randint(4, (3,))
+    module.weighting.set_instances(d, NAMES)
+    objective = module(scores, labels, avg_factor=3)  # as mmpretrain's heads call it
+    losses = F.cross_entropy(scores, labels, reduction='none')
+    torch.testing.assert_close(objective, ((-d[:, 0]).exp() * losses + d[:, 0] / 2).mean())
+    assert not module.weighting.log_variance.requires_grad
+
+
+def test_without_the_instance_part_no_hook_is_needed():
+    module = build('mmpretrain', instance=False)
+    scores, labels = torch.randn(3, 4), torch.randint(4, (3,))
+    torch.testing.assert_close(module(scores, labels), F.cross_entropy(scores, labels))
+    assert module.weighting.instance_tasks == ()

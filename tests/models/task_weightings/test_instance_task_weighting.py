@@ -1,0 +1,201 @@
+"""Tests of learned weights per training instance and task."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mmfct.functional.task_weighting import WEIGHT_FORMS
+from mmfct.models.task_weightings import EqualWeighting, InstanceTaskWeighting
+from mmfct.registry import MODELS
+
+FORMS = dict(a='gaussian', b='laplace', c='classification')
+NAMES = [f'{i}.png' for i in range(5)]
+
+
+def build(**options) -> InstanceTaskWeighting:
+    return MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=FORMS, **options))
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (5, 3), and what is annotated: every task somewhere, the last instance nowhere."""
+    annotated = torch.rand(5, 3) < 0.6
+    annotated[0], annotated[-1] = True, False
+    return torch.rand(5, 3) * 3, annotated
+
+
+def loop(losses, annotated, s) -> float:
+    """The objective of the design, one task and instance after the other."""
+    objective = 0.0
+    for t, form in enumerate(FORMS.values()):
+        factor, exponent = WEIGHT_FORMS[form]
+        terms = [
+            factor * math.exp(-exponent * s[i, t].item()) * losses[i, t].item() + s[i, t].item() / 2
+            for i in range(len(losses))
+            if annotated[i, t]
+        ]
+        objective += sum(terms) / len(terms)
+    return objective
+
+
+@pytest.mark.parametrize('options', [{}, dict(shared=False), dict(instance=False)])
+def test_objective_is_that_of_a_loop(batch, options):
+    module, d = build(**options), torch.randn(5, 3)
+    with torch.no_grad():
+        if options.get('shared', True):
+            module.log_variance.normal_()
+    s = module.log_variance.detach() + (d if options.get('instance', True) else 0)
+    module.set_instances(d, NAMES)
+    objective, weights = module(*batch)
+    assert objective.shape == () and weights.shape == (3,)
+    assert objective.item() == pytest.approx(loop(*batch, s.expand(5, 3)), rel=1e-5)
+    for t, form in enumerate(FORMS.values()):
+        factor, exponent = WEIGHT_FORMS[form]
+        chosen = (factor * torch.exp(-exponent * s.expand(5, 3)[:, t]))[batch[1][:, t]]
+        assert weights[t].item() == pytest.approx(chosen.mean().item(), rel=1e-5)
+
+
+def test_parameters_of_zero_are_equal_weights_but_for_the_factors(batch):
+    losses, annotated = batch
+    factor = torch.tensor([WEIGHT_FORMS[form].factor for form in FORMS.values()])
+    equal, ones = EqualWeighting(FORMS)(losses * factor, annotated)
+    module = build()
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    objective, weights = module(losses, annotated)
+    torch.testing.assert_close(objective, equal)
+    torch.testing.assert_close(weights, factor)
+    assert torch.equal(ones, torch.ones(3))
+
+
+def test_without_the_instance_part_it_is_uncertainty_weighting(batch):
+    # Kendall et al., equation 7 and 10: sum over tasks of k / sigma^2 L + log sigma, with a sigma per task.
+    losses, annotated = batch[0][:, [0, 2]], torch.ones(5, 2, dtype=torch.bool)
+    module = MODELS.build(
+        dict(type='mmfct.InstanceTaskWeighting', forms=dict(depth='gaussian', seg='classification'), instance=False)
+    )
+    assert module.instance_tasks == ()
+    with torch.no_grad():
+        module.log_variance.normal_()
+    sigma = (module.log_variance / 2).exp()
+    means = losses.mean(0)
+    expected = means[0] / (2 * sigma[0] ** 2) + sigma[0].log() + means[1] / sigma[1] ** 2 + sigma[1].log()
+    objective, _ = module(losses, annotated)
+    torch.testing.assert_close(objective, expected)
+    assert module.pop_gradient() is None
+
+
+def test_gradients_of_losses_and_of_the_shared_part(batch):
+    losses, annotated = batch[0].requires_grad_(), batch[1]
+    module, d = build(), torch.randn(5, 3)
+    with torch.no_grad():
+        module.log_variance.normal_()
+    module.set_instances(d, NAMES)
+    module(losses, annotated)[0].backward()
+    counts = annotated.sum(0)
+    torch.testing.assert_close(losses.grad, module.weights(d) * annotated / counts)
+    own = 0.5 - module.exponent * module.weights(d) * losses.detach()
+    torch.testing.assert_close(module.log_variance.grad, (own * annotated).sum(0) / counts)
+    kept = module.pop_gradient()
+    torch.testing.assert_close(kept.gradient, own * annotated)  # of the instance alone: not divided by the counts
+    assert torch.equal(kept.annotated, annotated)
+    torch.testing.assert_close(kept.losses[annotated], losses.detach()[annotated])
+    assert not any(value.requires_grad for value in kept) and module.pop_gradient() is None
+
+
+@pytest.mark.parametrize(('shared', 'grad'), [(True, True), (False, False)])
+def test_the_shared_part_is_a_parameter_of_the_network(shared, grad):
+    (parameter,) = build(shared=shared).parameters()
+    assert parameter.requires_grad == grad and torch.equal(parameter, torch.zeros(3))
+    assert list(build(shared=shared).state_dict()) == ['log_variance']
+
+
+@pytest.mark.parametrize('bad', [math.nan, math.inf])
+def test_an_instance_without_annotation_contributes_nothing(batch, bad):
+    losses, annotated = batch
+    results = []
+    for rest in (0.5, bad):
+        values = losses.masked_fill(~annotated, rest).requires_grad_()
+        module = build()
+        module.set_instances(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), NAMES)
+        objective, weights = module(values, annotated)
+        objective.backward()
+        assert (values.grad[~annotated] == 0).all()
+        kept = module.pop_gradient()
+        assert (kept.gradient[~annotated] == 0).all()
+        results.append((objective, weights, values.grad, module.log_variance.grad, kept.gradient))
+    for clean, dirty in zip(*results, strict=True):
+        assert dirty.isfinite().all()
+        torch.testing.assert_close(clean, dirty)
+
+
+def test_a_task_without_annotation_in_a_whole_batch(batch):
+    losses, annotated = batch[0].requires_grad_(), batch[1].clone()
+    annotated[:, 1] = False
+    module = build()
+    module.set_instances(torch.randn(5, 3), NAMES)
+    objective, weights = module(losses, annotated)
+    objective.backward()
+    assert objective.isfinite() and weights[1] == 0
+    assert (losses.grad[:, 1] == 0).all() and module.log_variance.grad[1] == 0
+    assert (module.log_variance.grad[[0, 2]] != 0).all()
+
+
+def test_half_precision_losses_are_weighted_in_float32(batch):
+    losses, annotated = batch
+    module, d = build(), torch.randn(5, 3)
+    module.set_instances(d, NAMES)
+    exact, _ = module(losses.bfloat16().float(), annotated)
+    module.set_instances(d, NAMES)
+    half, _ = module(losses.bfloat16(), annotated)
+    assert half.dtype == torch.float32 and torch.equal(half, exact)
+
+
+@pytest.mark.parametrize('value', [math.nan, -math.inf])
+def test_a_loss_that_is_not_finite_is_named_by_file_and_task(batch, value):
+    losses, annotated = batch[0], torch.ones(5, 3, dtype=torch.bool)
+    losses[3, 1] = value
+    module = build()
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    with pytest.raises(ValueError, match=f"the loss of task 'b' must be finite, got {value} for 3.png"):
+        module(losses, annotated)
+    with pytest.raises(
+        ValueError, match=f"the loss of task 'b' must be finite, got {value} for instance 3 of the batch"
+    ):
+        build(instance=False)(losses, annotated)
+
+
+def test_without_the_hook_it_says_what_to_add(batch):
+    module = build()
+    message = (
+        r'instances of the batch are unknown; add `dict\(type="mmfct.InstanceTaskWeightHook"\)` to `custom_hooks`'
+    )
+    with pytest.raises(ValueError, match=message):
+        module(*batch)
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    module(*batch)
+    with pytest.raises(ValueError, match=message):  # rows serve once
+        module(*batch)
+
+
+def test_rows_of_another_number_are_refused(batch):
+    module = build()
+    module.set_instances(torch.zeros(4, 3), NAMES[:4])
+    with pytest.raises(
+        ValueError, match=r'one loss for each instance that the hook found annotated, 4, got 5; in a head'
+    ):
+        module(*batch)
+
+
+def test_neither_part_is_refused():
+    with pytest.raises(
+        ValueError, match='`shared` or `instance` must be true; for equal weights use mmfct.EqualWeigh'
+    ):
+        build(shared=False, instance=False)
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match=r"`form` must be one of .*, got 'l2'"):
+        MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(depth='l2')))

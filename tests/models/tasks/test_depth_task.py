@@ -1,0 +1,107 @@
+"""Tests of depth as one of several tasks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from torch import nn
+
+from mmfct.registry import MODELS
+
+
+@pytest.fixture
+def task():
+    """Function that builds a task on a head of mmseg."""
+
+    def build(**options) -> nn.Module:
+        head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_convs=0, concat_input=False, num_classes=1)
+        return MODELS.build(dict(type='mmfct.DepthTask', head=head, **options))
+
+    return build
+
+
+@pytest.fixture
+def sample():
+    """Function that makes a data sample of mmseg."""
+    from mmseg.structures import SegDataSample
+
+    def make(depth: torch.Tensor | None = None, **metainfo) -> SegDataSample:
+        made = SegDataSample(metainfo=metainfo)
+        if depth is not None:
+            made.gt_depth_map = PixelData(data=depth[None])
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(('error', 'form', 'power'), [('l1', 'laplace', 1), ('l2', 'gaussian', 2)])
+def test_errors_are_averaged_over_valid_pixels(task, sample, error, form, power):
+    module = task(error=error)
+    assert module.form == form
+    depth, target = torch.rand(3, 1, 4, 5), torch.rand(3, 4, 5) + 0.1
+    target[0, 1:3] = 0
+    target[2] = 0
+    losses, annotated = module.losses(depth, [sample(labels) for labels in target])
+    assert annotated.tolist() == [True, True, False]
+    for i in range(2):
+        terms = [
+            abs(depth[i, 0, y, x].item() - target[i, y, x].item()) ** power
+            for y in range(4)
+            for x in range(5)
+            if target[i, y, x] > 0
+        ]
+        assert losses[i].item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+    assert losses[2] == 0
+
+
+@pytest.mark.parametrize('error', ['l1', 'l2'])
+@pytest.mark.parametrize('invalid', [math.nan, -1.0, 0.0])
+def test_invalid_pixels_have_no_gradient(task, sample, error, invalid):
+    depth = torch.rand(1, 1, 2, 2, requires_grad=True)
+    target = torch.tensor([[0.5, invalid], [invalid, 0.2]])
+    task(error=error).losses(depth, [sample(target)])[0].sum().backward()
+    assert depth.grad.isfinite().all()
+    assert torch.equal(depth.grad[0, 0] != 0, torch.eye(2, dtype=torch.bool))
+
+
+def test_an_infinite_label_is_left_to_be_reported(task, sample):
+    losses, annotated = task().losses(torch.rand(1, 1, 2, 2), [sample(torch.full((2, 2), math.inf))])
+    assert annotated.all() and losses.isinf().all()
+
+
+def test_a_sample_without_labels(task, sample):
+    losses, annotated = task().losses(torch.rand(2, 1, 2, 2), [sample(), sample(torch.ones(2, 2))])
+    assert annotated.tolist() == [False, True] and losses[0] == 0
+
+
+def test_padding_of_the_host_is_ignored(task, sample):
+    # `SegDataPreProcessor` pads at the right and at the bottom, with 255.
+    target = torch.full((4, 6), 255.0)
+    target[:3, :4] = 0.5
+    kept = target.clone()
+    depth = torch.rand(1, 1, 4, 6)
+    losses, _ = task().losses(depth, [sample(target, img_shape=(3, 4), padding_size=(0, 2, 0, 1))])
+    torch.testing.assert_close(losses[0], (depth[0, 0, :3, :4] - 0.5).abs().mean())
+    assert torch.equal(target, kept)
+
+
+def test_half_precision_is_compared_in_float32(task, sample):
+    # bfloat16 has three digits: of labels around 100 it would round off 0.25.
+    losses, _ = task().losses(torch.full((1, 1, 2, 2), 100.0).bfloat16(), [sample(torch.full((2, 2), 100.25))])
+    assert losses.dtype == torch.float32 and losses.item() == 0.25
+
+
+def test_head_and_prediction(task, sample):
+    module, made = task(), sample()
+    depth = module((torch.randn(2, 4, 3, 3),))
+    assert depth.shape == (2, 1, 3, 3)
+    module.add_prediction(depth[0], made)
+    assert torch.equal(made.pred_depth_map.data, depth[0])
+
+
+def test_an_unknown_error_is_refused(task):
+    with pytest.raises(ValueError, match=r"`error` must be one of \['l1', 'l2'\], got 'huber'"):
+        task(error='huber')

@@ -1,0 +1,62 @@
+"""Tests of semantic segmentation as one of several tasks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from torch import nn
+from torch.nn import functional as F
+
+from mmfct.registry import MODELS
+
+
+@pytest.fixture
+def task() -> nn.Module:
+    head = dict(
+        type='mmseg.FCNHead',
+        in_channels=4,
+        channels=4,
+        num_convs=0,
+        concat_input=False,
+        num_classes=3,
+        dropout_ratio=0,
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True, loss_weight=2.0),
+    )
+    return MODELS.build(dict(type='mmfct.SegmentationTask', head=head))
+
+
+@pytest.fixture
+def samples() -> tuple[list, torch.Tensor]:
+    """Four data samples with labels (4, 5, 6): some pixels ignored, all of the third, and the last without any."""
+    from mmseg.structures import SegDataSample
+
+    labels = torch.randint(3, (4, 5, 6))
+    labels[0, 2:] = 255
+    labels[2] = 255
+    made = [SegDataSample() for _ in labels]
+    for sample, label in zip(made[:3], labels, strict=False):
+        sample.gt_sem_seg = PixelData(data=label[None])
+    return made, labels
+
+
+def test_losses_are_those_of_the_head_per_instance(task, samples):
+    scores = torch.randn(4, 3, 5, 6, requires_grad=True)
+    losses, annotated = task.losses(scores, samples[0])
+    assert task.form == 'classification'
+    assert annotated.tolist() == [True, True, False, False]
+    for i in range(2):
+        expected = 2 * F.cross_entropy(scores[i : i + 1], samples[1][i : i + 1], ignore_index=255)
+        torch.testing.assert_close(losses[i], expected)
+    assert losses[2:].tolist() == [0, 0]
+    losses.sum().backward()
+    assert (scores.grad[2:] == 0).all() and (scores.grad[0, :, 2:] == 0).all()
+
+
+def test_head_and_prediction(task, samples):
+    scores = task((torch.randn(2, 4, 5, 6),))
+    assert scores.shape == (2, 3, 5, 6)
+    sample = samples[0][0]
+    task.add_prediction(scores[0], sample)
+    assert sample.pred_sem_seg.data.shape == (1, 5, 6) and sample.pred_sem_seg.data.dtype == torch.int64
+    assert torch.equal(sample.pred_sem_seg.data[0], scores[0].argmax(0))

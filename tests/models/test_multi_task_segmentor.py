@@ -1,0 +1,227 @@
+"""Tests of the dense multi-task model."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from torch import nn
+from torch.nn import functional as F
+
+from mmfct.models import MultiTaskSegmentor
+from mmfct.registry import MODELS
+
+SIZE = (6, 8)
+
+
+def head(num_classes: int, **options) -> dict:
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    fixed = dict(in_channels=4, channels=4, num_convs=0, concat_input=False, dropout_ratio=0, loss_decode=loss)
+    return dict(type='mmseg.FCNHead', num_classes=num_classes, **fixed, **options)
+
+
+TASKS = dict(
+    seg=dict(type='mmfct.SegmentationTask', head=head(3)),
+    depth=dict(type='mmfct.DepthTask', head=head(1, threshold=0.5)),
+)
+
+
+@pytest.fixture
+def build():
+    """Function that builds the model."""
+
+    def make(tasks: tuple[str, ...] = ('seg', 'depth'), weighting: str = 'EqualWeighting', **options):
+        return MODELS.build(
+            dict(
+                type='mmfct.MultiTaskSegmentor',
+                backbone=dict(type='ToyBackbone'),
+                tasks={name: TASKS[name] for name in tasks},
+                weighting=dict(type=f'mmfct.{weighting}'),
+                **options,
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def sample():
+    """Function that makes a data sample of mmseg with random labels of the given tasks."""
+    from mmseg.structures import SegDataSample
+
+    def make(*tasks: str, size: tuple[int, int] = SIZE, **metainfo) -> SegDataSample:
+        made = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size) | metainfo)
+        if 'seg' in tasks:
+            made.gt_sem_seg = PixelData(data=torch.randint(3, (1, *size)))
+        if 'depth' in tasks:
+            made.gt_depth_map = PixelData(data=torch.rand(1, *size) + 0.1)
+        return made
+
+    return make
+
+
+def expected_losses(outputs: dict[str, torch.Tensor], samples: list) -> dict[str, list]:
+    """Loss of every instance that has labels of the task, from the outputs of the model."""
+    losses: dict[str, list] = dict(seg=[], depth=[])
+    for i, data in enumerate(samples):
+        if 'gt_sem_seg' in data:
+            losses['seg'].append(F.cross_entropy(outputs['seg'][i : i + 1], data.gt_sem_seg.data))
+        if 'gt_depth_map' in data:
+            losses['depth'].append((outputs['depth'][i] - data.gt_depth_map.data).abs().mean())
+    return losses
+
+
+def test_loss_of_both_tasks_by_hand(build, sample):
+    model, images = build().eval(), torch.randn(4, 3, *SIZE)
+    samples = [sample('seg', 'depth'), sample('seg'), sample('depth'), sample()]
+    log = model(images, samples, mode='loss')
+    expected = {name: torch.stack(values).mean() for name, values in expected_losses(model(images), samples).items()}
+    torch.testing.assert_close(log['loss'], expected['seg'] + expected['depth'])
+    assert [name for name in log if 'loss' in name] == ['loss']  # mmengine adds up what is called so
+    for name, value in expected.items():
+        torch.testing.assert_close(log[f'{name}_error'], value.detach())
+        assert log[f'{name}_weight'] == 1 and not log[f'{name}_error'].requires_grad
+    total, _ = model.parse_losses(log)
+    assert torch.equal(total, log['loss'])
+
+
+def test_loss_with_parameters_per_instance_by_hand(build, sample):
+    model, images = build(weighting='InstanceTaskWeighting').eval(), torch.randn(3, 3, *SIZE)
+    samples, d = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')], torch.randn(3, 2)
+    model.weighting.set_instances(d, ['a', 'b', 'c'])
+    log = model(images, samples, mode='loss')
+    expected = expected_losses(model(images), samples)
+    seg = [(-d[i, 0]).exp() * loss + d[i, 0] / 2 for i, loss in enumerate(expected['seg'])]
+    depth = [(-d[i, 1] / 2).exp() * loss + d[i, 1] / 2 for i, loss in zip((0, 2), expected['depth'], strict=True)]
+    torch.testing.assert_close(log['loss'], torch.stack(seg).mean() + torch.stack(depth).mean())
+    torch.testing.assert_close(log['depth_weight'], (-d[[0, 2], 1] / 2).exp().mean())
+    assert model.weighting.pop_gradient().annotated.tolist() == [[True, True], [True, False], [True, True]]
+
+
+def test_losses_of_instances(build, sample):
+    model, images = build().eval(), torch.randn(3, 3, *SIZE)
+    samples = [sample('seg', 'depth'), sample('seg'), sample('depth')]
+    losses, annotated = model.instance_losses(images, samples)
+    assert annotated.tolist() == [[True, True], [True, False], [False, True]]
+    expected = expected_losses(model(images), samples)
+    torch.testing.assert_close(losses[[0, 1], 0], torch.stack(expected['seg']))
+    torch.testing.assert_close(losses[[0, 2], 1], torch.stack(expected['depth']))
+    assert losses[~annotated].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('weighting', ['EqualWeighting', 'InstanceTaskWeighting'])
+def test_a_batch_in_which_a_task_has_no_annotation_at_all(build, sample, weighting):
+    model = build(weighting=weighting)
+    if weighting == 'InstanceTaskWeighting':
+        model.weighting.set_instances(torch.zeros(2, 2), ['a', 'b'])
+    log = model(torch.randn(2, 3, *SIZE), [sample('seg'), sample('seg')], mode='loss')
+    assert log['loss'].isfinite() and log['depth_error'] == 0
+    log['loss'].backward()
+    gradients = {name: parameter.grad for name, parameter in model.tasks.depth.named_parameters()}
+    assert gradients['head.conv_seg.weight'].eq(0).all()  # there, as DDP wants it, but nothing moves
+    assert model.tasks.seg.head.conv_seg.weight.grad.abs().sum() > 0
+
+
+def test_nan_in_depth_labels_is_invalid(build, sample):
+    model, samples = build(), [sample('depth'), sample('seg', 'depth')]
+    samples[0].gt_depth_map.data[:, 2:] = math.nan
+    model(torch.randn(2, 3, *SIZE), samples, mode='loss')['loss'].backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_padding_of_the_host_counts_for_no_task(build, sample):
+    # An image of 6 x 8 in a batch of 8 x 10; mmseg pads both label maps with 255.
+    model = build(data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(8, 10), seg_pad_val=255)).eval()
+    data = dict(inputs=[torch.randn(3, *SIZE)], data_samples=[sample('seg', 'depth')])
+    labels, depth = data['data_samples'][0].gt_sem_seg.data, data['data_samples'][0].gt_depth_map.data
+    padded = model.data_preprocessor(data, training=True)
+    assert padded['data_samples'][0].gt_depth_map.data.max() == 255
+    losses, annotated = model.instance_losses(**padded)
+    outputs = {name: maps[..., :6, :8] for name, maps in model(padded['inputs']).items()}
+    torch.testing.assert_close(losses[0, 0], F.cross_entropy(outputs['seg'], labels))
+    torch.testing.assert_close(losses[0, 1], (outputs['depth'][0] - depth).abs().mean())
+    assert annotated.all()
+
+
+def test_a_sample_without_labels_passes_the_preprocessor_of_the_host(build, sample):
+    model = build(data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(8, 10)))
+    data = dict(inputs=[torch.randn(3, *SIZE)] * 2, data_samples=[sample(), sample('depth')])
+    padded = model.data_preprocessor(data, training=True)
+    _, annotated = model.instance_losses(**padded)
+    assert annotated.tolist() == [[False, False], [False, True]]
+
+
+def test_predictions_have_the_original_size(build, sample):
+    model = build(
+        data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=SIZE, test_cfg=dict(size=(8, 10)))
+    ).eval()
+    images, samples = [torch.randn(3, *SIZE)] * 2, [sample(ori_shape=(12, 16)), sample()]
+    padded = model.data_preprocessor(dict(inputs=images, data_samples=samples))
+    assert padded['inputs'].shape[2:] == (8, 10)
+    predictions = model(**padded, mode='predict')
+    outputs = {name: maps[..., :6, :8] for name, maps in model(padded['inputs']).items()}
+    for i, size in enumerate([(12, 16), SIZE]):
+        assert predictions[i] is padded['data_samples'][i]
+        assert predictions[i].pred_sem_seg.data.shape == predictions[i].pred_depth_map.data.shape == (1, *size)
+        maps = {name: F.interpolate(value[i : i + 1], size, mode='bilinear') for name, value in outputs.items()}
+        torch.testing.assert_close(predictions[i].pred_depth_map.data, maps['depth'][0])
+        assert torch.equal(predictions[i].pred_sem_seg.data, maps['seg'].argmax(1))
+
+
+def test_predictions_without_data_samples(build):
+    predictions = build().eval()(torch.randn(2, 3, *SIZE), mode='predict')
+    assert [data.pred_depth_map.data.shape for data in predictions] == [(1, *SIZE)] * 2
+
+
+class Pooled(nn.Module):
+    """A neck that halves the resolution."""
+
+    def forward(self, features):
+        return tuple(F.avg_pool2d(feature, 2) for feature in features)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+def test_outputs_have_the_size_of_the_image(build, align_corners):
+    MODELS.register_module('PooledNeck', module=Pooled, force=True)
+    model, images = build(neck=dict(type='PooledNeck'), align_corners=align_corners).eval(), torch.randn(2, 3, *SIZE)
+    outputs = model(images)
+    features = model.neck(model.backbone(images))
+    assert features[0].shape[2:] == (3, 4)
+    small = model.tasks.depth(features)
+    torch.testing.assert_close(
+        outputs['depth'], F.interpolate(small, SIZE, mode='bilinear', align_corners=align_corners)
+    )
+    assert outputs['seg'].shape == (2, 3, *SIZE)
+
+
+@pytest.mark.parametrize('name', ['seg', 'depth'])
+def test_a_single_task(build, sample, name):
+    model, images, samples = build((name,)).eval(), torch.randn(2, 3, *SIZE), [sample('seg', 'depth')] * 2
+    assert model.task_names == (name,) and list(model.tasks) == [name]
+    log = model(images, samples, mode='loss')
+    model.instance_losses(images, samples)
+    outputs = model(images)
+    assert list(outputs) == [name]
+    expected = expected_losses({'seg': torch.zeros(2, 3, *SIZE), 'depth': torch.zeros(2, 1, *SIZE)} | outputs, samples)
+    torch.testing.assert_close(log['loss'], torch.stack(expected[name]).mean())
+    (prediction, _) = model(images, [sample(), sample()], mode='predict')
+    assert ('pred_sem_seg' in prediction, 'pred_depth_map' in prediction) == (name == 'seg', name == 'depth')
+
+
+def test_the_form_of_each_task_reaches_the_weighting(build):
+    model = build(weighting='InstanceTaskWeighting')
+    assert isinstance(model, MultiTaskSegmentor)
+    assert model.weighting.tasks == ('seg', 'depth')
+    assert model.weighting.exponent.tolist() == [1.0, 0.5]
+
+
+def test_no_task_is_refused(build):
+    with pytest.raises(ValueError, match='`tasks` must name at least one task, got none'):
+        build(())
+
+
+def test_an_unknown_mode_is_refused(build):
+    with pytest.raises(ValueError, match="`mode` must be 'tensor', 'loss' or 'predict', got 'losses'"):
+        build()(torch.randn(1, 3, *SIZE), mode='losses')

@@ -1,0 +1,148 @@
+"""Measure instance-level task parameters on rendered street scenes, with right and with permuted labels.
+
+Every case trains `configs/itp/unet_street_scenes.py` once; finished cases are skipped, so an interrupted measurement
+goes on where it stopped. Prints Markdown tables, mean +- standard deviation over the seeds.
+
+Example:
+    python tools/benchmarks/itp_street_scenes.py --seeds 0 1 2 --jobs 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import mean, stdev
+
+ROOT = Path(__file__).parents[2]
+CONFIG = str(ROOT / 'configs/itp/unet_street_scenes.py')
+RATES = (0.2, 0.4, 0.6)
+# Column: (title, key in metrics.json, factor, digits)
+COLUMNS = (
+    ('depth error x 1000', 'depth/abs_error', 1000, 2),
+    ('relative depth error (%)', 'depth/rel_error', 100, 1),
+    ('mIoU (%)', 'mIoU', 1, 1),
+    ('pixel accuracy (%)', 'aAcc', 1, 1),
+)
+
+
+def cases(rates: tuple[float, ...]) -> dict[str, dict]:
+    """Return the options of every case by its name."""
+    found: dict[str, dict] = {
+        'single_seg': dict(tasks=('seg',), weighting='equal'),
+        'single_depth': dict(tasks=('depth',), weighting='equal'),
+        'equal': dict(weighting='equal'),
+        'uncertainty': dict(weighting='uncertainty'),
+        'itp': dict(weighting='itp'),
+    }
+    for rate in rates:
+        for task in ('depth', 'seg'):
+            corrupted = {f'corrupted_{task}': rate}
+            label = f'{task}{round(100 * rate)}'
+            found[f'{label}_uncertainty'] = dict(corrupted, weighting='uncertainty')
+            found[f'{label}_itp'] = dict(corrupted, weighting='itp')
+            # As many steps as with all images.
+            epochs = round(30 / (1 - rate))
+            found[f'{label}_oracle'] = dict(corrupted, weighting='uncertainty', only_clean=True, epochs=epochs)
+    return found
+
+
+def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
+    """Train a case unless it is finished; with wrong labels, also look for them."""
+    import torch
+
+    from mmfct.apis.suspects import find_corrupt_labels
+    from mmfct.apis.train import train
+    from mmfct.apis.training_options import TrainingOptions
+
+    torch.set_num_threads(1)
+    work_dir = folder / f'seed{seed}' / name
+    if (work_dir / 'metrics.json').exists():
+        return name
+    options = dict(options, seed=seed, data_root=data_root, log_level='WARNING')
+    train(CONFIG, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(options)))
+    if '_itp' in name:
+        find_corrupt_labels(CONFIG, str(work_dir / 'final.pth'), str(work_dir / 'suspects'), cfg_options=dict(options))
+    return name
+
+
+def spread(values: list[float], factor: float, digits: int) -> str:
+    """Return the mean and the standard deviation."""
+    deviation = f' ± {factor * stdev(values):.{digits}f}' if len(values) > 1 else ''
+    return f'{factor * mean(values):.{digits}f}{deviation}'
+
+
+def main() -> None:
+    """Run the measurement and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels')
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/itp_street_scenes'), help='where the runs go')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time, one thread each')
+    args = parser.parse_args()
+
+    from mmfct.datasets.street_scenes import render_street_scenes
+
+    data_root = str(args.folder / 'data')
+    render_street_scenes(data_root, num_train=400, num_val=200, seed=0, size=(32, 64))
+    todo = cases(tuple(args.rates))
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:
+        runs = [
+            pool.submit(run_case, name, options, seed, data_root, args.folder)
+            for seed in args.seeds
+            for name, options in todo.items()
+        ]
+        for number, run in enumerate(runs, 1):
+            print(f'{number}/{len(runs)} {run.result()}', flush=True)
+    print_tables(args.folder, args.seeds, tuple(args.rates))
+
+
+def print_tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> None:
+    """Print a table for right labels and one for each task whose labels were permuted."""
+
+    def read(case: str, seed: int, name: str = 'metrics.json') -> dict:
+        return json.loads((folder / f'seed{seed}' / case / name).read_text())
+
+    def cells(case: str, read: Callable[[str, int], dict] = read) -> list[str]:
+        found = []
+        for _, key, factor, digits in COLUMNS:
+            values = [read(case, seed).get(key) for seed in seeds]
+            found.append('' if None in values else spread(values, factor, digits))
+        return found
+
+    titles = ' | '.join(title for title, *_ in COLUMNS)
+    rule = '| --- |' + ' ---: |' * (len(COLUMNS) + 1)
+    print(f'\nright labels, seeds {seeds}\n\n| weighting | {titles} | delta-m (%) |\n{rule}')
+    for case in ('single_seg', 'single_depth', 'equal', 'uncertainty', 'itp'):
+        single = case.startswith('single')
+        change = '' if single else spread([relative_change(read, case, seed) for seed in seeds], 1, 1)
+        print(f'| {case} | {" | ".join(cells(case))} | {change} |')
+    for task in ('depth', 'seg'):
+        print(f'\n{task} labels permuted, seeds {seeds}\n\n| share, weighting | {titles} | AUROC |\n{rule}')
+        for rate in rates:
+            for weighting in ('uncertainty', 'itp', 'oracle'):
+                case = f'{task}{round(100 * rate)}_{weighting}'
+                area = ''
+                if weighting == 'itp':
+                    found = [read(case, seed, 'suspects/detection.json') for seed in seeds]
+                    area = spread([detection[task]['rankings']['score']['auroc'] for detection in found], 1, 3)
+                print(f'| {rate:.0%} {weighting} | {" | ".join(cells(case))} | {area} |')
+
+
+def relative_change(read: Callable[[str, int], dict], case: str, seed: int) -> float:
+    """Return delta-m of a case against the single-task models of the same seed, in percent."""
+    from mmfct.functional.delta_m import delta_m
+
+    keys = [key for _, key, *_ in COLUMNS]
+    single = read('single_seg', seed) | read('single_depth', seed)
+    scores = read(case, seed)
+    errors = [key for key in keys if key.startswith('depth/')]
+    return delta_m({k: scores[k] for k in keys}, {k: single[k] for k in keys}, lower_is_better=errors)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,176 @@
+"""Time what weights per training instance add to a step, and whether that depends on how many instances there are.
+
+Two measurements, each of two things in turn so that a machine that slows down slows both:
+
+* a training step of the DeepLab model of configs/itp with equal weighting, and with ITP and its hook. As the
+  difference is small against the noise of a step, the two weightings are timed alone too, and the ratio computed from
+  that. Budget: 1.02.
+* the weighting alone (rows of the batch, objective, gradients, step of the rows) with few and with many instances. The
+  names of the instances are numbers here; looking up a file name is one access to a dict. Budget: 1.2.
+
+Prints JSON with milliseconds and ratios; all are medians.
+
+Example:
+    python tools/benchmarks/task_weights.py --base-channels 64 --batch-size 8 --repeats 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+
+from mmfct.apis.config import load_config
+from mmfct.datasets.instance_keys import InstanceKeys
+from mmfct.engine.instance_table import InstanceTable
+from mmfct.registry import HOOKS, MODELS
+
+if TYPE_CHECKING:
+    from mmseg.structures import SegDataSample
+
+CONFIG = Path(__file__).parents[2] / 'configs/itp/deeplabv3_r50_cityscapes.py'
+FORMS = dict(seg='classification', depth='laplace')
+
+
+class NumberedKeys(InstanceKeys):
+    """Keys without 10 million file names in memory: instance i is called i."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def row(self, value: str | int) -> int:
+        """Return the row of an instance."""
+        return int(value)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--base-channels', type=int, default=16, help='width of the ResNet-50; 64 is the usual one')
+    parser.add_argument('--image-size', type=int, nargs=2, default=(128, 256), help='height and width')
+    parser.add_argument('--batch-size', type=int, default=8, help='of the training step')
+    parser.add_argument('--repeats', type=int, default=20, help='pairs of training steps')
+    parser.add_argument('--few', type=int, default=10_000, help='instances')
+    parser.add_argument('--many', type=int, default=10_000_000, help='instances')
+    parser.add_argument('--weighting-batch-size', type=int, default=64, help='of the weighting alone')
+    parser.add_argument('--rounds', type=int, default=30, help='pairs of 50 steps of the weighting alone')
+    args = parser.parse_args()
+    logging.disable(logging.INFO)  # mmengine lists how every weight was initialised
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    result = dict(step=_time_step(args), instances=_time_instances(args), threads=torch.get_num_threads())
+    print(json.dumps(result, indent=1))
+
+
+def _time_step(args: argparse.Namespace) -> dict[str, float]:
+    """Compare a training step with equal weighting and with ITP."""
+    options = dict(pretrained=None, base_channels=args.base_channels, head_channels=4 * args.base_channels)
+    config = load_config(CONFIG, options | dict(image_size=tuple(args.image_size)))
+    model = MODELS.build(config.model).train()
+    optimizer = OptimWrapper(torch.optim.Adam(model.parameters(), lr=1e-4))
+    equal, itp = MODELS.build(dict(config.weightings.equal, forms=FORMS)), model.weighting
+    files = [f'images/{number:08d}.png' for number in range(args.few)]
+    table = _table(config, itp, InstanceKeys(files))
+    images = torch.randint(0, 256, (args.batch_size, 3, *args.image_size), dtype=torch.uint8)
+    names, samples = files[: args.batch_size], [_sample(args.image_size) for _ in images]
+    batch = dict(inputs=list(images), data_samples=samples)
+
+    def step(weighting: torch.nn.Module) -> float:
+        model.weighting = weighting
+        used = table if weighting is itp else None
+        return _time(used, samples, names, lambda: model.train_step(batch, optimizer))
+
+    def weigh(weighting: torch.nn.Module) -> float:
+        losses = torch.rand(len(samples), len(FORMS), requires_grad=True)
+        annotated = torch.ones_like(losses, dtype=torch.bool)
+        used = table if weighting is itp else None
+        return _time(used, samples, names, lambda: weighting(losses, annotated)[0].backward())
+
+    def pairs(measure: Callable[[torch.nn.Module], float], number: int) -> list[list[float]]:
+        found = []
+        for order in [(0, 1), (1, 0)] * (number // 2 + 1):  # each comes first in half of the pairs
+            times = {which: measure((equal, itp)[which]) for which in order}
+            found.append([times[0], times[1]])
+        return found[2:]
+
+    steps, costs = pairs(step, args.repeats), pairs(weigh, 200)
+    equal_time = median(first for first, _ in steps)
+    equal_cost, itp_cost = median(first for first, _ in costs), median(second for _, second in costs)
+    return dict(
+        equal_ms=1e3 * equal_time,
+        ratio_of_steps=median(second / first for first, second in steps),
+        equal_weighting_ms=1e3 * equal_cost,
+        itp_weighting_ms=1e3 * itp_cost,
+        ratio_from_weightings=1 + (itp_cost - equal_cost) / equal_time,
+        budget=1.02,
+    )
+
+
+def _time_instances(args: argparse.Namespace) -> dict[str, float]:
+    """Compare ITP's weighting alone with few and with many instances."""
+    config = load_config(CONFIG)
+    weighting = MODELS.build(dict(config.weightings.itp, forms=FORMS))
+    losses = torch.rand(args.weighting_batch_size, len(FORMS))
+    annotated = torch.ones_like(losses, dtype=torch.bool)
+    samples = [SimpleNamespace() for _ in losses]
+
+    def measure(size: int, table: InstanceTable) -> float:
+        rows = [torch.randint(size, (len(losses),)).tolist() for _ in range(50)]
+        return median(_time(table, samples, names, lambda: weighting(losses, annotated)) for names in rows)
+
+    tables = {size: _table(config, weighting, NumberedKeys(size)) for size in (args.few, args.many)}
+    rounds = [[measure(size, table) for size, table in tables.items()] for _ in range(args.rounds + 1)][1:]
+    return dict(
+        few=args.few,
+        many=args.many,
+        few_ms=1e3 * median(few for few, _ in rounds),
+        many_ms=1e3 * median(many for _, many in rounds),
+        ratio=median(many / few for few, many in rounds),
+        budget=1.2,
+    )
+
+
+def _table(config: Config, weighting: torch.nn.Module, keys: InstanceKeys) -> InstanceTable:
+    """Make the table that the config's hook makes before a run."""
+    return InstanceTable([weighting], keys, **HOOKS.build(config.instance_hook).options, device='cpu')
+
+
+def _sample(size: tuple[int, int]) -> SegDataSample:
+    """Return a data sample with random labels of a height and a width."""
+    from mmseg.structures import SegDataSample
+
+    sample = SegDataSample(metainfo=dict(img_shape=tuple(size), ori_shape=tuple(size)))
+    sample.gt_sem_seg = PixelData(data=torch.randint(0, 7, (1, *size)))
+    sample.gt_depth_map = PixelData(data=torch.rand(1, *size) + 0.1)
+    return sample
+
+
+def _time(table: InstanceTable | None, samples: Sequence, names: Sequence, work: Callable[[], object]) -> float:
+    """Return the seconds of an iteration, with what the hook does before and after it."""
+    start = time.perf_counter()
+    if table is not None:
+        table.set_batch(samples, names)
+    work()
+    if table is not None:
+        table.collect()
+        table.step(1.0)
+    return time.perf_counter() - start
+
+
+if __name__ == '__main__':
+    main()
