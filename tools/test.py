@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Run the test."""
-    require_hosts('mmengine', 'mmcv', 'mmpretrain')
+    require_hosts('mmengine', 'mmcv')
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.test import test

@@ -17,6 +17,7 @@ corrupted_seg = 0.0  # share of the training images whose label maps are permute
 corrupted_depth = 0.0  # the same of the depth maps
 only_clean = False  # leave out the images with a wrong map: an oracle
 epochs = 30
+batch_size = 16
 learning_rate = 2e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 work_dir = 'work_dirs/unet_street_scenes'
@@ -49,7 +50,7 @@ training_images = dict(
 )
 train_dataloader = dict(
     _delete_=True,
-    batch_size=16,
+    batch_size=batch_size,
     num_workers=0,
     dataset=dict(type='mmfct.CleanInstances', dataset=training_images) if only_clean else training_images,
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -28,7 +28,7 @@ model = dict(
     data_preprocessor=_base_.image_preprocessor,
 )
 # Momentum 0.9, no decay, temperatures from 1/20 to 20, a constant rate. The images have no files.
-instance_hook = dict(_base_.instance_hook, lr=instance_lr, max_factor=20.0, key='sample_idx')
+instance_hook = dict(_base_.instance_hook, lr=instance_lr, key='sample_idx')
 custom_hooks = [] if weighting == 'plain' else [instance_hook]
 train_dataloader = dict(
     batch_size=batch_size,

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmfct.apis.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
+from mmfct.hosts import HOSTS, require_hosts
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,13 @@ class TrainingOptions:
 
         Raises:
             FileNotFoundError: See `load_config`.
+            ImportError: If the host of the config's default scope is missing; see `require_hosts`.
             ValueError: See `apply`.
         """
         cfg_options = self.cfg_options if self.work_dir is None else {**self.cfg_options, 'work_dir': self.work_dir}
         config = load_config(filename, cfg_options)
+        if config.get('default_scope') in HOSTS:  # the host whose components the config names
+            require_hosts(config.default_scope)
         self.apply(config)
         return config
 

@@ -67,7 +67,7 @@ class MultiTaskSegmentor(BaseModel):
         if mode == 'tensor':
             return self._outputs(inputs)
         if mode == 'loss':
-            return self._loss(inputs, data_samples)
+            return self._loss(inputs, data_samples or ())
         if mode == 'predict':
             return self._predict(inputs, data_samples)
         raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
@@ -119,5 +119,7 @@ class MultiTaskSegmentor(BaseModel):
             for name, task in self.tasks.items():
                 maps = outputs[name][index : index + 1]
                 maps = maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]
+                if meta.get('flip'):  # an image flipped for test-time augmentation
+                    maps = maps.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)
                 task.add_prediction(self._resize(maps, meta.get('ori_shape', maps.shape[2:]))[0], sample)
         return list(data_samples)

@@ -159,3 +159,13 @@ def test_cfg_options(tmp_path):
 
 def _loaders(config: Config) -> list[dict]:
     return [config.train_dataloader, config.val_dataloader, config.test_dataloader]
+
+
+def test_the_host_of_the_default_scope_must_be_there(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr('mmfct.apis.training_options.require_hosts', asked.append)
+    for scope in ('mmseg', 'mmengine', 'other'):
+        path = tmp_path / f'{scope}.py'
+        path.write_text(f'default_scope = {scope!r}')
+        TrainingOptions().load(path)
+    assert asked == ['mmseg', 'mmengine']

@@ -37,6 +37,7 @@ def config(request, tmp_path, files) -> Config:
 
 def test_batches_for_training_and_validation(config):
     pytest.importorskip('mmseg.models')
+    size = SIZES[Path(config.filename).stem]
     assert config.test_dataloader.dataset.split == 'val'
     with DefaultScope.overwrite_default_scope('mmseg'):
         preprocessor = MODELS.build(config.image_preprocessor)
@@ -44,9 +45,9 @@ def test_batches_for_training_and_validation(config):
             loader = Runner.build_dataloader(loader.to_dict(), seed=0)
             assert len(loader.dataset) == (4 if training else 2)
             batch = preprocessor(next(iter(loader)), training=training)
-            assert batch['inputs'].shape == (2, 3, *config.image_size) and batch['inputs'].dtype == torch.float32
+            assert batch['inputs'].shape == (2, 3, *size) and batch['inputs'].dtype == torch.float32
             for sample in batch['data_samples']:
-                assert sample.gt_sem_seg.shape == sample.gt_depth_map.shape == sample.ori_shape == config.image_size
+                assert sample.gt_sem_seg.shape == sample.gt_depth_map.shape == sample.ori_shape == size
                 assert Path(sample.img_path).is_file() and Path(sample.depth_map_path).is_file()
                 assert {'seg_map_path', 'sample_idx', 'img_shape'} <= set(sample.metainfo_keys())
                 assert len(loader.dataset.metainfo['classes']) == config.num_classes == 7

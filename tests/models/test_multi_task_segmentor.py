@@ -170,6 +170,16 @@ def test_predictions_have_the_original_size(build, sample):
         assert torch.equal(predictions[i].pred_sem_seg.data, maps['seg'].argmax(1))
 
 
+@pytest.mark.parametrize(('direction', 'axis'), [('horizontal', 2), ('vertical', 1)])
+def test_predictions_of_a_flipped_image_are_flipped_back(build, sample, direction, axis):
+    model = build().eval()
+    images = torch.randn(1, 3, *SIZE)
+    (plain,) = model(images, [sample()], mode='predict')
+    (flipped,) = model(images, [sample(flip=True, flip_direction=direction)], mode='predict')
+    assert torch.equal(flipped.pred_depth_map.data, plain.pred_depth_map.data.flip(axis))
+    assert torch.equal(flipped.pred_sem_seg.data, plain.pred_sem_seg.data.flip(axis))
+
+
 def test_predictions_without_data_samples(build):
     predictions = build().eval()(torch.randn(2, 3, *SIZE), mode='predict')
     assert [data.pred_depth_map.data.shape for data in predictions] == [(1, *SIZE)] * 2

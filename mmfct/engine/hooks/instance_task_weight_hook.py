@@ -108,9 +108,18 @@ class InstanceTaskWeightHook(Hook):
         self.table.collect()
         if runner.optim_wrapper.should_update():
             self.table.step(self._scale(runner))
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            epoch = self._epoch(runner, runner.iter + 1)
+            if epoch > self._epoch(runner, runner.iter):
+                self._log(runner, epoch)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Log the mean and the spread of the weights, and draw their histogram."""
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):  # there an epoch is the whole training
+            self._log(runner, runner.epoch + 1)
+
+    def _log(self, runner: Runner, epoch: int) -> None:
+        """Log the weights after ``epoch`` epochs."""
         weights = self.table.weights().cpu()
         spread = []
         for task, column in zip(self.table.tasks, weights.unbind(1), strict=True):
@@ -120,8 +129,8 @@ class InstanceTaskWeightHook(Hook):
             spread.append(f'{task} {mean:.3g} +- {deviation:.2g}')
         print_log(f'weights of {len(weights)} instances: {", ".join(spread)}', 'current')
         if self.histogram:
-            picture = weight_histogram(weights, self.table.tasks, f'epoch {runner.epoch + 1}')
-            runner.visualizer.add_image('instance_weights', picture, step=runner.epoch + 1)
+            picture = weight_histogram(weights, self.table.tasks, f'epoch {epoch}')
+            runner.visualizer.add_image('instance_weights', picture, step=epoch)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the table to the checkpoint."""
@@ -137,15 +146,15 @@ class InstanceTaskWeightHook(Hook):
 
     def _scale(self, runner: Runner) -> float:
         """Return the factor of the rate in this iteration."""
-        if self._epoch(runner) < self.warmup_epochs:
+        if self._epoch(runner, runner.iter) < self.warmup_epochs:
             return 0.0
         if self.schedule == 'constant':
             return 1.0
         return 0.5 * (1 + math.cos(math.pi * runner.iter / runner.max_iters))
 
-    def _epoch(self, runner: Runner) -> int:
+    def _epoch(self, runner: Runner, iteration: int) -> int:
         """Return the epoch; in an iteration-based training, which counts none, how often all data were seen."""
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             return runner.epoch
         loader = runner.train_dataloader
-        return runner.iter * loader.batch_sampler.batch_size * get_world_size() // len(loader.dataset)
+        return iteration * loader.batch_sampler.batch_size * get_world_size() // len(loader.dataset)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule
 from mmengine.structures import PixelData
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfct.models.losses.instance_losses import instance_losses
 from mmfct.registry import MODELS
@@ -21,6 +21,9 @@ class SegmentationTask(BaseModule):
     Args:
         head: Config of any decode head of mmseg with a single ``loss_decode``.
         init_cfg: Initialisation config.
+
+    Raises:
+        ValueError: If the head has several losses: they are one task, and an instance has one loss of it.
     """
 
     form = 'classification'
@@ -28,6 +31,8 @@ class SegmentationTask(BaseModule):
     def __init__(self, head: dict, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.head = MODELS.build(head)
+        if isinstance(self.head.loss_decode, nn.ModuleList):
+            raise ValueError(f'`head` must have a single `loss_decode`, got {len(self.head.loss_decode)} of them')
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return scores (B, C, h, w) from the features of the backbone or neck."""

@@ -64,7 +64,10 @@ def simulate(toy, data, *, epochs=2, batch_size=4, weighting=None, lr=0.5, **hoo
                 parameter -= 0.05 * buffer.mul_(0.9).add_(gradient)
         if iteration // steps < hook.get('warmup_epochs', 0):
             continue
+        common = [np.mean([gradient for _, t, gradient in moves if t == column] or [0.0]) for column in range(2)]
         for i, t, gradient in moves:
+            if hook.get('center') and (weighting or {}).get('shared', True):
+                gradient = gradient - common[t]
             velocity[i, t] = momentum * velocity[i, t] + gradient + decay * d[i, t]
             d[i, t] = min(limit, max(-limit, d[i, t] - scale * lr * velocity[i, t]))
     weight, bias = model.layer.parameters()
@@ -88,6 +91,8 @@ def simulate(toy, data, *, epochs=2, batch_size=4, weighting=None, lr=0.5, **hoo
         (dict(epochs=3), dict(max_factor=1.3, lr=1.0)),
         (dict(epochs=3, missing=MISSING), dict(warmup_epochs=2, momentum=0.5)),
         (dict(size=10, weighting=dict(shared=False)), {}),
+        (dict(missing=MISSING, epochs=3), dict(center=True, decay=0.1)),
+        (dict(size=10, weighting=dict(shared=False)), dict(center=True)),
     ],
 )
 def test_training_is_that_of_a_plain_loop(toy, train, options, hook):
@@ -287,6 +292,18 @@ def test_warm_up_of_an_iteration_based_training(toy, train):
         )
         assert toy.table_of(runner).deviation.any().item() == moved
         assert toy.table_of(runner).state_dict()['visits'].sum() == 8 * iters
+
+
+def test_an_iteration_based_training_logs_whenever_all_data_were_seen(train, tmp_path):
+    train(
+        hook=dict(histogram=True),
+        train_cfg=dict(by_epoch=False, max_iters=7),
+        sampler=dict(type='InfiniteSampler'),
+    )
+    assert sorted(path.name for path in tmp_path.rglob('instance_weights_*.png')) == [
+        'instance_weights_1.png',
+        'instance_weights_2.png',
+    ]
 
 
 def test_mean_and_spread_of_the_weights_are_logged_and_drawn(toy, train, tmp_path):

@@ -60,3 +60,10 @@ def test_head_and_prediction(task, samples):
     task.add_prediction(scores[0], sample)
     assert sample.pred_sem_seg.data.shape == (1, 5, 6) and sample.pred_sem_seg.data.dtype == torch.int64
     assert torch.equal(sample.pred_sem_seg.data[0], scores[0].argmax(0))
+
+
+def test_several_losses_are_refused():
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_classes=3, loss_decode=[loss, loss])
+    with pytest.raises(ValueError, match='`head` must have a single `loss_decode`, got 2 of them'):
+        MODELS.build(dict(type='mmfct.SegmentationTask', head=head))
