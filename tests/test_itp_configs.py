@@ -87,7 +87,7 @@ def test_deeplab_trains(run, weighting):
     assert sum('loss' in entry for entry in log) == 4  # two epochs of two whole batches
 
 
-@pytest.mark.parametrize(('network', 'task'), [*zip(NETWORKS, ('seg', 'depth')], strict=True))
+@pytest.mark.parametrize(('network', 'task'), [*zip(NETWORKS, ('seg', 'depth'), strict=True)])
 def test_single_tasks(run, network, task):
     metrics, _ = run(network, tasks=(task,), epochs=1)
     assert metrics.keys() == {key for key in METRICS if key.startswith('depth') == (task == 'depth')}
