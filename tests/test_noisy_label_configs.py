@@ -56,7 +56,7 @@ def test_every_weighting_trains(run, name, weighting, tmp_path):
     table = checkpoint['instance_task_weights']
     assert table['deviation'].shape == (SIZES[name], 1) and table['deviation'].ne(0).all()
     assert table['visits'].eq(2).all()  # every image was met in every epoch
-    limit = math.log(20) * (2 if weighting == 'itp' else 1)
+    limit = 2 * math.log(20) if weighting == 'itp' else math.log(20)
     assert table['deviation'].abs().max() <= limit + 1e-6
     detection = find_corrupt_labels(config_file(name), str(tmp_path / 'final.pth'), cfg_options=options, top=0)
     assert detection['label']['labels'] == SIZES[name]

@@ -6,7 +6,6 @@ custom_hooks = [] if weighting == 'plain' else [dict(_base_.instance_hook, lr=in
 
 instance_momentum = 0.9
 instance_decay = 0.0
-instance_max_factor = 20.0  # a temperature or standard deviation leaves 1 by at most this factor
 instance_schedule = 'constant'  # or 'cosine'
 instance_warmup_epochs = 0  # before the parameters of the images start to move
 
@@ -20,7 +19,6 @@ instance_hook = dict(
     type='mmfct.InstanceTaskWeightHook',
     momentum=instance_momentum,
     decay=instance_decay,
-    max_factor=instance_max_factor,
     schedule=instance_schedule,
     warmup_epochs=instance_warmup_epochs,
 )

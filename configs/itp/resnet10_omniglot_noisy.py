@@ -1,4 +1,8 @@
-"""Classification with wrong labels on the 242 characters of Omniglot: a temperature per training image."""
+"""Classification with wrong labels on the 242 characters of Omniglot: a temperature per training image.
+
+Augmentation, epochs and rate of the network are those of configs/fct/resnet10_omniglot_new.py, which has right labels:
+without augmentation the fourteen drawings of a character, five of them wrong, are too few.
+"""
 
 _base_ = [
     '../_base_/datasets/omniglot.py',
@@ -11,7 +15,9 @@ _base_ = [
 seed = 0
 corrupted = 0.4  # share of the training images whose labels are permuted among them
 weighting = 'data_parameters'  # any name in ../_base_/classification_losses.py
+# Those of the digits.
 instance_lr = 0.1
+instance_max_factor = 4.0 if weighting == 'itp' else 20.0  # weights of log-variances grow fast
 batch_size = 64
 work_dir = f'work_dirs/resnet10_omniglot_noisy_{weighting}'
 
@@ -20,7 +26,8 @@ model = dict(
     head=dict(_base_.classifier.head, num_classes=_base_.num_classes, loss=_base_.losses[weighting]),
     data_preprocessor=_base_.image_preprocessor,
 )
-custom_hooks = [] if weighting == 'plain' else [dict(_base_.instance_hook, lr=instance_lr)]
+instance_hook = dict(_base_.instance_hook, lr=instance_lr, max_factor=instance_max_factor)
+custom_hooks = [] if weighting == 'plain' else [instance_hook]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=0,

@@ -1,8 +1,8 @@
 """Measure weights per training image on classification with wrong labels: a temperature, or a log-variance.
 
-Every case trains `configs/itp/resnet10_<data>_noisy.py` once; finished cases are skipped, so an interrupted measurement
-goes on where it stopped. Prints two Markdown tables, mean +- standard deviation over the seeds: accuracy on right test
-labels, and how well the wrong training labels are found.
+Every case trains `configs/itp/resnet10_<data>_noisy.py` once; finished cases are skipped, so an interrupted
+measurement goes on where it stopped. Prints two Markdown tables, mean +- standard deviation over the seeds: accuracy
+on right test labels, and how well the wrong training labels are found.
 
 The plain loss is that of `data_parameters` with all temperatures held at 1, which tracks the loss of every image: the
 mean loss of a plain training is what any other ranking has to beat.
