@@ -17,8 +17,8 @@ corrupted_seg = 0.0  # share of the training images whose label maps are permute
 corrupted_depth = 0.0  # the same of the depth maps
 only_clean = False  # leave out the images with a wrong map: an oracle
 epochs = 30
-batch_size = 16
-learning_rate = 2e-3
+batch_size = 8
+learning_rate = 4e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 work_dir = 'work_dirs/unet_street_scenes'
 
