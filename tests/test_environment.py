@@ -310,6 +310,14 @@ def test_quickstart_runs_jobs_and_says_where_their_results_are(ready, arguments,
     )
 
 
+def test_quickstart_makes_the_environment_first(checkout):
+    checkout.add_program('python3.11')
+    status, output = checkout.run('tools/quickstart.sh', 'itp')
+    assert status == 0, output
+    assert (checkout.venv / 'mmfct-stamp').exists()
+    assert len(checkout.calls('train.py')) == 1
+
+
 def test_quickstart_fails_with_its_job(ready):
     assert ready.run('tools/quickstart.sh', FAKE_FAIL='train')[0] == 1
 

@@ -12,16 +12,16 @@ JOBS=(fct itp)
 
 # Forward compatible training on the digits of scikit-learn.
 job_fct() {
-    step tools/train.py configs/fct/resnet10_digits.py
+    run_script tools/train.py configs/fct/resnet10_digits.py
 }
 fct_results=(work_dirs/resnet10_digits)
 
 # Segmentation and depth on rendered street scenes, a fifth of the depth maps permuted; then those are looked for.
 job_itp() {
     local options=(data_root=data/quickstart_scenes corrupted_depth=0.2 epochs=15 work_dir=work_dirs/quickstart_itp)
-    step tools/render_street_scenes.py data/quickstart_scenes --num 200 --num-val 50
-    step tools/train.py configs/itp/unet_street_scenes.py --cfg-options "${options[@]}"
-    step tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/quickstart_itp/final.pth \
+    run_script tools/render_street_scenes.py data/quickstart_scenes --num 200 --num-val 50
+    run_script tools/train.py configs/itp/unet_street_scenes.py --cfg-options "${options[@]}"
+    run_script tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/quickstart_itp/final.pth \
         --top 12 --cfg-options "${options[@]}"
 }
 itp_results=(work_dirs/quickstart_itp)
@@ -30,8 +30,8 @@ usage() {
     echo 'usage: tools/quickstart.sh [JOB ...]    jobs:' "${JOBS[@]}"
 }
 
-# step SCRIPT [ARGUMENT ...]
-step() {
+# run_script SCRIPT [ARGUMENT ...]
+run_script() {
     printf '\n[%s] python %s\n' "$job" "$*"
     "$(environment_python)" "$@"
 }
