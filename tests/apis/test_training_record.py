@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
 from mmfct.apis.config import load_config
 from mmfct.apis.training_record import TrainingRecord
@@ -29,10 +30,19 @@ CONFIG = dict(
 )
 
 
+def make_runner(model: torch.nn.Module, *hooks: Hook) -> SimpleNamespace:
+    """What a runner has for the record: a model, an epoch and hooks."""
+
+    def call_hook(name: str, **arguments) -> None:
+        for hook in hooks:
+            getattr(hook, name)(None, **arguments)
+
+    return SimpleNamespace(model=model, epoch=3, call_hook=call_hook)
+
+
 @pytest.fixture
 def runner() -> SimpleNamespace:
-    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    return SimpleNamespace(model=model, epoch=3)
+    return make_runner(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)))
 
 
 def changed(key: str, value: object) -> Config:
@@ -70,9 +80,18 @@ def test_final_checkpoint_has_the_names_of_the_model_without_its_wrapper(tmp_pat
     wrapper = MMDistributedDataParallel.__new__(MMDistributedDataParallel)
     torch.nn.Module.__init__(wrapper)
     wrapper.module = runner.model
-    TrainingRecord(tmp_path, Config(CONFIG)).finish(SimpleNamespace(model=wrapper, epoch=1))
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(make_runner(wrapper))
     state_dict = torch.load(tmp_path / 'final.pth', weights_only=True)['state_dict']
     assert state_dict.keys() == runner.model.state_dict().keys()
+
+
+def test_final_checkpoint_holds_what_hooks_add(tmp_path, runner):
+    class Table(Hook):
+        def before_save_checkpoint(self, runner, checkpoint):
+            checkpoint['table'] = torch.ones(2)
+
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(make_runner(runner.model, Table()))
+    assert torch.load(tmp_path / 'final.pth', weights_only=True)['table'].tolist() == [1, 1]
 
 
 def test_a_killed_save_leaves_no_final_checkpoint(tmp_path, runner, monkeypatch):
