@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import runpy
@@ -63,8 +62,6 @@ def weighting_names() -> list[str]:
 
 @pytest.mark.parametrize('weighting', weighting_names())
 def test_every_weighting_trains(run, weighting, tmp_path):
-    if weighting == 'torchjd' and not importlib.util.find_spec('torchjd'):
-        pytest.skip('TorchJD is an optional package')
     metrics, log = run('segnet_mtan', weighting=weighting)
     assert metrics.keys() == METRICS and all(map(math.isfinite, metrics.values()))
     steps = [entry for entry in log if 'loss' in entry]

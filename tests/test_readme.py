@@ -9,6 +9,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
+TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
 READMES = sorted([ROOT / 'README.md', *ROOT.glob('configs/*/README.md')])
 
 
@@ -22,7 +23,7 @@ def test_links_lead_to_files(readme):
         assert (readme.parent / target).exists(), target
 
 
-@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize('readme', [*READMES, *TOOLS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_name_existing_tools_and_configs(readme):
     for path in re.findall(r'\b((?:tools|configs)/[\w/.-]+\.(?:py|sh))\b', readme.read_text()):
         assert (ROOT / path).exists(), path

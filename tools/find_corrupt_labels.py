@@ -1,7 +1,7 @@
 """Rank the training labels by suspicion, after a training with a weight per instance and task.
 
 Example:
-    python tools/find_corrupt_labels.py configs/itp/street_scenes.py work_dirs/street_scenes/final.pth --top 30
+    python tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/unet_street_scenes/final.pth
 """
 
 from __future__ import annotations

@@ -104,20 +104,6 @@ class InstanceKeys:
         return os.path.abspath(str(value)).replace(os.sep, '/')
 
 
-def instance_keys(dataset: Any, field: str = 'img_path') -> list[str]:
-    """Keys of the instances of a data set, in the order of their rows: see :class:`InstanceKeys`.
-
-    Args:
-        dataset: A data set, wrapped as often as you like.
-        field: ``'img_path'``, or ``'sample_idx'`` for a data set without file names.
-
-    Raises:
-        ValueError: If an image has no such field, or it is ambiguous.
-        TypeError: If an innermost data set gives no annotations.
-    """
-    return InstanceKeys.of(dataset, field).keys
-
-
 def keys_fingerprint(keys: Sequence[str]) -> str:
     """Hash keys and their order.
 

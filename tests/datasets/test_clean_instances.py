@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmfct.datasets import CleanInstances, CorruptLabels, Digits
-from mmfct.datasets.instance_keys import instance_keys
+from mmfct.datasets.instance_keys import InstanceKeys
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def test_exactly_the_right_instances_are_left(corrupt):
 
 def test_keys_are_those_of_what_is_left(corrupt):
     clean = CleanInstances(dict(type='mmfct.CorruptLabels', dataset=corrupt.dataset, fractions=dict(label=0.4)))
-    keys = np.array(instance_keys(corrupt))
-    assert instance_keys(clean) == keys[~corrupt.corrupted['label']].tolist()
+    keys = np.array(InstanceKeys.of(corrupt).keys)
+    assert InstanceKeys.of(clean).keys == keys[~corrupt.corrupted['label']].tolist()
 
 
 def test_other_data_sets_and_nothing_left_are_refused():

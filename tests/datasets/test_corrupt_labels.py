@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmfct.datasets import ClassSubset, Digits
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.datasets.instance_keys import instance_keys
+from mmfct.datasets.instance_keys import InstanceKeys
 
 NUMBER = 20
 
@@ -90,7 +90,7 @@ def test_labels_of_digits():
         info, own = dataset[i], clean[i]
         assert np.array_equal(info['img'], own['img'])
         assert (info['gt_label'] != own['gt_label']) == wrong[i]
-    assert instance_keys(dataset) == instance_keys(clean)
+    assert InstanceKeys.of(dataset).keys == InstanceKeys.of(clean).keys
 
 
 def test_wrappers_inside_repeat_the_same_wrong_annotation():
@@ -138,7 +138,7 @@ def test_record(tmp_path):
     dataset = CorruptLabels(Toy(), dict(label=0.5, seg=0.2), record=str(record))
     with open(record, newline='') as file:
         rows = list(csv.DictReader(file))
-    keys = instance_keys(dataset)
+    keys = InstanceKeys.of(dataset).keys
     for task, wrong in dataset.corrupted.items():
         assert [row['file'] for row in rows if row['task'] == task] == [keys[i] for i in np.flatnonzero(wrong)]
     seg = stems(dataset, 'seg_map_path')

@@ -17,7 +17,7 @@ from torch.utils.data import Subset
 from mmfct.datasets import ClassSubset
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.datasets.instance_keys import InstanceKeys, instance_keys, keys_fingerprint
+from mmfct.datasets.instance_keys import InstanceKeys, keys_fingerprint
 
 
 def fail(results):
@@ -85,7 +85,7 @@ BOTH = ['a/0.png', 'a/1.png', 'b/x.png', 'c/0.png', 'c/1.png']
     ],
 )
 def test_one_key_per_instance_in_order_of_appearance(dataset, expected):
-    assert instance_keys(dataset()) == expected
+    assert InstanceKeys.of(dataset()).keys == expected
     assert InstanceKeys.of(dataset()).fingerprint == keys_fingerprint(expected)
 
 
@@ -102,17 +102,17 @@ def test_rows_of_data_samples():
 
 def test_relative_paths_do_not_depend_on_the_working_folder(tmp_path, monkeypatch):
     paths = ['images/a/0.png', './images/a/1.png', 'images/b/0.png']
-    before = instance_keys(Toy(paths))
+    before = InstanceKeys.of(Toy(paths)).keys
     monkeypatch.chdir(tmp_path)
-    assert instance_keys(Toy(paths)) == before == ['a/0.png', 'a/1.png', 'b/0.png']
+    assert InstanceKeys.of(Toy(paths)).keys == before == ['a/0.png', 'a/1.png', 'b/0.png']
     assert InstanceKeys.of(Toy(paths)).row(os.path.abspath('images/b/0.png')) == 2
 
 
 def test_names_that_start_alike_are_no_folder():
-    assert instance_keys(Toy(['/d/img1.png', '/d/img2.png'])) == ['img1.png', 'img2.png']
-    assert instance_keys(Toy(['/d/img1/a.png', '/d/img2/a.png'])) == ['img1/a.png', 'img2/a.png']
-    assert instance_keys(Toy(['/d/a.png'])) == ['a.png']
-    assert instance_keys(Toy(['/d/a/0.png', '/d/a-b/0.png', '/d/a0.png'])) == ['a/0.png', 'a-b/0.png', 'a0.png']
+    assert InstanceKeys.of(Toy(['/d/img1.png', '/d/img2.png'])).keys == ['img1.png', 'img2.png']
+    assert InstanceKeys.of(Toy(['/d/img1/a.png', '/d/img2/a.png'])).keys == ['img1/a.png', 'img2/a.png']
+    assert InstanceKeys.of(Toy(['/d/a.png'])).keys == ['a.png']
+    assert InstanceKeys.of(Toy(['/d/a/0.png', '/d/a-b/0.png', '/d/a0.png'])).keys == ['a/0.png', 'a-b/0.png', 'a0.png']
 
 
 def test_moving_the_data_changes_nothing(tmp_path, files):
@@ -149,14 +149,14 @@ def test_numbers_are_ambiguous_in_concatenated_data_sets():
     with pytest.raises(
         ValueError, match="`field` must be 'img_path' for concatenated .* file names.* and 2 data sets"
     ):
-        instance_keys(dataset, field='sample_idx')
+        InstanceKeys.of(dataset, field='sample_idx')
 
 
 def test_annotation_without_a_file():
     with pytest.raises(
         ValueError, match=r"`field` must be in the annotation .*'img_path'.* \['gt_label', 'sample_idx"
     ):
-        instance_keys(Toy([*FIRST, None]))
+        InstanceKeys.of(Toy([*FIRST, None]))
 
 
 def test_unknown_field():
@@ -166,8 +166,8 @@ def test_unknown_field():
 
 def test_something_else_than_a_data_set():
     with pytest.raises(TypeError, match='`dataset` must be an mmengine data set'):
-        instance_keys([1, 2])
+        InstanceKeys.of([1, 2])
 
 
 def test_empty_data_set():
-    assert instance_keys(Toy([], serialize_data=False)) == []
+    assert InstanceKeys.of(Toy([], serialize_data=False)).keys == []

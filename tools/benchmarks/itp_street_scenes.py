@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
@@ -31,6 +30,8 @@ COLUMNS = (
 
 def cases(rates: tuple[float, ...]) -> dict[str, dict]:
     """Return the options of every case by its name."""
+    from mmfct.apis.config import load_config
+
     found: dict[str, dict] = {
         'single_seg': dict(tasks=('seg',), weighting='equal'),
         'single_depth': dict(tasks=('depth',), weighting='equal'),
@@ -44,8 +45,7 @@ def cases(rates: tuple[float, ...]) -> dict[str, dict]:
             label = f'{task}{round(100 * rate)}'
             found[f'{label}_uncertainty'] = dict(corrupted, weighting='uncertainty')
             found[f'{label}_itp'] = dict(corrupted, weighting='itp')
-            # As many steps as with all images.
-            epochs = round(30 / (1 - rate))
+            epochs = round(load_config(CONFIG).epochs / (1 - rate))  # as many steps as with all images
             found[f'{label}_oracle'] = dict(corrupted, weighting='uncertainty', only_clean=True, epochs=epochs)
     return found
 
@@ -60,12 +60,11 @@ def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) 
 
     torch.set_num_threads(1)
     work_dir = folder / f'seed{seed}' / name
-    if (work_dir / 'metrics.json').exists():
-        return name
     options = dict(options, seed=seed, data_root=data_root, log_level='WARNING')
-    train(CONFIG, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(options)))
-    if '_itp' in name:
-        find_corrupt_labels(CONFIG, str(work_dir / 'final.pth'), str(work_dir / 'suspects'), cfg_options=dict(options))
+    if not (work_dir / 'metrics.json').exists():
+        train(CONFIG, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(options)))
+    if '_itp' in name and not (work_dir / 'suspects/detection.json').exists():
+        find_corrupt_labels(CONFIG, str(work_dir / 'final.pth'), cfg_options=dict(options))
     return name
 
 
@@ -98,50 +97,55 @@ def main() -> None:
         ]
         for number, run in enumerate(runs, 1):
             print(f'{number}/{len(runs)} {run.result()}', flush=True)
-    print_tables(args.folder, args.seeds, tuple(args.rates))
+    print(f'\n{tables(args.folder, args.seeds, tuple(args.rates))}')
 
 
-def print_tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> None:
-    """Print a table for right labels and one for each task whose labels were permuted."""
-
-    def read(case: str, seed: int, name: str = 'metrics.json') -> dict:
-        return json.loads((folder / f'seed{seed}' / case / name).read_text())
-
-    def cells(case: str, read: Callable[[str, int], dict] = read) -> list[str]:
-        found = []
-        for _, key, factor, digits in COLUMNS:
-            values = [read(case, seed).get(key) for seed in seeds]
-            found.append('' if None in values else spread(values, factor, digits))
-        return found
-
+def tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> str:
+    """Return a Markdown table for right labels, and one for each task whose labels were permuted."""
     titles = ' | '.join(title for title, *_ in COLUMNS)
     rule = '| --- |' + ' ---: |' * (len(COLUMNS) + 1)
-    print(f'\nright labels, seeds {seeds}\n\n| weighting | {titles} | delta-m (%) |\n{rule}')
+    lines = [f'right labels, seeds {seeds}', '', f'| weighting | {titles} | delta-m (%) |', rule]
     for case in ('single_seg', 'single_depth', 'equal', 'uncertainty', 'itp'):
-        single = case.startswith('single')
-        change = '' if single else spread([relative_change(read, case, seed) for seed in seeds], 1, 1)
-        print(f'| {case} | {" | ".join(cells(case))} | {change} |')
+        runs = [folder / f'seed{seed}' for seed in seeds]
+        change = '' if case.startswith('single') else spread([relative_change(run, case) for run in runs], 1, 1)
+        lines.append(row(case, [run / case for run in runs], change))
     for task in ('depth', 'seg'):
-        print(f'\n{task} labels permuted, seeds {seeds}\n\n| share, weighting | {titles} | AUROC |\n{rule}')
+        lines += ['', f'{task} labels permuted, seeds {seeds}', '', f'| share, weighting | {titles} | AUROC |', rule]
         for rate in rates:
             for weighting in ('uncertainty', 'itp', 'oracle'):
-                case = f'{task}{round(100 * rate)}_{weighting}'
+                runs = [folder / f'seed{seed}' / f'{task}{round(100 * rate)}_{weighting}' for seed in seeds]
                 area = ''
                 if weighting == 'itp':
-                    found = [read(case, seed, 'suspects/detection.json') for seed in seeds]
-                    area = spread([detection[task]['rankings']['score']['auroc'] for detection in found], 1, 3)
-                print(f'| {rate:.0%} {weighting} | {" | ".join(cells(case))} | {area} |')
+                    found = [read(run / 'suspects/detection.json')[task]['rankings'] for run in runs]
+                    area = spread([rankings['score']['auroc'] for rankings in found], 1, 3)
+                lines.append(row(f'{rate:.0%} {weighting}', runs, area))
+    return '\n'.join(lines)
 
 
-def relative_change(read: Callable[[str, int], dict], case: str, seed: int) -> float:
+def row(name: str, runs: list[Path], last: str) -> str:
+    """Return a line of a table: what the runs of all seeds measured, and a last cell."""
+    metrics = [read(run / 'metrics.json') for run in runs]
+    cells = [
+        spread([values[key] for values in metrics], factor, digits) if key in metrics[0] else ''
+        for _, key, factor, digits in COLUMNS
+    ]
+    return f'| {" | ".join([name, *cells, last])} |'
+
+
+def relative_change(run: Path, case: str) -> float:
     """Return delta-m of a case against the single-task models of the same seed, in percent."""
     from mmfct.functional.delta_m import delta_m
 
     keys = [key for _, key, *_ in COLUMNS]
-    single = read('single_seg', seed) | read('single_depth', seed)
-    scores = read(case, seed)
+    single = read(run / 'single_seg/metrics.json') | read(run / 'single_depth/metrics.json')
+    scores = read(run / case / 'metrics.json')
     errors = [key for key in keys if key.startswith('depth/')]
     return delta_m({k: scores[k] for k in keys}, {k: single[k] for k in keys}, lower_is_better=errors)
+
+
+def read(path: Path) -> dict:
+    """Return what a JSON file holds."""
+    return json.loads(path.read_text())
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -24,7 +25,7 @@ CHOICES = {
 
 @pytest.fixture
 def scalarization():
-    return pytest.importorskip('torchjd.scalarization', reason='TorchJD is an optional package')
+    return importlib.import_module('torchjd.scalarization')
 
 
 @pytest.fixture
