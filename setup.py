@@ -27,12 +27,14 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'scikit-learn', 'threadpoolctl', 'torch>=2.6'],
+    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'safetensors', 'scikit-learn', 'threadpoolctl']
+    + ['torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
+        'parquet': ['pyarrow'],
         'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytorch-metric-learning', 'torchjd'],
+        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

@@ -11,12 +11,12 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${MMFCT_VENV:-$ROOT/.venv}
 [[ $VENV == /* ]] || VENV=$PWD/$VENV
-EXTRAS=onedl,faiss,test
+EXTRAS=onedl,faiss,parquet,test
 STAMP=$VENV/mmfct-stamp # says that the environment is good
 MARKER=$VENV/mmfct-made # says that these scripts made it, and may remove it
 LOG=$VENV/mmfct-install.log
 PACKAGES='torch, torchvision, mmengine, mmcv, mmpretrain, mmseg, faiss, matplotlib, numba, pytest'
-PACKAGES+=', pytorch_metric_learning, sklearn, mmfct'
+PACKAGES+=', pytorch_metric_learning, pyarrow, safetensors, sklearn, xdist, mmfct'
 
 say() { printf '[environment] %s\n' "$*"; }
 

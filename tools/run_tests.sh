@@ -8,4 +8,5 @@ cd "$ROOT"
 ensure_environment
 # One thread: on tiny tensors more of them wait for one another, on a busy machine for most of the time.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=${MPLBACKEND:-Agg}
-exec "$(environment_python)" -m pytest "$@"
+# A process per core, each with whole files: what a file prepares once is then prepared once. `-n 0` turns it off.
+exec "$(environment_python)" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
