@@ -1,0 +1,110 @@
+"""Which models made a gallery: what its metadata says, in one form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_FINGERPRINT = re.compile('[0-9a-f]{64}')
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """A model by name, for people, and by fingerprint, for comparisons.
+
+    Args:
+        name: What people call it, such as the name of its config.
+        fingerprint: `fingerprint_state_dict` of its weights.
+
+    Raises:
+        ValueError: If the fingerprint is none.
+    """
+
+    name: str
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fingerprint, str) or not _FINGERPRINT.fullmatch(self.fingerprint):
+            raise ValueError(f'`fingerprint` must be 64 hexadecimal digits, got {self.fingerprint!r}')
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.fingerprint[:12]})'
+
+    def to_json(self) -> dict[str, str]:
+        """Return what a manifest or the header of a transform keeps."""
+        return dict(name=self.name, fingerprint=self.fingerprint)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> ModelIdentity:
+        """Read what :meth:`to_json` returned.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        try:
+            return cls(str(entry['name']), entry['fingerprint'])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f'a model must have `name` and `fingerprint`, got {entry!r}') from error
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the embeddings of a gallery come from; `Gallery.metadata` holds its JSON form.
+
+    Args:
+        embedding: The model in whose space the embeddings are now: the one that queries must be made by.
+        side_info: The model of the side-information, or ``None`` where there is none.
+        distance: How embeddings are compared, a name of `mmfct.functional.distance`.
+        upgrades: Transforms that were applied since the images were embedded, in order, each as the plain JSON that
+            its file has about itself.
+
+    Raises:
+        ValueError: From :meth:`from_metadata`, if the metadata are not those of a gallery.
+    """
+
+    embedding: ModelIdentity
+    side_info: ModelIdentity | None = None
+    distance: str = 'l2'
+    upgrades: tuple[Mapping[str, Any], ...] = ()
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return the metadata of a gallery."""
+        return dict(
+            embedding_model=self.embedding.to_json(),
+            side_info_model=self.side_info and self.side_info.to_json(),
+            distance=self.distance,
+            upgrades=[dict(upgrade) for upgrade in self.upgrades],
+        )
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Provenance:
+        """Read what :meth:`to_metadata` returned."""
+        try:
+            side_info = metadata['side_info_model']
+            return cls(
+                ModelIdentity.from_json(metadata['embedding_model']),
+                side_info and ModelIdentity.from_json(side_info),
+                metadata['distance'],
+                tuple(metadata['upgrades']),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f'a gallery must say which model made it, got metadata {sorted(metadata)}; make it with '
+                '`tools/extract_gallery.py`'
+            ) from error
+
+
+def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
+    """Refuse queries of another model than the gallery's: their distances would be plausible numbers without meaning.
+
+    Raises:
+        ValueError: If they differ; names both.
+    """
+    if query.fingerprint != gallery.embedding.fingerprint:
+        raise ValueError(
+            f'queries and gallery must come from the same model, got queries of {query} and a gallery of '
+            f'{gallery.embedding}; upgrade the gallery with `tools/upgrade_gallery.py` or embed the queries with its '
+            'own model'
+        )
