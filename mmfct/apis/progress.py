@@ -1,0 +1,34 @@
+"""Progress of a long job on the terminal: share, rate and time left."""
+
+from __future__ import annotations
+
+import time
+
+from mmengine.dist import is_main_process
+from mmengine.utils import ProgressBar
+
+
+class Progress:
+    """mmengine's progress bar on rank 0, redrawn at most a few times a second; in a log file every ten seconds.
+
+    Args:
+        total: Number of items that this process will do.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.done, self.total = 0, total
+        self._bar = ProgressBar(total) if total and is_main_process() else None
+        self._interval = 0.2 if self._bar and self._bar.file.isatty() else 10.0
+        self._drawn = time.monotonic()
+
+    def advance(self, items: int) -> None:
+        """Count items that are done."""
+        self.done += items
+        if self._bar is None:
+            return
+        if self.done == self.total or time.monotonic() - self._drawn >= self._interval:
+            self._bar.update(self.done - self._bar.completed)
+            self._drawn = time.monotonic()
+            if self.done == self.total:
+                self._bar.file.write('\n')
+                self._bar.file.flush()
