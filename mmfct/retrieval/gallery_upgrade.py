@@ -92,7 +92,7 @@ class GalleryUpgrade:
         self.gallery.verify(start, stop)
         last = self.transforms[-1]
         width = last.description.widths['new']
-        columns = dict(embedding=np.empty((stop - start, width), np.float32))
+        columns: dict[str, np.ndarray] = dict(embedding=np.empty((stop - start, width), np.float32))
         if last.description.with_uncertainty:
             columns['log_variance'] = np.empty(stop - start, np.float32)
         with_side = any(transform.description.side for transform in self.transforms)
