@@ -120,3 +120,110 @@ def street(street_root, plain_config_text) -> SimpleNamespace:
     checkpoint = street_root / 'epoch_1.pth'
     torch.save(dict(state_dict=model.state_dict(), instance_task_weights=table), checkpoint)
     return SimpleNamespace(config=str(path), checkpoint=str(checkpoint), table=table, corrupted=corrupted)
+
+
+ENCODER = """
+default_scope = 'mmpretrain'
+embedding_dims = {width}
+image_preprocessor = dict(type='ClsDataPreprocessor', mean=[{mean}] * 3, std=[60.0] * 3, to_rgb=True)
+backbone = dict(
+    type='mmfct.EmbeddingResNet', resnet='mmpretrain.ResNet_CIFAR', depth=18, blocks_per_stage=1,
+    embedding_dims=embedding_dims, stem_channels=4, base_channels=4, strides=(2, 2, 2, 1),
+)
+"""
+DATA = """
+photos = {photos!r}
+images = dict(type='mmfct.ImageFolder', data_root=photos, labels_from_folders=True)
+pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+augmentation = [dict(type='LoadImageFromFile'), dict(type='RandomFlip', prob=0.5), dict(type='PackInputs')]
+train_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(images, pipeline=augmentation))
+test_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(images, pipeline=pipeline))
+"""
+CLASSIFIER = """
+model = dict(
+    type='ImageClassifier', backbone=backbone, neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=3, in_channels=embedding_dims), data_preprocessor=image_preprocessor,
+)
+"""
+SIMCLR = """
+projector = dict(
+    type='NonLinearNeck', in_channels=embedding_dims, hid_channels=8, out_channels=4, num_layers=2
+)
+model = dict(
+    type='SimCLR', backbone=backbone,
+    neck=dict(type='mmfct.SideInfoNeck', in_channels=embedding_dims, out_channels=embedding_dims, projector=projector),
+    head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2),
+    data_preprocessor=dict(image_preprocessor, type='SelfSupDataPreprocessor'),
+)
+"""
+TRANSFORM = """
+root = {root!r}
+encoders = dict()
+for role, width, mean in {roles!r}:
+    encoders[role] = dict(
+        backbone=dict(backbone, embedding_dims=width), data_preprocessor=dict(image_preprocessor, mean=[mean] * 3),
+        checkpoint=root + '/' + role + '/final.pth',
+    )
+model = dict(
+    type='mmfct.ForwardTransform',
+    head=dict(type='mmfct.TransformationHead', old_dims=6, side_dims=4, new_dims=5, hidden_dims=16),
+    encoders=encoders,
+)
+table = dict(type='mmfct.EmbeddingTable', path=root + '/table', encoders=encoders, num_views=2)
+train_dataloader.update(dataset=dict(table, dataset=train_dataloader['dataset']))
+test_dataloader.update(dataset=dict(table, dataset=test_dataloader['dataset']))
+"""
+ROLES = (('old', 6, 100.0), ('side', 4, 90.0), ('new', 5, 110.0))
+
+
+@pytest.fixture(scope='session')
+def photos(tmp_path_factory) -> Path:
+    """Eleven images of 12 x 12 pixels: five each of two classes in folders of their own, one deeper in a third."""
+    root, rng = tmp_path_factory.mktemp('photos'), np.random.default_rng(0)
+    for name in (*(f'{folder}/{index}.png' for folder in ('cat', 'dog') for index in range(5)), 'fox/red/0.jpg'):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / name), rng.integers(0, 256, (12, 12, 3), np.uint8))
+    (root / 'notes.txt').touch()
+    return root
+
+
+@pytest.fixture(scope='session')
+def upgrade_project(tmp_path_factory, photos) -> SimpleNamespace:
+    """Configs and checkpoints of an upgrade with random weights; nothing is trained.
+
+    ``config`` has the file of the configs ``old``, ``side``, ``new`` and ``transform``, ``checkpoint`` their
+    checkpoints.
+    """
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+
+    from mmfct.registry import MODELS
+
+    root = tmp_path_factory.mktemp('project')
+    texts = {
+        role: ENCODER.format(width=width, mean=mean)
+        + DATA.format(photos=str(photos))
+        + (SIMCLR if role == 'side' else CLASSIFIER)
+        for role, width, mean in ROLES
+    }
+    texts['transform'] = (
+        ENCODER.format(width=0, mean=0)
+        + DATA.format(photos=str(photos))
+        + TRANSFORM.format(root=str(root), roles=ROLES)
+    )
+    project = SimpleNamespace(root=root, config={}, checkpoint={})
+    torch.manual_seed(0)
+    for name, text in texts.items():
+        (root / name).mkdir()
+        project.config[name] = str(root / f'{name}.py')
+        project.checkpoint[name] = str(root / name / 'final.pth')
+        Path(project.config[name]).write_text(text)
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            model = MODELS.build(Config.fromfile(project.config[name]).model)
+        for module in model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+        torch.save(dict(state_dict=model.state_dict()), project.checkpoint[name])
+    (root / 'transform/compatibility.json').write_text('{"compatibility/new/upgraded_map": 0.5}')
+    return project
