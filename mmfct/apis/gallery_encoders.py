@@ -106,7 +106,8 @@ def _encoder(config: Config, checkpoint: str) -> dict[str, Any]:
 def _is_self_supervised(model: dict) -> bool:
     from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 
-    kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
+    with MODELS.switch_scope_and_registry(None) as registry:  # that of the default scope, as when it is built
+        kind = registry.get(model['type']) if isinstance(model['type'], str) else model['type']
     return isinstance(kind, type) and issubclass(kind, BaseSelfSupervisor)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from mmengine.dist import is_main_process
@@ -17,7 +18,7 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.done, self.total = 0, total
-        self._bar = ProgressBar(total) if total and is_main_process() else None
+        self._bar = ProgressBar(total, file=sys.stdout) if total and is_main_process() else None
         self._interval = 0.2 if self._bar and self._bar.file.isatty() else 10.0
         self._drawn = time.monotonic()
 
