@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +58,18 @@ def write_gallery(writer: GalleryWriter, compute: ComputeShard) -> GalleryJob:
         print_log(f'{writer.path}: {skipped} items are there already, {total} to go', 'current')
     progress = Progress(total)
     started = time.perf_counter()
-    for shard in pending:
-        arrays = compute(shard, progress.advance)
-        try:
-            writer.write_shard(shard.index, arrays)
-        except (FileNotFoundError, ValueError):
-            # Another process that does the same job was faster, and finishing removed the temporary files.
-            if not is_complete(writer.path):
-                raise
-            break
+    # One shard is written, by a thread that mostly waits for the disk, while the next one is computed.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        writing: Future[None] | None = None
+        for shard in pending:
+            if is_complete(writer.path):  # another process that does the same job was faster
+                break
+            arrays = compute(shard, progress.advance)
+            if writing is not None:
+                writing.result()
+            writing = thread.submit(_write, writer, shard, arrays)
+        if writing is not None:
+            writing.result()
     seconds = time.perf_counter() - started
     dist.barrier()
     if dist.is_main_process():
@@ -75,3 +79,12 @@ def write_gallery(writer: GalleryWriter, compute: ComputeShard) -> GalleryJob:
     if dist.is_main_process():
         print_log(job.summary(), 'current')
     return job
+
+
+def _write(writer: GalleryWriter, shard: Shard, arrays: Mapping[str, np.ndarray]) -> None:
+    try:
+        writer.write_shard(shard.index, arrays)
+    except (FileNotFoundError, ValueError):
+        # Another process that does the same job may be done by now; its last step is to remove temporary files.
+        if not is_complete(writer.path):
+            raise
