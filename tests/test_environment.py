@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SYSTEM_TOOLS = 'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail touch'
+SYSTEM_TOOLS = 'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail tee touch'
 
 # Writes down how it was called. Environments are made of copies of itself; pip, imports and tools
 # are pretended and fail on demand; what the scripts work out in Python is really run.
@@ -36,7 +36,9 @@ case "$*" in
     *"-m pytest"*) [[ $FAKE_FAIL != pytest ]] ;;
     *torch.distributed.run*) ;;
     *tools/train.py*fct*) touch work_dirs/resnet10_digits/table.csv && [[ $FAKE_FAIL != train ]] ;;
-    *tools/train.py* | *tools/render_street_scenes.py* | *tools/find_corrupt_labels.py*) ;;
+    *_gallery.py*) echo "11/26 00:00:00 - mmengine - INFO - ${@: -1}: 719 items in 0.1 s, 0.1 ms per item" ;;
+    *tools/train.py* | *tools/export_transform.py*) ;;
+    *tools/render_street_scenes.py* | *tools/find_corrupt_labels.py*) ;;
     *) exec "$REAL_PYTHON" "$@" ;;
 esac
 """
@@ -305,6 +307,10 @@ def test_quickstart_runs_jobs_and_says_where_their_results_are(ready, arguments,
     trained = [call.split()[2] for call in ready.calls('train.py')]
     assert trained == [configs[job] for job in jobs]
     assert ('    work_dirs/resnet10_digits/table.csv' in output) == ('fct' in jobs)
+    galleries = [call.split()[-1].rpartition('/')[2] for call in ready.calls('_gallery.py')]
+    assert galleries == (['old', 'upgraded', 'new'] if 'fct' in jobs else [])
+    for name in galleries[1:]:
+        assert f'    work_dirs/resnet10_digits/galleries/{name}: 719 items in 0.1 s, 0.1 ms per item' in output
     assert (
         len(ready.calls('render_street_scenes.py')) == len(ready.calls('find_corrupt_labels.py')) == jobs.count('itp')
     )
