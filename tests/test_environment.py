@@ -125,8 +125,8 @@ def test_the_environment_is_made_in_order_and_the_tests_run(checkout):
     assert status == 0, output
     torch, rest = checkout.calls('-m pip install')[1:]
     assert torch.endswith('constraints.txt torch torchvision')
-    assert rest.endswith('a checkout[onedl,faiss,test]')
-    assert checkout.calls('-m pytest') == ['python -m pytest -k two words']
+    assert rest.endswith('a checkout[onedl,faiss,parquet,test]')
+    assert checkout.calls('-m pytest') == ['python -m pytest -n auto --maxprocesses 4 --dist loadfile -k two words']
     assert checkout.stamp.read_text()
     assert '5/5 import check' in output
 
