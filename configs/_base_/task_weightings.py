@@ -13,7 +13,7 @@ scalarizer = 'IMTLL'  # of 'torchjd'; arguments: model.weighting.options.NAME=VA
 instance_lr = 1.0
 instance_momentum = 0.0
 instance_decay = 0.0
-instance_sharpness = 1.0
+instance_sharpness = 2.0
 instance_center = True
 instance_schedule = 'constant'  # or 'cosine'
 instance_warmup_epochs = 0
