@@ -38,7 +38,8 @@ class Gallery:
                 'writes it once more and it continues where it stopped'
             )
         self._description = GalleryDescription.from_json(manifest)
-        for file in list_files(manifest, self._description):
+        self._files = list_files(manifest, self._description)
+        for file in self._files:
             check_file(self.path, file, verify=verify)
 
     def __len__(self) -> int:
@@ -58,6 +59,22 @@ class Gallery:
     def shards(self) -> list[Shard]:
         """All shards as (index, start, stop)."""
         return self._description.shards
+
+    @property
+    def shard_rows(self) -> int:
+        """Rows of every shard but the last, which may have fewer."""
+        return self._description.shard_rows
+
+    def verify_shard(self, index: int) -> None:
+        """Read every byte of one shard, where the gallery was opened without ``verify``.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged, or has rows with NaN or infinite values.
+        """
+        for file in self._files:
+            if file.shard.index == index:
+                check_file(self.path, file, verify=True)
 
     def width(self, name: str) -> int | None:
         """Length of one row of a column; ``None`` for a 1-D column."""

@@ -1,0 +1,38 @@
+"""Write a trained transformation as one self-contained file (safetensors and JSON, no pickle).
+
+Example:
+    python tools/export_transform.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth h.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file of the transformation')
+    parser.add_argument('checkpoint', help='checkpoint of it')
+    parser.add_argument('out', help='file to write')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: those that the training had'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Export the transformation."""
+    require_hosts('mmengine', 'mmcv')
+    args = parse_args()
+    from mmfct.apis.galleries import export_transform
+
+    export_transform(args.config, args.checkpoint, args.out, cfg_options=args.cfg_options)
+
+
+if __name__ == '__main__':
+    main()
