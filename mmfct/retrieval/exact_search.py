@@ -38,7 +38,8 @@ def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -
         distance: ``l2``, ``cosine`` or ``inner``, as in `mmfct.functional.pairwise_distances`.
 
     Raises:
-        ValueError: If ``queries`` do not fit the gallery or are not finite, or ``k`` is not positive.
+        ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or the distance is
+            unknown.
     """
     queries = check_queries(gallery, queries, k)
     chunks = range(0, len(queries), _QUERIES_PER_CHUNK)
@@ -76,6 +77,8 @@ def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndar
 
 def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
     """Rows as they are compared: float64, unit ones for cosine."""
+    if distance not in ('l2', 'cosine', 'inner'):
+        raise ValueError(f'`distance` must be one of l2, cosine, inner, got {distance!r}')
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 

@@ -71,3 +71,8 @@ def test_a_zero_row_is_at_cosine_distance_one(make_gallery):
 def test_bad_input_is_refused(make_gallery, queries, k, message):
     with pytest.raises(ValueError, match=message):
         search_exact(Gallery(make_gallery('g', 'm', np.eye(3))), queries, k, 'l2')
+
+
+def test_unknown_distance_lists_the_choices(make_gallery):
+    with pytest.raises(ValueError, match="`distance` must be one of l2, cosine, inner, got 'euclid'"):
+        search_exact(Gallery(make_gallery('g', 'm', np.eye(3))), np.eye(3), 1, 'euclid')
