@@ -18,9 +18,9 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sets = dict(nargs='+', action='extend', required=True, metavar='NAME=DIR')
-    parser.add_argument('--query', **sets, help='embedded and labelled queries; old and new are known names')
-    parser.add_argument('--gallery', **sets, help='labelled galleries; old, upgraded and new are known names')
+    for name, known in (('query', 'queries: old, new'), ('gallery', 'galleries: old, upgraded, new')):
+        text = f'embedded and labelled {known} and other names'
+        parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=DIR', help=text)
     parser.add_argument('--out', required=True, help='folder for tables and pictures')
     parser.add_argument(
         '--also', nargs='+', default=[], metavar='QUERY/GALLERY', help='pairs to score although their models differ'

@@ -54,7 +54,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         metadata={**upgraded.metadata, 'mixed': [upgraded.fingerprint, recomputed.fingerprint]},
     )
     for index, _, _ in writer.pending():
-        arrays = {name: upgraded.shard(name, index) for name in upgraded.columns}
+        arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
         place = np.searchsorted(ids, arrays['id']).clip(max=len(ids) - 1)
         found = ids[place] == arrays['id']
         arrays['embedding'] = np.array(arrays['embedding'])

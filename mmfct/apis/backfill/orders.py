@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmfct.apis.compatibility.embedded_set import column_tensor
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.provenance import Provenance
@@ -48,7 +49,7 @@ def order_rows(
         raise ValueError('the order `oracle` needs `new`, the gallery of the new model, got None')
     if 'class_mean' in names and 'label' not in upgraded.columns:
         raise ValueError(f'the order `class_mean` needs the column label, got {", ".join(upgraded.columns)}')
-    embeddings = _comparable(_column(upgraded, 'embedding'), upgraded)
+    embeddings = _comparable(column_tensor(upgraded, 'embedding'), upgraded)
     orders = {}
     for name in names:
         if name == 'random':
@@ -56,8 +57,8 @@ def order_rows(
         elif name == 'uncertainty':
             order = order_by_uncertainty(_log_variance(upgraded, uncertainty))
         elif name == 'class_mean':
-            order = order_by_class_mean(embeddings, _column(upgraded, 'label'))
-        else:
+            order = order_by_class_mean(embeddings, column_tensor(upgraded, 'label'))
+        elif new is not None:
             order = order_by_error(embeddings, _comparable(new, upgraded))
         orders[name] = order.numpy()
     return orders
@@ -70,17 +71,13 @@ def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:
                 f'the order `uncertainty` needs the column {LOG_VARIANCE} or `uncertainty`, a file of log-variances, '
                 f'got the columns {", ".join(gallery.columns)}'
             )
-        return _column(gallery, LOG_VARIANCE)
+        return column_tensor(gallery, LOG_VARIANCE)
     values = np.load(file, allow_pickle=False)
     if values.shape != (len(gallery),) or values.dtype.kind != 'f':
         raise ValueError(
             f'`uncertainty` must hold floats of shape ({len(gallery)},), got {values.dtype} of shape {values.shape}'
         )
     return torch.from_numpy(values)
-
-
-def _column(gallery: Gallery, name: str) -> Tensor:
-    return torch.from_numpy(np.array(gallery.column(name)))
 
 
 def _comparable(embeddings: Tensor, gallery: Gallery) -> Tensor:

@@ -50,8 +50,8 @@ class EmbeddedSet:
         return cls(
             name,
             provenance,
-            torch.from_numpy(np.array(gallery.column('embedding'))),
-            torch.from_numpy(np.array(gallery.column('label'))),
+            column_tensor(gallery, 'embedding'),
+            column_tensor(gallery, 'label'),
             np.asarray(gallery.column('id')),
         )
 
@@ -83,3 +83,9 @@ class EmbeddedSet:
                 f'{self.name!r} and {other.name!r} must give an item the same label, got {different} others'
             )
         return order
+
+
+def column_tensor(gallery: Gallery, name: str) -> Tensor:
+    """Return a whole column as a tensor in memory, of shape (N, D) or (N,)."""
+    rows = gallery.column(name)
+    return torch.from_numpy(rows if rows.flags.writeable else np.array(rows))

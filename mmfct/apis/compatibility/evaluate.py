@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from mmengine.logging import print_log
 
 from mmfct.apis.compatibility.embedded_set import EmbeddedSet
 from mmfct.apis.compatibility.evaluation import Evaluation
@@ -14,6 +15,7 @@ from mmfct.apis.compatibility.gate import GateDecision, GateRule, decide
 from mmfct.apis.compatibility.pairs import choose_pairs, mean_scores, score_pair, update_gains
 from mmfct.apis.compatibility.report import write_evaluation
 from mmfct.functional import QueryScores
+from mmfct.retrieval.provenance import check_same_model
 
 _NAME = re.compile(r'[\w.-]+')
 
@@ -56,9 +58,13 @@ def evaluate_compatibility(
     gallery_sets = {name: EmbeddedSet.read(name, path) for name, path in galleries.items()}
     pairs = choose_pairs(query_sets, gallery_sets, also)
     scores = {pair: score_pair(*_sets(pair, query_sets, gallery_sets)) for pair in pairs}
+    known = [f'{query}/{gallery}' for query in queries for gallery in galleries]
+    left_out = [pair for pair in known if pair not in pairs]
+    if left_out:
+        print_log(f'not scored, because the models differ: {", ".join(left_out)}', 'current')
     means = {pair: mean_scores(scores[pair]) for pair in pairs}
     gains = update_gains(means, [pair for pair in pairs if pair not in also])
-    decision = gate and _decide(gate, scores, query_sets, gallery_sets)
+    decision = None if gate is None else _decide(gate, scores, query_sets, gallery_sets)
     models = dict(queries=_models(query_sets), galleries=_models(gallery_sets))
     evaluation = Evaluation(means, gains, models, decision)
     write_evaluation(evaluation, gallery_sets, Path(out))
@@ -73,14 +79,20 @@ def _decide(
 ) -> GateDecision:
     """Decide from the same queries on galleries of the same items; anything else would compare the data."""
     for pair in (rule.baseline, rule.candidate):
-        if scores.get(pair) is None:
-            raise ValueError(f'a gate needs the scores of its pairs, got {", ".join(scores)} without {pair}')
+        query, _, gallery = pair.partition('/')
+        if pair not in scores and query in queries and gallery in galleries:
+            check_same_model(queries[query].provenance.embedding, galleries[gallery].provenance)
+    baseline, candidate = (scores.get(pair) for pair in (rule.baseline, rule.candidate))
+    if baseline is None or candidate is None:
+        measured = [pair for pair in scores if scores[pair] is not None]
+        raise ValueError(
+            f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(measured)}'
+        )
     (old_query, old_gallery), (new_query, new_gallery) = (
         _sets(pair, queries, galleries) for pair in (rule.baseline, rule.candidate)
     )
     old_gallery.order_of(new_gallery)
     order = torch.from_numpy(old_query.order_of(new_query))
-    baseline, candidate = scores[rule.baseline], scores[rule.candidate]
     return decide(QueryScores(*(column[order] for column in baseline)), candidate, rule)
 
 

@@ -62,10 +62,9 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     axes = figure.add_subplot()
     points = 100 * decision.differences.numpy()
     # An odd number of bins with symmetric limits: queries that did not change have the middle one.
-    edges = np.linspace(-1, 1, 42) * max(1e-9, float(np.abs(points).max()))
-    bars = axes.hist(points, edges)[2]
-    for place, bar in enumerate(bars):
-        bar.set_color(COLORS[3 if place < 20 else 7 if place == 20 else 0])
+    counts, edges = np.histogram(points, np.linspace(-1, 1, 42) * max(1e-9, float(np.abs(points).max())))
+    colors = [COLORS[3]] * 20 + [COLORS[7]] + [COLORS[0]] * 20
+    axes.bar(edges[:-1], counts, np.diff(edges), align='edge', color=colors)
     axes.axvspan(*(100 * end for end in decision.interval), color=COLORS[1], alpha=0.4, label='interval of the mean')
     axes.axvline(100 * decision.difference, color=COLORS[1], label='mean')
     axes.axvline(-100 * rule.margin, color='black', linestyle=':', label='limit')

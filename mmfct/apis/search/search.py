@@ -47,7 +47,7 @@ class Found:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return plain JSON: an entry for each query."""
-        labels = self.labels or [None] * len(self.queries)
+        labels: Sequence[list[int] | None] = self.labels or [None] * len(self.queries)
         columns = zip(self.queries, self.ids, labels, self.distances, strict=True)
         return [dict(query=query, ids=ids, labels=label, distances=away) for query, ids, label, away in columns]
 

@@ -69,10 +69,11 @@ def test_files(evaluate, tmp_path):
     assert '| safe to switch' in (tmp_path / 'out/gate.md').read_text()
 
 
-def test_another_model_only_on_request(evaluate, make_gallery, switch):
+def test_another_model_only_on_request(evaluate, make_gallery, switch, capsys):
     wide = make_gallery('wide', 'model_v1', np.ones((60, 8)) * np.arange(60)[:, None], label=switch.labels)
     galleries = dict(old=wide, new=switch.new)
     assert 'new/old' not in evaluate(galleries=galleries).pairs
+    assert 'not scored, because the models differ: old/new, new/old' in capsys.readouterr().out
     evaluation = evaluate(galleries=galleries, also=['new/old'])
     assert evaluation.pairs['new/old']['num_queries'] == 60
     assert 'new/old' not in evaluation.gains
@@ -171,9 +172,11 @@ def test_bad_input_is_refused(evaluate, make_gallery, switch, tmp_path):
     with pytest.raises(ValueError, match="a name must be made of letters, digits, .* got 'a/b'"):
         evaluate(galleries={'a/b': switch.old})
     with pytest.raises(
-        ValueError, match='a gate needs the scores of its pairs, got old/old, new/new without new/upgraded'
+        ValueError, match='a gate needs the scores of old/old and new/upgraded, got those of old/old, new/new'
     ):
         evaluate(galleries=dict(old=switch.old, new=switch.new), gate=GateRule())
+    with pytest.raises(ValueError, match=r'got queries of model_v2 \(.{12}\) and a gallery of model_v1'):
+        evaluate(gate=GateRule(candidate='new/old'))
     with pytest.raises(ValueError, match='`margin` must be at least 0, got -1'):
         GateRule(margin=-1)
     with pytest.raises(ValueError, match="`metric` must be one of cmc1, cmc5, map, got 'ndcg'"):
