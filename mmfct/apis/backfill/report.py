@@ -52,7 +52,7 @@ def plot_curves(curves: Curves, path: str | Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.5), layout='constrained')
+    figure = Figure(figsize=(13, 5.3), layout='constrained')
     percents = [100 * fraction for fraction in fractions()]
     for axes, score in zip(figure.subplots(1, len(SCORES)), SCORES, strict=True):
         for place, (name, scores) in enumerate(curves.items()):
@@ -64,6 +64,6 @@ def plot_curves(curves: Curves, path: str | Path) -> Path:
         axes.set_ylabel('score (%)')
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc='upper center', bbox_to_anchor=(0.5, -0.14))
     figure.suptitle('New queries on a gallery that is upgraded and then recomputed in part')
     return save_png(figure, path)

@@ -62,7 +62,7 @@ def report_neighbours(
         image_root: Folder of the images of the gallery, or ``None``.
         out: Folder of the files, or ``None``.
     """
-    print_log(found.table(), 'current')
+    print_log(f'nearest neighbours\n{found.table()}', 'current')
     if out is not None:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
