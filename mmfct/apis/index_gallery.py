@@ -6,12 +6,11 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from mmengine.logging import print_log
 
+from mmfct.apis.index_recall import index_recall
 from mmfct.retrieval import Gallery
-from mmfct.retrieval.exact_search import Neighbours, prepare, row_distances, search_exact
-from mmfct.retrieval.faiss_index import build_index, is_quantised, search_index
+from mmfct.retrieval.faiss_index import build_index, is_quantised
 from mmfct.retrieval.index_file import write_index
 from mmfct.retrieval.provenance import Provenance, check_same_model
 
@@ -91,47 +90,8 @@ def index_gallery(
         )
     if queries is None and (not options.num_queries or len(gallery) < 2):
         return None
-    recall = _recall(gallery, index, queries, options)
+    recall = index_recall(
+        gallery, index, k=options.k, queries=queries, num_queries=options.num_queries, seed=options.seed
+    )
     print_log(f'recall@{options.k} against exact search: {100 * recall:.2f} %', 'current')
     return recall
-
-
-def _recall(gallery: Gallery, index: object, queries: Gallery | None, options: IndexOptions) -> float:
-    distance = Provenance.from_metadata(gallery.metadata).distance
-    if queries is not None:
-        rows, own = np.asarray(queries.column('embedding')), None
-    else:
-        number = min(options.num_queries, len(gallery))
-        own = np.sort(np.random.default_rng(options.seed).choice(len(gallery), number, replace=False))
-        rows = gallery.rows('embedding', own)
-    k = options.k + (own is not None)
-    exact = _without(search_exact(gallery, rows, k, distance), own)
-    found = _without(search_index(gallery, index, rows, k), own)
-    return recall_of(gallery, rows, exact, found, distance)
-
-
-def recall_of(gallery: Gallery, queries: np.ndarray, exact: Neighbours, found: Neighbours, distance: str) -> float:
-    """Share of exact neighbours that were found; one at the same distance as the last exact neighbour counts too.
-
-    Args:
-        gallery: The gallery.
-        queries: Embeddings of shape (Q, D).
-        exact: Exact neighbours, (Q, K).
-        found: Neighbours of the same queries by an index, (Q, K).
-        distance: How they are compared.
-    """
-    hits = 0
-    for query, limit, rows in zip(prepare(queries, distance), exact.distances[:, -1], found.rows, strict=True):
-        rows = gallery.rows('embedding', rows[rows >= 0])
-        # Distances of float32 vectors are no more exact than that.
-        hits += int((row_distances(query, prepare(rows, distance), distance) <= limit + 1e-6 * abs(limit)).sum())
-    return hits / exact.rows.size
-
-
-def _without(neighbours: Neighbours, own: np.ndarray | None) -> Neighbours:
-    """Leave out the row that a query is itself; where it was not found, the last neighbour."""
-    if own is None:
-        return neighbours
-    is_own = neighbours.rows == own[:, None]
-    is_own[~is_own.any(axis=1), -1] = True
-    return Neighbours(*(column[~is_own].reshape(len(own), -1) for column in neighbours))

@@ -37,7 +37,7 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str) ->
         factory=factory,
         quantised=is_quantised(index),
         num_rows=len(gallery),
-        gallery=dict(name=gallery.path.resolve().name, fingerprint=gallery.fingerprint, **gallery.metadata),
+        gallery={**gallery.metadata, 'name': gallery.path.resolve().name, 'fingerprint': gallery.fingerprint},
     )
     # Last: without it, or with that of an earlier index, the file is refused.
     write_atomically(notes_file(path), encode_json(notes))

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmfct.apis.index_gallery import IndexOptions, index_gallery, recall_of
+from mmfct.apis.index_gallery import IndexOptions, index_gallery
+from mmfct.apis.index_recall import recall_of
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.exact_search import Neighbours, search_exact
 from mmfct.retrieval.index_file import read_index
