@@ -161,6 +161,15 @@ def test_notes_of_a_later_version_are_refused(path, tmp_path):
         read_parquet(tmp_path / 'later.parquet', tmp_path / 'again')
 
 
+def test_columns_that_are_not_what_the_notes_say_are_refused(path, tmp_path):
+    table = pq.read_table(write_parquet(Gallery(path), tmp_path / 'g.parquet'))
+    place = table.column_names.index('embedding')
+    changed = table.set_column(place, 'embedding', pa.array(range(10)))
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), tmp_path / 'changed.parquet')
+    with pytest.raises(ValueError, match='`embedding` must be lists of floats, got int64'):
+        read_parquet(tmp_path / 'changed.parquet', tmp_path / 'again')
+
+
 def test_missing_damaged_or_existing_files(path, tmp_path):
     (tmp_path / 'f.parquet').write_text('PAR1 but nothing else')
     with pytest.raises(ValueError, match='f.parquet must be a Parquet file'):
