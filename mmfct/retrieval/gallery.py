@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .atomic_files import file_sha256
 from .gallery_column import Column
 from .gallery_description import GalleryDescription, Shard
-from .gallery_manifest import list_files, read_manifest
+from .gallery_manifest import MANIFEST, list_files, read_manifest
 from .gallery_shard import check_file, open_rows
 
 
@@ -54,6 +55,11 @@ class Gallery:
     def metadata(self) -> dict[str, Any]:
         """What the writer noted about the gallery."""
         return self._description.metadata
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, in which every byte of the gallery has its part by checksums."""
+        return file_sha256(self.path / MANIFEST)
 
     @property
     def shards(self) -> list[Shard]:
