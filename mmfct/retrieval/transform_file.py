@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .atomic_files import write_atomically
@@ -71,6 +69,8 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     Raises:
         ValueError: If a weight is NaN or infinite.
     """
+    from safetensors.torch import save
+
     weights = {
         name: value.detach().cpu().contiguous()
         for name, value in state_dict.items()
@@ -79,7 +79,7 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     _check_finite(weights, 'the transform to write')
     header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(Path(path), safetensors.torch.save(weights, metadata={_HEADER: canonical_json(header)}))
+    write_atomically(Path(path), save(weights, metadata={_HEADER: canonical_json(header)}))
 
 
 def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
@@ -92,6 +92,8 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, no transform, or of another format version.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py`')

@@ -57,3 +57,9 @@ def test_bad_input(run, switch, tmp_path, capsys):
     assert 'got queries of model_v1' in capsys.readouterr().err
     assert run(switch.upgraded, '--query', switch.new, '--index', tmp_path / 'g.faiss') == 2
     assert 'an index needs its file and the notes beside it' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('words', [[], ['a.png'], ['a.png', '--query', 'q', '--config', 'c', '--checkpoint', 'p']])
+def test_either_images_with_their_model_or_embedded_queries(run, switch, words, capsys):
+    assert run(switch.upgraded, *words) == 2
+    assert 'give images with --config and --checkpoint, or --query' in capsys.readouterr().err

@@ -57,6 +57,11 @@ class TransformChain:
             embedding = transform(embedding, None if transform.description.side is None else side_info)
         return embedding
 
+    def log_variance(self, upgraded: Tensor) -> Tensor | None:
+        """Predict the log-variance (B,) of upgraded embeddings, where the last transform does; FastFill's order."""
+        last = self.transforms[-1]
+        return last.log_variance(upgraded) if last.predicts_uncertainty else None
+
 
 def load_chain(
     paths: Sequence[str], gallery: Gallery, *, device: str = 'cpu', dtype: str = 'float32'

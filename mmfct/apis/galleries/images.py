@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ class GalleryImages(Dataset):
         config: Config of the model.
         split: Which loader of the config: ``'train'`` (through the pipeline of the test), ``'val'`` or ``'test'``.
         folder: A folder of image files instead.
+        files: Which files of the folder, in this order; ``None`` for all.
 
     Attributes:
         ids: Names of the rows (N,): the path relative to the folder of the data, or the number of the sample.
@@ -32,8 +34,10 @@ class GalleryImages(Dataset):
         ValueError: If the config has no such loader, or does not say how to load files.
     """
 
-    def __init__(self, config: Config, *, split: str = 'test', folder: str | None = None) -> None:
-        settings = _files(config, folder) if folder is not None else _data_set(config, split)
+    def __init__(
+        self, config: Config, *, split: str = 'test', folder: str | None = None, files: Sequence[str] | None = None
+    ) -> None:
+        settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
         self._images = DATASETS.build(settings)
         self._images.full_init()
         infos = [self._images.get_data_info(index) for index in range(len(self._images))]
@@ -79,7 +83,7 @@ def _data_set(config: Config, split: str) -> dict[str, Any]:
     return settings
 
 
-def _files(config: Config, folder: str) -> dict[str, Any]:
+def _files(config: Config, folder: str, files: Sequence[str] | None) -> dict[str, Any]:
     pipeline = config.get('folder_pipeline')
     if pipeline is None and config.get('test_dataloader') is not None:
         pipeline = _innermost(_without_table(config.test_dataloader.dataset)).get('pipeline')
@@ -88,7 +92,7 @@ def _files(config: Config, folder: str) -> dict[str, Any]:
             f'{config.filename!r} must say how to load image files: a `folder_pipeline` that begins with '
             'LoadImageFromFile, got none'
         )
-    return dict(type='mmfct.ImageFiles', data_root=folder, pipeline=copy.deepcopy(pipeline))
+    return dict(type='mmfct.ImageFiles', data_root=folder, files=files, pipeline=copy.deepcopy(pipeline))
 
 
 def _without_table(settings: dict) -> dict[str, Any]:

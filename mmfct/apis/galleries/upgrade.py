@@ -34,8 +34,10 @@ def upgrade_gallery(
 ) -> Gallery:
     """Apply one transform, or several in a row, to every stored embedding.
 
-    Every other column is carried along. An interrupted call is continued by the same call; several ranks share the
-    shards; memory holds one shard, whatever the size of the gallery.
+    Every other column is carried along; where the last transform predicts its uncertainty, the column
+    ``log_variance`` says which rows to recompute first (FastFill, arXiv 2303.04766). An interrupted call is
+    continued by the same call; several ranks share the shards; memory holds one shard, whatever the size of the
+    gallery.
 
     Args:
         gallery: Folder of the gallery.
@@ -56,9 +58,10 @@ def upgrade_gallery(
     """
     init_launcher(launcher)
     source, chain = _open(gallery, transforms, dtype, device)
+    computed = _compute(chain, {name: source.shard(name, 0) for name in source.columns}, slice(0, 1))
     writer = GalleryWriter(
         out,
-        columns={**source.columns, 'embedding': ('float32', chain.width)},
+        columns=source.columns | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()},
         num_rows=len(source),
         shard_rows=source.shard_rows,
         # What else the manifest says, such as the fingerprint of the images, stays true.
@@ -70,13 +73,14 @@ def upgrade_gallery(
     for index, start, stop in pending:
         source.verify_shard(index)
         rows = {name: source.shard(name, index) for name in source.columns}
-        upgraded = np.empty((stop - start, chain.width), np.float32)
+        parts: list[dict[str, np.ndarray]] = []
         for first in range(0, stop - start, batch_size):
-            part = slice(first, first + batch_size)
-            upgraded[part] = _transform(chain, rows, part)
+            parts.append(_compute(chain, rows, slice(first, first + batch_size)))
             if bar is not None:
-                bar.update(len(upgraded[part]))
-        writer.write_shard(index, {**rows, 'embedding': upgraded})
+                bar.update(len(parts[-1]['embedding']))
+        writer.write_shard(
+            index, {**rows, **{name: np.concatenate([part[name] for part in parts]) for name in computed}}
+        )
     if bar is not None:
         bar.file.write('\n')
     finish_together(writer)
@@ -131,11 +135,11 @@ def estimate_upgrade(
     source, chain = _open(gallery, transforms, dtype, device)
     rows = {name: source.shard(name, 0)[:_PROBE] for name in source.columns}
     part = slice(0, batch_size)
-    _transform(chain, rows, part)  # the first call is slower
+    _compute(chain, rows, part)  # the first call is slower
     started = time.perf_counter()
     number = 0
     for first in range(0, len(rows['embedding']), batch_size):
-        number += len(_transform(chain, rows, slice(first, first + batch_size)))
+        number += len(_compute(chain, rows, slice(first, first + batch_size))['embedding'])
     seconds = (time.perf_counter() - started) * len(source) / number
     columns = {name: np.dtype(dtype).itemsize * (width or 1) for name, (dtype, width) in source.columns.items()}
     per_image = chain.transforms[-1].description.backfill_seconds
@@ -153,8 +157,12 @@ def _open(gallery: str, transforms: Sequence[str], dtype: str, device: str | Non
     return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
 
 
-def _transform(chain: TransformChain, rows: dict[str, np.ndarray], part: slice) -> np.ndarray:
+def _compute(chain: TransformChain, rows: dict[str, np.ndarray], part: slice) -> dict[str, np.ndarray]:
+    """Compute the new columns of a part of a shard."""
     # Copies, since torch has no read-only tensors.
     embedding = torch.from_numpy(np.array(rows['embedding'][part], dtype=np.float32))
     side = torch.from_numpy(np.array(rows['side_info'][part], dtype=np.float32)) if chain.needs_side_info else None
-    return chain(embedding, side).cpu().numpy()
+    upgraded = chain(embedding, side)
+    log_variance = chain.log_variance(upgraded)
+    columns = dict(embedding=upgraded) if log_variance is None else dict(embedding=upgraded, log_variance=log_variance)
+    return {name: values.cpu().numpy() for name, values in columns.items()}

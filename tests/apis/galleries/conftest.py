@@ -44,10 +44,10 @@ def write_rows(path, rows=ROWS, *, model=V1, side_model=SIDE, shard_rows=SHARD_R
     return columns
 
 
-def write_head(path, old, new, widths, *, side=SIDE, **options) -> TransformationHead:
+def write_head(path, old, new, widths, *, side=SIDE, with_uncertainty=False, **options) -> TransformationHead:
     """Write a random h and return it."""
     torch.manual_seed(sum(widths))
-    head = TransformationHead(*widths, hidden_dims=8).eval()
+    head = TransformationHead(*widths, hidden_dims=8, with_uncertainty=with_uncertainty).eval()
     dims = dict(zip(('old_dims', 'side_dims', 'new_dims'), widths, strict=True))
     write_transform(path, head.state_dict(), TransformDescription(old=old, new=new, side=side, **dims, **options))
     return head

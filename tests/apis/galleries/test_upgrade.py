@@ -48,6 +48,15 @@ def test_a_chain_in_one_pass_equals_two_passes(chain, tmp_path):
     assert [entry['to']['name'] for entry in upgrades] == ['v2', 'v3']
 
 
+def test_predicted_uncertainty_becomes_a_column(chain, tmp_path):
+    path = str(tmp_path / 'h')
+    head = chain.write_head(path, chain.V1, chain.V2, (6, 4, 5), with_uncertainty=True)
+    upgraded = upgrade_gallery(chain.gallery, [path], chain.out)
+    assert upgraded.columns['log_variance'] == ('float32', None)
+    reference = head.log_variance(torch.from_numpy(np.array(upgraded.column('embedding')))).detach()
+    np.testing.assert_allclose(upgraded.column('log_variance'), reference, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
 def test_precision_of_the_computation(chain, tmp_path, dtype):
     half = upgrade_gallery(chain.gallery, [chain.h12], chain.out, dtype=dtype)
