@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .gallery_column import Column
+from .parquet_files import open_parquet, read_batches
 from .parquet_writer import arrow_module
 
 # Column -> whether a gallery needs it; of the others nothing is known.
 _COLUMNS = {'embedding': True, 'side_info': False, 'id': True, 'label': False}
 
 
-def describe_columns(files: Sequence[Any]) -> dict[str, tuple[str, int | None]]:
+def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]:
     """Describe the columns of Parquet that this project did not write as a gallery has them.
 
     Args:
-        files: Open ``ParquetFile``s of one schema.
+        files: Parquet files of one schema.
 
     Returns:
         Dtype and width by name.
@@ -26,11 +28,12 @@ def describe_columns(files: Sequence[Any]) -> dict[str, tuple[str, int | None]]:
     Raises:
         ValueError: If a column is missing, has nulls or is of another type.
     """
-    schema = files[0].schema_arrow
+    with open_parquet(files[0]) as file:
+        schema = file.schema_arrow
     for name, needed in _COLUMNS.items():
         if needed and name not in schema.names:
             raise ValueError(f'Parquet must have the columns embedding and id, got {", ".join(schema.names)}')
-    return {name: _describe(name, files) for name in _COLUMNS if name in schema.names}
+    return {name: _describe(name, schema.field(name).type, files) for name in _COLUMNS if name in schema.names}
 
 
 def numpy_rows(values: Any, column: Column) -> np.ndarray:
@@ -67,13 +70,12 @@ def numpy_rows(values: Any, column: Column) -> np.ndarray:
     return array if column.width is None else array.reshape(-1, column.width)
 
 
-def _describe(name: str, files: Sequence[Any]) -> tuple[str, int | None]:
+def _describe(name: str, kind: Any, files: Sequence[Path]) -> tuple[str, int | None]:
     types = arrow_module().types
-    kind = files[0].schema_arrow.field(name).type
     if name in ('embedding', 'side_info'):
         if not _is_list(kind) or not types.is_floating(kind.value_type):
             raise ValueError(f'`{name}` must be lists of floats, got {kind}')
-        first = next((batch[name] for file in files for batch in file.iter_batches(1, columns=[name])), None)
+        first = next((batch[name] for file in files for batch in read_batches(file, [name], 1)), None)
         if first is None:
             raise ValueError(f'Parquet must have a row, got none in {len(files)} files')
         _refuse_nulls(first, name)
@@ -86,7 +88,7 @@ def _describe(name: str, files: Sequence[Any]) -> tuple[str, int | None]:
         raise ValueError(f'`id` must be strings or integers, got {kind}')
     longest = 1
     for file in files:
-        for batch in file.iter_batches(columns=['id']):
+        for batch in read_batches(file, ['id']):
             _refuse_nulls(batch['id'], 'id')
             longest = max(longest, *map(len, batch['id'].cast(arrow_module().string()).to_pylist()), 1)
     return f'<U{longest}', None

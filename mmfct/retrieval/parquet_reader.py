@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from .gallery import Gallery
 from .gallery_description import GalleryDescription
 from .gallery_writer import GalleryWriter
 from .parquet_columns import describe_columns, numpy_rows
+from .parquet_files import open_parquet, read_batches
 from .parquet_writer import FORMAT_VERSION, NOTES, arrow_module
 from .provenance import Provenance
 
@@ -44,17 +45,20 @@ def read_parquet(
     out = Path(out)
     if out.exists():
         raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
-    files = _open(Path(path))
-    notes = [file.schema_arrow.metadata or {} for file in files]
-    if NOTES in notes[0]:
-        description = _described(notes, files, path)
+    files = _list_files(Path(path))
+    notes, num_rows = [], 0
+    for name in files:
+        with open_parquet(name) as file:
+            notes.append((file.schema_arrow.metadata or {}).get(NOTES))
+            num_rows += file.metadata.num_rows
+    if notes[0] is not None:
+        description = _described(notes, num_rows, path)
     elif provenance is None:
         raise ValueError(
             f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
             '`--model` and `--fingerprint`'
         )
     else:
-        num_rows = sum(file.metadata.num_rows for file in files)
         description = GalleryDescription(describe_columns(files), num_rows, shard_rows, provenance.to_metadata())
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(out) as temporary:
@@ -62,37 +66,28 @@ def read_parquet(
     return Gallery(out, verify=False)
 
 
-def _open(path: Path) -> list[Any]:
-    from pyarrow import parquet
-
+def _list_files(path: Path) -> list[Path]:
     names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
     if not names or not names[0].is_file():
         raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
-    files = []
-    for name in names:
-        try:
-            files.append(parquet.ParquetFile(name))
-        except ValueError as error:
-            raise ValueError(f'{name} must be a Parquet file: {error}') from error
-    return files
+    return names
 
 
-def _described(notes: Sequence[Mapping[bytes, bytes]], files: Sequence[Any], path: str | Path) -> GalleryDescription:
+def _described(notes: Sequence[Any], num_rows: int, path: str | Path) -> GalleryDescription:
     """Read the notes of `write_parquet`, and make sure that no file is missing or of another gallery."""
-    if any(other.get(NOTES) != notes[0][NOTES] for other in notes):
+    if any(other != notes[0] for other in notes):
         raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
-    entries = json.loads(notes[0][NOTES])
+    entries = json.loads(notes[0])
     version = entries.get('format_version')
     if version != FORMAT_VERSION:
         raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
     description = GalleryDescription.from_json(entries)
-    num_rows = sum(file.metadata.num_rows for file in files)
     if num_rows != description.num_rows:
         raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {num_rows}')
     return description
 
 
-def _write(files: Sequence[Any], description: GalleryDescription, folder: Path) -> None:
+def _write(files: Sequence[Path], description: GalleryDescription, folder: Path) -> None:
     columns = {name: (column.dtype, column.width) for name, column in description.columns.items()}
     writer = GalleryWriter(
         folder,
@@ -107,12 +102,12 @@ def _write(files: Sequence[Any], description: GalleryDescription, folder: Path) 
     writer.finish()
 
 
-def _tables(files: Sequence[Any], names: list[str], rows: int) -> Iterator[Any]:
+def _tables(files: Sequence[Path], names: list[str], rows: int) -> Iterator[Any]:
     """Cut the rows of all files into tables of ``rows`` rows, the last one shorter."""
     arrow = arrow_module()
     rest = None
     for file in files:
-        for batch in file.iter_batches(rows, columns=names):
+        for batch in read_batches(file, names, rows):
             table = arrow.Table.from_batches([batch])
             rest = table if rest is None else arrow.concat_tables([rest, table])
             while rest.num_rows >= rows:

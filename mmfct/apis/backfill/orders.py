@@ -12,6 +12,7 @@ from torch import Tensor
 from mmfct.apis.compatibility.embedded_set import column_tensor
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.mixed_gallery import ORIGIN, RECOMPUTED
 from mmfct.retrieval.provenance import Provenance
 
 ORDERS = ('uncertainty', 'class_mean', 'random', 'oracle')
@@ -26,7 +27,7 @@ def order_rows(
     uncertainty: str | Path | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Order the rows of a gallery, the most urgent first.
+    """Order the rows of a gallery, the most urgent first; those of a mixed gallery that are recomputed already last.
 
     Args:
         names: Some of ``ORDERS``.
@@ -60,8 +61,16 @@ def order_rows(
             order = order_by_class_mean(embeddings, column_tensor(upgraded, 'label'))
         elif new is not None:
             order = order_by_error(embeddings, _comparable(new, upgraded))
-        orders[name] = order.numpy()
+        done = is_recomputed(upgraded)[order.numpy()]
+        orders[name] = np.concatenate([order.numpy()[~done], order.numpy()[done]])
     return orders
+
+
+def is_recomputed(gallery: Gallery) -> np.ndarray:
+    """Whether each row was computed from its image by the new model already, boolean of shape (G,)."""
+    if ORIGIN not in gallery.columns:
+        return np.zeros(len(gallery), dtype=bool)
+    return np.asarray(gallery.column(ORIGIN)) == RECOMPUTED
 
 
 def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:

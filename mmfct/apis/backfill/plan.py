@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfct.apis.backfill.curve import Curves, backfill_curves
-from mmfct.apis.backfill.orders import order_rows
+from mmfct.apis.backfill.orders import is_recomputed, order_rows
 from mmfct.apis.backfill.report import write_curves
 from mmfct.apis.compatibility.embedded_set import EmbeddedSet
 from mmfct.retrieval import Gallery
@@ -31,7 +31,8 @@ def plan_backfill(
 ) -> Curves:
     """Write which rows to recompute first and, where the new gallery and queries exist, the accuracy on the way.
 
-    Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first; with ``new`` and ``query``
+    Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
+    gallery that are recomputed already; with ``new`` and ``query``
     ``backfill.md``, ``backfill.json`` and ``backfill.png``: the score at 22 fractions of the gallery and their mean.
 
     Args:
@@ -60,7 +61,8 @@ def plan_backfill(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in ordered.items():
-        _write_order(rows, gallery.column('id'), folder / f'order_{name}.csv')
+        left = rows[~is_recomputed(gallery)[rows]]
+        _write_order(left, gallery.column('id'), folder / f'order_{name}.csv')
     if sets is None or query is None:
         return {}
     queries = EmbeddedSet.read('query', query)

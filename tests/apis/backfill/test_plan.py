@@ -93,6 +93,18 @@ def test_uncertainty_from_a_column_or_a_file(switch, make_gallery, tmp_path):
     assert [row for row, _ in read_order(tmp_path / 'again/order_uncertainty.csv')] == expected
 
 
+def test_what_is_recomputed_already_comes_last_and_is_not_listed(switch, make_gallery, tmp_path):
+    done = [f'{row:03d}.png' for row in range(10, 40)]
+    some = make_gallery('some', 'model_v2', column(switch.new, 'embedding')[10:40], id=done)
+    mix_galleries(switch.upgraded, some, tmp_path / 'mixed')
+    arguments = dict(orders=['class_mean'], new=switch.new, query=switch.new)
+    curves = plan_backfill(tmp_path / 'mixed', tmp_path / 'plan', **arguments)
+    listed = [row for row, _ in read_order(tmp_path / 'plan/order_class_mean.csv')]
+    assert sorted(listed) == [*range(10), *range(40, 60)]
+    values = curves['class_mean']['map']
+    assert values[11:] == pytest.approx([values[-1]] * 11)  # from 30 rows on nothing is left to replace
+
+
 def test_mix_galleries(switch, make_gallery, tmp_path, capsys):
     rows = [3, 41]
     some = make_gallery('some', 'model_v2', column(switch.new, 'embedding')[rows], id=['003.png', '041.png'])
