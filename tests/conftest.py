@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 import pickle
@@ -170,3 +171,53 @@ def grocery_root(tmp_path_factory) -> str:
                     tar.addfile(member, io.BytesIO(content))
             (folder / f'{split}.txt').write_text(''.join(lines))
     return str(folder)
+
+
+def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upgrades=(), **columns) -> Path:
+    """Write a gallery of the named model; models of one name are the same."""
+    from mmfct.retrieval import GalleryWriter
+    from mmfct.retrieval.provenance import ModelIdentity, Provenance
+
+    arrays = dict(embedding=np.asarray(embedding, np.float32), id=[f'{row:03d}.png' for row in range(len(embedding))])
+    arrays = {name: np.asarray(array) for name, array in {**arrays, **columns}.items()}
+    identity = ModelIdentity(model, hashlib.sha256(model.encode()).hexdigest())
+    writer = GalleryWriter(
+        folder,
+        columns={
+            name: (array.dtype.str if array.dtype.kind == 'U' else array.dtype.name, *(array.shape[1:] or (None,)))
+            for name, array in arrays.items()
+        },
+        num_rows=len(embedding),
+        shard_rows=shard_rows,
+        metadata=Provenance(identity, None, distance, upgrades).to_metadata(),
+    )
+    for index, start, stop in writer.pending():
+        writer.write_shard(index, {name: array[start:stop] for name, array in arrays.items()})
+    writer.finish()
+    return folder
+
+
+@pytest.fixture
+def make_gallery(tmp_path):
+    """Write galleries into a folder of the test."""
+    return lambda name, *args, **columns: write_gallery(tmp_path / name, *args, **columns)
+
+
+@pytest.fixture(scope='session')
+def switch(tmp_path_factory):
+    """Folders of 60 items of 5 classes: an old model, a better and wider new one, and an upgrade in between."""
+    folder = tmp_path_factory.mktemp('switch')
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 5
+    noise = lambda scale, width: scale * generator.standard_normal((60, width))  # noqa: E731
+    old = np.eye(6)[labels] + noise(0.7, 6)
+    new = np.eye(8)[labels] + noise(0.3, 8)
+    upgraded = new + noise(0.2, 8)
+    return SimpleNamespace(
+        labels=labels,
+        old=write_gallery(folder / 'old', 'model_v1', old, label=labels),
+        upgraded=write_gallery(
+            folder / 'upgraded', 'model_v2', upgraded, label=labels, upgrades=[dict(transform='h')]
+        ),
+        new=write_gallery(folder / 'new', 'model_v2', new, label=labels),
+    )

@@ -235,7 +235,8 @@ def test_settings(data, setting, side):
     assert (subset.dataset.labels in ('alphabet', 'coarse')) == (setting == 'coarse')
     assert others[-1].model.head.num_classes == total
     if side != 'none':
-        assert others[0].train_dataloader.dataset.num_classes == side_classes
+        seen = others[0].train_dataloader.dataset
+        assert (seen.dataset if seen.type == 'RepeatDataset' else seen).num_classes == side_classes
     if side == 'shared':
         assert others[0].model.backbone.init_cfg.checkpoint == config.prerequisites[0].checkpoint
 

@@ -20,7 +20,8 @@ job_fct() {
     run_script tools/export_transform.py "$config" work_dirs/resnet10_digits/final.pth "$out/h.safetensors"
     run_script tools/extract_gallery.py "$config" work_dirs/resnet10_digits_old/final.pth "$out/old"
     run_script tools/upgrade_gallery.py "$out/old" "$out/h.safetensors" "$out/upgraded" | tee -a "$times"
-    run_script tools/extract_gallery.py "$config" work_dirs/resnet10_digits_new/final.pth "$out/new" | tee -a "$times"
+    run_script tools/extract_gallery.py "$config" work_dirs/resnet10_digits_new/final.pth "$out/new" --role new |
+        tee -a "$times"
     printf '\n[%s] upgraded without images, and backfilled with the new model:\n' "$job"
     sed -n 's/.* - \(.* ms per item\)$/    \1/p' "$times"
     rm -f "$times"

@@ -13,6 +13,7 @@ scalarizer = 'IMTLL'  # of 'torchjd'; arguments: model.weighting.options.NAME=VA
 instance_lr = 1.0
 instance_momentum = 0.0
 instance_decay = 0.0
+instance_sharpness = 2.0
 instance_center = True
 instance_schedule = 'constant'  # or 'cosine'
 instance_warmup_epochs = 0
@@ -25,8 +26,8 @@ weightings = dict(
     rlw=dict(type='mmfct.RandomLossWeighting', seed=seed),
     gls=dict(type='mmfct.GeometricLossStrategy'),
     torchjd=dict(type='mmfct.TorchJDWeighting', scalarizer=scalarizer),
-    itp=dict(type='mmfct.InstanceTaskWeighting'),
-    itp_instance=dict(type='mmfct.InstanceTaskWeighting', shared=False),
+    itp=dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness),
+    itp_instance=dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness, shared=False),
 )
 instance_hook = dict(
     type='mmfct.InstanceTaskWeightHook',

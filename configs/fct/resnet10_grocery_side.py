@@ -9,6 +9,8 @@ _base_ = [
 
 seed = 0
 side_classes = 40  # the images of the first so many products; no label is used
+# About 2,200 iterations, however many images there are: 300 of them, 30 plain epochs, are far too few for SimCLR.
+repeats = round(270 / side_classes)
 
 model = dict(_base_.simclr, data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'))
 train_dataloader = dict(
@@ -17,9 +19,13 @@ train_dataloader = dict(
     drop_last=True,
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='mmfct.ClassSubset',
-        num_classes=side_classes,
-        dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
+        type='RepeatDataset',
+        times=repeats,
+        dataset=dict(
+            type='mmfct.ClassSubset',
+            num_classes=side_classes,
+            dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
+        ),
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )

@@ -8,7 +8,7 @@ from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.datasets.digits import Digits
 from mmfct.datasets.embedding_table import EmbeddingTable
 from mmfct.datasets.grocery_store import GroceryStore
-from mmfct.datasets.image_folder import ImageFolder
+from mmfct.datasets.image_files import ImageFiles
 from mmfct.datasets.omniglot import Omniglot
 from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap, LoadNpyImage, RandomZoomCrop, ResizeWithMaps
 
@@ -20,7 +20,7 @@ __all__ = [
     'Digits',
     'EmbeddingTable',
     'GroceryStore',
-    'ImageFolder',
+    'ImageFiles',
     'LoadDisparity',
     'LoadLabelMap',
     'LoadNpyImage',

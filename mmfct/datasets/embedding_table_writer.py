@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import random
 import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine import dist
-from mmengine.dataset import BaseDataset, pseudo_collate, worker_init_fn
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from mmengine.utils import ProgressBar
-from torch.utils.data import DataLoader, Subset
 
+from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
 from mmfct.retrieval.gallery_manifest import read_manifest
@@ -80,7 +76,7 @@ def write_embedding_table(
     dist.barrier()
     if is_complete(path):
         return
-    with _seeded(seed):
+    with seeded(seed):
         first_image = images[0]['inputs'][None].to(device)
     widths = {role: embedding.shape[1] for role, embedding in network(first_image).items()}
     num_rows = num_views * len(images)
@@ -95,48 +91,15 @@ def write_embedding_table(
         shard_rows=max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS)),
         metadata=dict(fingerprint=description, roles=list(widths), num_views=num_views),
     )
-    _write_shards(writer, network, images, batch_size, num_workers, seed, device)
-    dist.barrier()
-    if dist.is_main_process():
-        writer.finish()
-    dist.barrier()
-
-
-def _write_shards(
-    writer: GalleryWriter,
-    network: torch.nn.Module,
-    images: BaseDataset,
-    batch_size: int,
-    num_workers: int,
-    seed: int,
-    device: str,
-) -> None:
-    """Compute this rank's share of the pending shards."""
-    rank, world_size = dist.get_dist_info()
-    pending = [shard for shard in writer.pending() if shard[0] % world_size == rank]
-    bar = None
-    if dist.is_main_process() and pending:
-        print_log(f'Computing embeddings of {len(images)} images ({len(writer.shards)} shards)', 'current')
-        bar = ProgressBar(sum(stop - start for _, start, stop in pending))
-    for index, start, stop in pending:
-        subset = Subset(images, [row % len(images) for row in range(start, stop)])
-        parts: dict[str, list[np.ndarray]] = {}
-        with _seeded(seed + index):
-            loader = DataLoader(
-                subset,
-                batch_size,
-                num_workers=num_workers,
-                collate_fn=pseudo_collate,
-                worker_init_fn=partial(worker_init_fn, num_workers=num_workers, rank=0, seed=seed + index),
-            )
-            for batch in loader:
-                for name, values in _rows(batch, network, device).items():
-                    parts.setdefault(name, []).append(values)
-                if bar is not None:
-                    bar.update(len(batch['data_samples']))
-        writer.write_shard(index, {name: np.concatenate(values) for name, values in parts.items()})
-    if bar is not None:
-        bar.file.write('\n')
+    fill_shards(
+        writer,
+        images,
+        partial(_rows, network=network, device=device),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        seed=seed,
+    )
+    finish_together(writer)
 
 
 def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.ndarray]:
@@ -189,18 +152,3 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed the generators that transforms draw from, and put the training's own state back afterwards."""
-    state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(state[0])
-            np.random.set_state(state[1])

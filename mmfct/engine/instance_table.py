@@ -133,6 +133,8 @@ class InstanceTable:
         state: dict[str, Any] = dict(self._optimizer.state_dict())
         for name in ('log_variance', 'factor', 'exponent'):
             state[name] = torch.cat([getattr(module, name).detach() for module in self._modules])
+        sharpness = [module.sharpness for module in self._modules for _ in module.instance_tasks]
+        state['sharpness'] = torch.tensor(sharpness)
         if self._history is not None:
             state |= self._history.state_dict()
         state = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()}

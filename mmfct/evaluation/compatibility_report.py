@@ -95,20 +95,21 @@ def compatibility_table(metrics: Mapping[str, float], pairs: Sequence[str] | Non
     rows = [['query/gallery', *(f'{score_title(name)} (%)' for name in names)]]
     for pair in pairs:
         values = (scores.pairs[pair].get(name, math.nan) for name in names)
-        rows.append([pair_title(pair), *map(_percent, values)])
+        rows.append([pair_title(pair), *map(percent, values)])
     if UPGRADE_PAIR in pairs:
-        gain = _percent(scores.gains.get('map', math.nan))
+        gain = percent(scores.gains.get('map', math.nan))
         rows[0].append('mAP gap recovered (%)')
         for pair, row in zip(pairs, rows[1:], strict=True):
             row.append(gain if pair == UPGRADE_PAIR else '')
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """Percent with two digits; ``-`` for NaN, a score that could not be measured."""
     return '-' if math.isnan(fraction) else f'{100 * fraction:.2f}'
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown_table(rows: list[list[str]]) -> str:
     """Rows of equal length, first one the header, as a table aligned for the terminal too."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [

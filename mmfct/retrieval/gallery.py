@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .atomic_files import file_sha256
 from .gallery_column import Column
 from .gallery_description import GalleryDescription, Shard
-from .gallery_manifest import list_files, read_manifest
+from .gallery_manifest import MANIFEST, list_files, read_manifest
 from .gallery_shard import check_file, open_rows
 
 
@@ -39,11 +40,8 @@ class Gallery:
             )
         self._description = GalleryDescription.from_json(manifest)
         self._files = list_files(manifest, self._description)
-        self._verified: set[int] = set()
         for file in self._files:
-            check_file(self.path, file, verify=False)
-        if verify:
-            self.verify(0, len(self))
+            check_file(self.path, file, verify=verify)
 
     def __len__(self) -> int:
         return self._description.num_rows
@@ -59,26 +57,30 @@ class Gallery:
         return self._description.metadata
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, in which every byte of the gallery has its part by checksums."""
+        return file_sha256(self.path / MANIFEST)
+
+    @property
     def shards(self) -> list[Shard]:
         """All shards as (index, start, stop)."""
         return self._description.shards
 
-    def verify(self, start: int, stop: int) -> None:
-        """Read every byte of the shards that hold these rows, as opening with ``verify`` does; each shard once.
+    @property
+    def shard_rows(self) -> int:
+        """Rows of every shard but the last, which may have fewer."""
+        return self._description.shard_rows
 
-        A job that opens a large gallery without ``verify`` calls it for the rows that it comes to.
-
-        Args:
-            start: First row.
-            stop: Row after the last one.
+    def verify_shard(self, index: int) -> None:
+        """Read every byte of one shard, where the gallery was opened without ``verify``.
 
         Raises:
-            ValueError: If a file does not match its checksum, or holds rows with NaN or infinite values.
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged, or has rows with NaN or infinite values.
         """
         for file in self._files:
-            if file.shard.start < stop and file.shard.stop > start and file.shard.index not in self._verified:
+            if file.shard.index == index:
                 check_file(self.path, file, verify=True)
-        self._verified.update(shard.index for shard in self.shards if shard.start < stop and shard.stop > start)
 
     def width(self, name: str) -> int | None:
         """Length of one row of a column; ``None`` for a 1-D column."""

@@ -105,7 +105,12 @@ class GalleryWriter:
             column: encode_rows(arrays[name], column, shard.stop - shard.start) for name, column in columns.items()
         }
         self._records.pop(index, None)  # should the disk fill up in the next line
-        self._records[index] = write_shard_files(self.path, shard, payloads)
+        try:
+            self._records[index] = write_shard_files(self.path, shard, payloads)
+        except FileNotFoundError:
+            # Another process has finished the same gallery just now, and swept this one's temporary file away.
+            if not is_complete(self.path):
+                raise
 
     def finish(self) -> None:
         """Declare the gallery complete; calling it again changes nothing.

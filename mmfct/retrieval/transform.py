@@ -1,114 +1,145 @@
-"""Apply a transform file: matrix products, and nothing of the training."""
+"""The transformation h as it is applied to stored galleries: matrix products, with BN folded into them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import linear
 
-from .transform_description import TransformDescription
 from .transform_file import read_transform
 
-COMPUTE_DTYPES = ('float32', 'float16', 'bfloat16')
-_NORM = ('weight', 'bias', 'running_mean', 'running_var')
+_BN_EPS = 1e-5  # torch's default, which `mmfct.TransformationHead` uses
+
+Layer = tuple[Tensor, Tensor]
 
 
 class Transform:
-    """The transformation h of a file; BN is folded into the linear layers, in double precision, at load.
+    """Apply a trained h to old embeddings and side-information (FCT, arXiv 2112.02805).
+
+    Gives what `mmfct.TransformationHead` gives in evaluation mode, from the file that `tools/export_transform.py`
+    writes and without any other package.
 
     Args:
-        description: What it is.
-        tensors: Its weights by name, see `TransformDescription.shapes`.
+        path: The file.
         device: Where it runs.
-        dtype: What it computes in, one of `COMPUTE_DTYPES`; outputs are float32 in any case.
+        dtype: In which precision it computes; results are always float32.
+
+    Attributes:
+        description: What the file says about itself, a `TransformDescription`.
 
     Raises:
-        ValueError: If ``dtype`` is another one.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or no transform, or its weights are not those of the widths it names.
     """
 
     def __init__(
-        self,
-        description: TransformDescription,
-        tensors: Mapping[str, Tensor],
-        *,
-        device: str = 'cpu',
-        dtype: str = 'float32',
+        self, path: str | Path, *, device: torch.device | str = 'cpu', dtype: torch.dtype = torch.float32
     ) -> None:
-        if dtype not in COMPUTE_DTYPES:
-            raise ValueError(f'`dtype` must be one of {", ".join(COMPUTE_DTYPES)}, got {dtype!r}')
-        self.description = description
-        self.dtype = getattr(torch, dtype)
-        self.device = torch.device(device)
-        # Weight (out, in) and bias (out,) of every layer, in order.
-        self._layers: dict[str, list[tuple[Tensor, Tensor]]] = {
-            part: [
-                self._place(*_fold(tensors, part, 3 * step, description.norm_eps)) for step in range(len(widths) - 1)
-            ]
-            for part, widths in description.layers.items()
-        }
-        self._uncertainty: tuple[Tensor, Tensor] | None = None
-        if description.with_uncertainty:
-            weight, bias = tensors['uncertainty.weight'], tensors['uncertainty.bias']
-            self._uncertainty = weight.float().to(self.device), bias.float().to(self.device)
+        self.path = Path(path)
+        self.description, weights, self.fingerprint = read_transform(path)
+        self.device, self.dtype = torch.device(device), dtype
+        parts = ('old_branch', 'side_branch', 'mixer')
+        try:
+            folded = {part: [self._place(layer) for layer in fold_layers(weights, part)] for part in parts}
+            self._old, self._side, self._mixer = folded.values()
+            ends = [(self._old, 0), (self._side, 0), (self._mixer, -1)]
+            widths = [layers[end][0].shape[0 if end else 1] for layers, end in ends]
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise ValueError(f'transform {str(path)!r} must hold the layers of h, got {error!r}') from error
+        named = [self.description.old_dims, self.description.side_dims, self.description.new_dims]
+        if widths != named:
+            raise ValueError(f'transform {str(path)!r} must have the widths {named} that it names, got {widths}')
+        uncertainty = weights.get('uncertainty.weight')
+        self._uncertainty = None if uncertainty is None else self._place((uncertainty, weights['uncertainty.bias']))
 
-    @classmethod
-    def load(cls, path: str | Path, *, device: str = 'cpu', dtype: str = 'float32') -> Transform:
-        """Read a transform from its file.
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of a gallery's chain of upgrades."""
+        description = self.description
+        old, new = description.old.to_json(), description.new.to_json()
+        return {'transform': self.fingerprint, 'from': old, 'to': new, 'quality': dict(description.quality)}
 
-        Raises:
-            FileNotFoundError: See `read_transform`.
-            ValueError: See `read_transform`.
-        """
-        return cls(*read_transform(path), device=device, dtype=dtype)
+    @property
+    def predicts_uncertainty(self) -> bool:
+        """Whether :meth:`log_variance` is there."""
+        return self._uncertainty is not None
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, old: Tensor, side: Tensor | None = None) -> Tensor:
-        """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D'), float32.
+        """Transform old embeddings (B, D) and side-information (B, S) to upgraded embeddings (B, D'), float32.
 
-        A transform that was trained without side-information gives the old embedding to both branches.
+        Without ``side`` the old embedding feeds both branches, as it did in training.
 
         Raises:
-            ValueError: If ``side`` is missing.
+            ValueError: If a width is another one.
         """
-        if self.description.side is None:
-            side = old
-        elif side is None:
-            raise ValueError(f'`side` must be the embeddings of {self.description.side}, got None')
-        old, side = old.to(self.device, self.dtype), side.to(self.device, self.dtype)
-        hidden = torch.cat([_run(self._layers['old_branch'], old), _run(self._layers['side_branch'], side)], dim=1)
-        *layers, (weight, bias) = self._layers['mixer']
-        return F.linear(_run(layers, hidden), weight, bias).float()
+        side = old if side is None else side
+        for name, value, width in (
+            ('old', old, self.description.old_dims),
+            ('side', side, self.description.side_dims),
+        ):
+            if value.dim() != 2 or value.shape[1] != width:
+                raise ValueError(f'`{name}` must have shape (B, {width}), got {tuple(value.shape)}')
+        branches = [
+            _run(value.to(self.device, self.dtype), layers, last_relu=True)
+            for value, layers in ((old, self._old), (side, self._side))
+        ]
+        return _run(torch.cat(branches, dim=1), self._mixer, last_relu=False).float()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def log_variance(self, upgraded: Tensor) -> Tensor:
-        """Return the log-variance (B,) of upgraded embeddings (B, D'), high where the transform is unsure.
+        """Predict the log-variance (B,) of upgraded embeddings (B, D') (FastFill, arXiv 2303.04766).
 
         Raises:
-            ValueError: If the transform was trained without one.
+            ValueError: If h was trained without one.
         """
         if self._uncertainty is None:
-            raise ValueError(f'transform {self.description.name!r} has no log-variance: train with `with_uncertainty`')
-        return F.linear(upgraded, *self._uncertainty).squeeze(1)
+            raise ValueError(
+                f'transform {str(self.path)!r} must predict an uncertainty; train h with `with_uncertainty=True`'
+            )
+        return linear(upgraded.to(self.device, self.dtype), *self._uncertainty).float().squeeze(1)
 
-    def _place(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        return weight.to(self.device, self.dtype), bias.to(self.device, self.dtype)
-
-
-def _run(layers: list[tuple[Tensor, Tensor]], rows: Tensor) -> Tensor:
-    """Apply Linear-ReLU layers to rows (B, in)."""
-    for weight, bias in layers:
-        rows = F.linear(rows, weight, bias).relu_()
-    return rows
+    def _place(self, layer: Layer) -> Layer:
+        weight, bias = (part.to(self.device, self.dtype) for part in layer)
+        return weight, bias
 
 
-def _fold(tensors: Mapping[str, Tensor], part: str, index: int, eps: float) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of a Linear with the BN behind it, if there is one."""
-    weight = tensors[f'{part}.{index}.weight'].double()
-    if f'{part}.{index}.bias' in tensors:
-        return weight, tensors[f'{part}.{index}.bias'].double()
-    norm = {name: tensors[f'{part}.{index + 1}.{name}'].double() for name in _NORM}
-    scale = norm['weight'] / (norm['running_var'] + eps).sqrt()
-    return weight * scale[:, None], norm['bias'] - norm['running_mean'] * scale
+def fold_layers(weights: Mapping[str, Tensor], part: str) -> list[Layer]:
+    """Fold BN in evaluation mode into the linear layer before it.
+
+    Args:
+        weights: Weights of a `mmfct.TransformationHead`.
+        part: ``'old_branch'``, ``'side_branch'`` or ``'mixer'``.
+
+    Returns:
+        Weight (out, in) and bias (out,) of each linear layer, in order.
+    """
+    found = (re.fullmatch(rf'{part}\.(\d+)\.weight', name) for name in weights)
+    numbers = sorted(int(match[1]) for match in found if match)
+    layers = []
+    for number in numbers:
+        weight = weights[f'{part}.{number}.weight'].double()
+        if weight.dim() != 2:
+            continue  # BN, folded into the layer before
+        if f'{part}.{number}.bias' in weights:
+            layers.append((weight, weights[f'{part}.{number}.bias'].double()))
+            continue
+        gain, shift, mean, variance = (
+            weights[f'{part}.{number + 1}.{name}'].double()
+            for name in ('weight', 'bias', 'running_mean', 'running_var')
+        )
+        scale = gain / torch.sqrt(variance + _BN_EPS)
+        layers.append((weight * scale[:, None], shift - mean * scale))
+    return layers
+
+
+def _run(values: Tensor, layers: list[Layer], *, last_relu: bool) -> Tensor:
+    for number, (weight, bias) in enumerate(layers, 1):
+        values = linear(values, weight, bias)
+        if last_relu or number < len(layers):
+            values.relu_()
+    return values

@@ -1,101 +1,126 @@
-"""The file of a transform: safetensors with a JSON description; nothing in it can run.
-
-Any safetensors reader opens it. The header's ``description`` is the JSON of a `TransformDescription`, its
-``description_sha256`` the checksum of that text; the weights have their own, ``fingerprint`` in the description.
-"""
+"""A trained transformation h in one file: safetensors with a JSON header, nothing that could run code."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from .atomic_files import write_atomically
 from .fingerprint import canonical_json, fingerprint_state_dict
-from .transform_description import TransformDescription
+from .provenance import ModelIdentity
 
-if TYPE_CHECKING:
-    from torch import Tensor
+FORMAT_VERSION = 1
+_HEADER = 'mmfct_transform'
 
 
-def write_transform(path: str | Path, description: TransformDescription, state_dict: Mapping[str, Tensor]) -> None:
-    """Write a transform; the file appears complete or not at all.
+@dataclass(frozen=True)
+class TransformDescription:
+    """What a transform says about itself.
 
     Args:
-        path: A file with suffix ``.safetensors``; replaced if it exists.
-        description: What it is.
-        state_dict: Weights by name, see `TransformDescription.shapes`; ``num_batches_tracked`` is left out.
+        old: The model whose embeddings it takes.
+        new: The model in whose space its results are.
+        side: The model of the side-information it takes, or ``None``: the old embedding feeds both branches.
+        old_dims: Width D of the old embedding.
+        side_dims: Width S of the side-information, D where there is none.
+        new_dims: Width D' of the new embedding.
+        training: What it was trained on, plain JSON.
+        quality: What was measured after training, by name.
+        backfill_seconds: Seconds per image that the new model took where the file was made, ``None`` if unknown.
+    """
+
+    old: ModelIdentity
+    new: ModelIdentity
+    side: ModelIdentity | None
+    old_dims: int
+    side_dims: int
+    new_dims: int
+    training: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, float | None] = field(default_factory=dict)
+    backfill_seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        models = dict(old=self.old.to_json(), new=self.new.to_json(), side=self.side and self.side.to_json())
+        rest = {name: value for name, value in vars(self).items() if name not in models}
+        return {**models, **rest}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> TransformDescription:
+        """Read what :meth:`to_json` returned; a missing or unknown entry is a ``TypeError``."""
+        models = {role: entries[role] and ModelIdentity.from_json(entries[role]) for role in ('old', 'new', 'side')}
+        return cls(**{**entries, **models})
+
+
+def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], description: TransformDescription) -> None:
+    """Write a transform; when this returns, the file is complete and survives a crash.
+
+    Args:
+        path: The file, by convention ``.safetensors``.
+        state_dict: Weights of a `mmfct.TransformationHead`.
+        description: What it says about itself.
 
     Raises:
-        ValueError: If ``path`` has another suffix, or the weights do not fit the description.
-        TypeError: If the description is not plain JSON.
+        ValueError: If a weight is NaN or infinite.
     """
     from safetensors.torch import save
 
-    path = Path(path)
-    if path.suffix != '.safetensors':
-        raise ValueError(f"`path` must end in '.safetensors', got {str(path)!r}")
-    tensors = {
+    weights = {
         name: value.detach().cpu().contiguous()
         for name, value in state_dict.items()
-        if not name.endswith('.num_batches_tracked')
+        if not name.endswith('num_batches_tracked')
     }
-    _check_tensors(tensors, description, path)
-    text = canonical_json(description.to_json(), name='description')
-    metadata = dict(description=text, description_sha256=hashlib.sha256(text.encode()).hexdigest())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, save(tensors, metadata))
+    _check_finite(weights, 'the transform to write')
+    header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(Path(path), save(weights, metadata={_HEADER: canonical_json(header)}))
 
 
-def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor]]:
+def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
     """Read a transform.
 
-    Args:
-        path: A file that :func:`write_transform` wrote.
-
     Returns:
-        The description, and the weights by name.
+        Its description, its weights by name, and the fingerprint of the weights.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is something else (a pickled checkpoint too, which is never unpickled), truncated,
-            changed, or holds NaN or infinite weights.
+        ValueError: If it is damaged, no transform, or of another format version.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'`path` must be the file of a transform, got {str(path)!r}, which does not exist')
+        raise FileNotFoundError(f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py`')
     try:
         with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
-    except (SafetensorError, OSError) as error:
+            header = json.loads((file.metadata() or {}).get(_HEADER, 'null'))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except (SafetensorError, ValueError) as error:
         raise ValueError(
-            f'{path} must be a transform in safetensors format: {error}; write one with `tools/export_transform.py`'
+            f'transform {str(path)!r} cannot be read: it is truncated, damaged or no safetensors file ({error})'
         ) from error
-    text = metadata.get('description', '')
-    if metadata.get('description_sha256') != hashlib.sha256(text.encode()).hexdigest():
-        raise ValueError(f'{path} must hold a description that matches its checksum; export the transform again')
-    description = TransformDescription.from_json(json.loads(text))
-    _check_tensors(tensors, description, path)
-    return description, tensors
-
-
-def _check_tensors(tensors: Mapping[str, Tensor], description: TransformDescription, path: Path) -> None:
-    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    expected = description.shapes()
-    differing = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
-    if differing:
-        name = differing[0]
+    if not isinstance(header, dict) or header.pop('format_version', None) != FORMAT_VERSION:
         raise ValueError(
-            f'the weights of {path} must be those of its description, got {len(differing)} others: {name!r} must have '
-            f'shape {expected.get(name)}, got {shapes.get(name)}'
+            f'{str(path)!r} must be a transform of format version {FORMAT_VERSION}; make it with '
+            '`tools/export_transform.py`'
         )
-    bad = [name for name, value in tensors.items() if not value.is_floating_point() or not value.isfinite().all()]
+    fingerprint = header.pop('fingerprint', None)
+    if fingerprint_state_dict(weights) != fingerprint:
+        raise ValueError(f'the weights of transform {str(path)!r} must match their fingerprint; export it again')
+    _check_finite(weights, f'transform {str(path)!r}')
+    try:
+        return TransformDescription.from_json(header), weights, fingerprint
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'the header of transform {str(path)!r} must describe it, got {error!r}') from error
+
+
+def _check_finite(weights: Mapping[str, Tensor], owner: str) -> None:
+    bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if bad:
-        raise ValueError(f'the weights of {path} must be finite floats, got others in {sorted(bad)[0]!r}')
-    if fingerprint_state_dict(tensors) != description.fingerprint:
-        raise ValueError(f'the weights of {path} must match their fingerprint, got others; export the transform again')
+        raise ValueError(f'{owner} must have finite weights, got NaN or infinite values in {bad[:3]}')

@@ -28,7 +28,7 @@ def set_batch(table: InstanceTable, numbers: list[int]) -> None:
 def modules() -> list[InstanceTaskWeighting]:
     return [
         InstanceTaskWeighting(dict(seg='classification', depth='laplace')),
-        InstanceTaskWeighting(dict(seg_aux='classification'), shared=False),
+        InstanceTaskWeighting(dict(seg_aux='classification'), sharpness=2.0, shared=False),
     ]
 
 
@@ -49,7 +49,9 @@ def test_modules_share_a_table_by_columns(modules):
     expected[[4, 2]] -= gradient
     torch.testing.assert_close(table.deviation, expected)
     weights = table.weights()
-    torch.testing.assert_close(weights, torch.exp(-exponent * table.deviation))
+    sharpness = torch.tensor([1.0, 1.0, 2.0])
+    torch.testing.assert_close(weights, torch.exp(-exponent * sharpness * table.deviation))
+    assert torch.equal(table.state_dict()['sharpness'], sharpness)
     assert table.state_dict()['visits'].tolist() == [[0] * 3, [0] * 3, [1] * 3, [0] * 3, [1] * 3]
 
 

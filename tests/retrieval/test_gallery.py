@@ -70,6 +70,12 @@ def test_round_trip(shard_rows, verify, tmp_path):
             assert np.array_equal(gallery.shard(name, index), array[start:stop])
 
 
+def test_fingerprint_is_that_of_the_content(path, tmp_path):
+    fingerprint = Gallery(path).fingerprint
+    assert Gallery(_write(tmp_path / 'again')).fingerprint == fingerprint
+    assert Gallery(_write(tmp_path / 'other', shard_rows=5)).fingerprint != fingerprint
+
+
 def test_width(path):
     gallery = Gallery(path)
     assert gallery.width('old') == 3

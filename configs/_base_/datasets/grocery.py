@@ -19,3 +19,9 @@ augmentation = [
 train_pipeline = [*augmentation, dict(type='PackInputs')]
 test_pipeline = [dict(type='CenterCrop', crop_size=image_size), dict(type='PackInputs')]
 two_views_pipeline = [dict(type='MultiView', num_views=2, transforms=[augmentation]), dict(type='PackInputs')]
+# Image files of any size, as the data set above reads them: for galleries of folders, and for queries.
+folder_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=image_size + 6, edge='short', interpolation='area'),
+    *test_pipeline,
+]

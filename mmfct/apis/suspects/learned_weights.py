@@ -18,7 +18,7 @@ class LearnedWeights:
         tasks: Names of the tasks.
         score: Deviations ``d[i, t]``, the log-variance or log-temperature beyond that of the task: how suspicious
             the label is.
-        weight: Weight of the loss, ``k exp(-a (s_task[t] + d[i, t]))`` with k and a of the form of the loss.
+        weight: Weight of the loss, ``k exp(-a (s_task[t] + sharpness d[i, t]))`` with k and a of the form of the loss.
         mean_loss: Mean training loss; NaN where the instance never had an annotation, or losses were not tracked.
         fingerprint: That of the instance keys.
     """
@@ -63,9 +63,11 @@ def read_learned_weights(checkpoint: dict[str, Any], path: str) -> LearnedWeight
             f'the {CHECKPOINT_KEY!r} of checkpoint {path!r} must be finite, got NaN or infinity for '
             f'{len(wrong)} of {score.size} parameters, the first for task {tasks[wrong[0, 1]]!r}'
         )
-    factor, exponent = (np.asarray(state.get(name, 1.0), dtype=np.float64) for name in ('factor', 'exponent'))
+    names = ('factor', 'exponent', 'sharpness')
+    factor, exponent, sharpness = (np.asarray(state.get(name, 1.0), dtype=np.float64) for name in names)
     mean_loss = np.full(score.shape, np.nan)
     if 'visits' in state:
         visits = np.asarray(state['visits'])
         np.divide(np.asarray(state['loss_sum'], dtype=np.float64), visits, out=mean_loss, where=visits > 0)
-    return LearnedWeights(tasks, score, factor * np.exp(-exponent * (shared + score)), mean_loss, state['fingerprint'])
+    weight = factor * np.exp(-exponent * (shared + sharpness * score))
+    return LearnedWeights(tasks, score, weight, mean_loss, state['fingerprint'])

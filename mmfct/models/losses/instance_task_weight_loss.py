@@ -23,6 +23,7 @@ class InstanceTaskWeightLoss(nn.Module):
             under mmpretrain's ``MultiTaskHead`` the name of the sub-head.
         loss: Config of the host's loss, or a module.
         form: Form of the loss, see `mmfct.InstanceTaskWeighting`.
+        sharpness: See there.
         shared: Whether a log-variance of the whole task is learned beside those of the instances.
         instance: Whether log-variances of the instances are learned.
 
@@ -36,12 +37,13 @@ class InstanceTaskWeightLoss(nn.Module):
         loss: dict | nn.Module,
         form: str = 'classification',
         *,
+        sharpness: float = 1.0,
         shared: bool = True,
         instance: bool = True,
     ) -> None:
         super().__init__()
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
-        self.weighting = InstanceTaskWeighting({task: form}, shared=shared, instance=instance)
+        self.weighting = InstanceTaskWeighting({task: form}, sharpness=sharpness, shared=shared, instance=instance)
 
     @property
     def loss_name(self) -> str:

@@ -28,8 +28,9 @@ class InstanceParameters(nn.Module):
 
     Args:
         tasks: Names of the tasks.
-        factor: k of each task; its weight is ``k exp(-a (s_task + d))``.
+        factor: k of each task; its weight is ``k exp(-a (s_task + sharpness d))``.
         exponent: a of each task.
+        sharpness: How strongly ``d`` acts on the weight.
         scale_power: ``d`` is the logarithm of a scale to this power: 2 for a log-variance, 1 for a log-temperature.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether ``d`` is learned; otherwise it stays 0.
@@ -49,6 +50,7 @@ class InstanceParameters(nn.Module):
         factor: Sequence[float],
         exponent: Sequence[float],
         *,
+        sharpness: float = 1.0,
         scale_power: float,
         shared: bool,
         instance: bool,
@@ -56,6 +58,7 @@ class InstanceParameters(nn.Module):
         super().__init__()
         self.tasks = tuple(tasks)
         self.instance_tasks = self.tasks if instance else ()
+        self.sharpness = sharpness
         self.scale_power = scale_power
         self.register_buffer('factor', torch.tensor(factor), persistent=False)
         self.register_buffer('exponent', torch.tensor(exponent), persistent=False)
@@ -82,7 +85,7 @@ class InstanceParameters(nn.Module):
 
     def weights(self, rows: Tensor) -> Tensor:
         """Return the weights (N, T) that belong to rows ``d`` (N, T)."""
-        return task_weights(self.log_variance.detach() + rows, self.factor, self.exponent)
+        return task_weights(self.log_variance.detach() + self.sharpness * rows, self.factor, self.exponent)
 
     def keep_gradient(self, gradient: Tensor, annotated: Tensor, losses: Tensor) -> None:
         """Keep the gradients (B, T) of each instance's own objective, and its losses, until the hook takes them."""

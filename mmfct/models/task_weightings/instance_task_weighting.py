@@ -20,24 +20,35 @@ class InstanceTaskWeighting(InstanceParameters):
     project's formulation of instance-level task parameters (the idea is that of arXiv 2106.06129, whose formulas are
     not public). ``s_task`` is an ordinary parameter of the network's optimiser, ``d`` is the hook's.
 
+    ``d`` settles where the scale of an instance is that of its loss, so that its weight is in inverse proportion to
+    the loss. With a ``sharpness`` c the network sees ``exp(-a (s_task + c d))`` instead: weights go with the power -c
+    of the loss, and the network minimises a sum of ``-l^(1 - c) / (c - 1)``, which is bounded for c > 1: an instance
+    that does not fit loses all of its influence (a redescending estimator; c = 1 is the logarithm).
+
     Args:
         forms: Form of each task's loss, ``'gaussian'``, ``'laplace'`` or ``'classification'``, by task name.
+        sharpness: How strongly ``d`` acts on the weight.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether ``d`` is learned; otherwise it stays 0.
 
     Raises:
-        ValueError: If a form is unknown, neither part is learned, or in a step rows are missing or too many, or a
-            loss is not finite.
+        ValueError: If a form is unknown, neither part is learned, ``sharpness`` is not positive, or in a step rows
+            are missing or too many, or a loss is not finite.
     """
 
-    def __init__(self, forms: dict[str, str], *, shared: bool = True, instance: bool = True) -> None:
+    def __init__(
+        self, forms: dict[str, str], *, sharpness: float = 1.0, shared: bool = True, instance: bool = True
+    ) -> None:
         if not (shared or instance):
             raise ValueError('`shared` or `instance` must be true; for equal weights use mmfct.EqualWeighting')
+        if not sharpness > 0:
+            raise ValueError(f'`sharpness` must be above 0, got {sharpness!r}')
         chosen = [weight_form(form) for form in forms.values()]
         super().__init__(
             tuple(forms),
             [form.factor for form in chosen],
             [form.exponent for form in chosen],
+            sharpness=sharpness,
             scale_power=2,
             shared=shared,
             instance=instance,
@@ -59,10 +70,11 @@ class InstanceTaskWeighting(InstanceParameters):
         losses = losses.masked_fill(~annotated, 0.0)
         log_variance = self.log_variance.expand(losses.shape)
         if self.instance_tasks:
-            log_variance = log_variance + self.take_rows(len(losses))
+            rows = self.take_rows(len(losses))
             with torch.no_grad():
-                gradient = log_variance_gradient(losses, log_variance, self.factor, self.exponent)
+                gradient = log_variance_gradient(losses, log_variance + rows, self.factor, self.exponent)
                 self.keep_gradient(gradient, annotated, losses)
+            log_variance = log_variance + self.sharpness * rows
         weighted = weighted_losses(losses, log_variance, self.factor, self.exponent)
         weights = task_weights(log_variance.detach(), self.factor, self.exponent)
         return self.means(weighted, annotated).sum(), self.means(weights, annotated)

@@ -33,6 +33,11 @@ def test_weights_of_other_forms():
     np.testing.assert_allclose(weight[1], [np.exp(-1.25), 0.5 * np.exp(-2)])
 
 
+def test_weights_of_a_sharpness():
+    weight = read_learned_weights(make_table(sharpness=torch.tensor([2.0, 1.0])), 'a.pth').weight
+    np.testing.assert_allclose(weight, np.exp([[-0.5, 0], [-4.5, -2], [1.5, 0.5]]))
+
+
 def test_mean_loss_where_there_was_one():
     visits = torch.tensor([[2, 0], [1, 4], [0, 1]], dtype=torch.int32)
     table = make_table(loss_sum=torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]]), visits=visits)

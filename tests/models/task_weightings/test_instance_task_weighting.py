@@ -41,13 +41,13 @@ def loop(losses, annotated, s) -> float:
     return objective
 
 
-@pytest.mark.parametrize('options', [{}, dict(shared=False), dict(instance=False)])
+@pytest.mark.parametrize('options', [{}, dict(shared=False), dict(instance=False), dict(sharpness=2.5)])
 def test_objective_is_that_of_a_loop(batch, options):
     module, d = build(**options), torch.randn(5, 3)
     with torch.no_grad():
         if options.get('shared', True):
             module.log_variance.normal_()
-    s = module.log_variance.detach() + (d if options.get('instance', True) else 0)
+    s = module.log_variance.detach() + options.get('sharpness', 1.0) * (d if options.get('instance', True) else 0)
     module.set_instances(d, NAMES)
     objective, weights = module(*batch)
     assert objective.shape == () and weights.shape == (3,)
@@ -103,6 +103,33 @@ def test_gradients_of_losses_and_of_the_shared_part(batch):
     assert torch.equal(kept.annotated, annotated)
     torch.testing.assert_close(kept.losses[annotated], losses.detach()[annotated])
     assert not any(value.requires_grad for value in kept) and module.pop_gradient() is None
+
+
+def test_sharpness_leaves_the_gradient_of_the_instances(batch):
+    d, gradients = torch.randn(5, 3), []
+    for sharpness in (1.0, 3.0):
+        module = build(sharpness=sharpness)
+        module.set_instances(d, NAMES)
+        module(*batch)
+        gradients.append(module.pop_gradient().gradient)
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize('sharpness', [0.5, 1.0, 2.0, 3.0])
+def test_settled_weights_go_with_a_power_of_the_loss(sharpness):
+    losses, annotated = torch.rand(5, 3) + 0.5, torch.ones(5, 3, dtype=torch.bool)
+    module, d = build(sharpness=sharpness, shared=False), torch.zeros(5, 3)
+    for _ in range(200):
+        module.set_instances(d, NAMES)
+        module(losses, annotated)
+        d = d - module.pop_gradient().gradient
+    powers = losses**-sharpness
+    torch.testing.assert_close(module.weights(d) / module.weights(d)[:1], powers / powers[:1])
+
+
+def test_sharpness_out_of_range():
+    with pytest.raises(ValueError, match='`sharpness` must be above 0, got 0'):
+        build(sharpness=0)
 
 
 @pytest.mark.parametrize(('shared', 'grad'), [(True, True), (False, False)])

@@ -1,0 +1,114 @@
+"""May the old model be switched off: a decision from queries that both systems answered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from mmfct.apis.compatibility.pairs import score_of_queries
+from mmfct.functional import QueryScores
+from mmfct.functional.bootstrap import bootstrap_interval
+
+# Two scores of a query that differ by less differ by rounding.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What counts as safe.
+
+    Args:
+        metric: Score of a query that decides: ``map``, or ``cmc1``, ``cmc5``, ...
+        baseline: Today's system, written ``query/gallery``.
+        candidate: The system to switch to.
+        margin: Loss of the mean score that is tolerated, as a fraction.
+        confidence: Of the interval of the difference.
+        resamples: Bootstrap samples.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        ValueError: If the margin is negative.
+    """
+
+    metric: str = 'map'
+    baseline: str = 'old/old'
+    candidate: str = 'new/upgraded'
+    margin: float = 0.0
+    confidence: float = 0.95
+    resamples: int = 10000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.margin >= 0:
+            raise ValueError(f'`margin` must be at least 0, got {self.margin!r}')
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """Whether the candidate is as good as the baseline.
+
+    Args:
+        rule: What was asked.
+        num_queries: Number of queries that count in both systems.
+        baseline: Mean score of today's system.
+        candidate: Mean score of the system to switch to.
+        difference: Candidate minus baseline.
+        interval: Confidence interval of the difference over queries.
+        better: Number of queries with a higher score.
+        worse: Number of queries with a lower score.
+        lost: Number of queries whose nearest neighbour was more likely a match before.
+        safe: Whether the interval lies above ``-margin``.
+        differences: Candidate minus baseline of each query, of shape (num_queries,).
+    """
+
+    rule: GateRule
+    num_queries: int
+    baseline: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+    better: int
+    worse: int
+    lost: int
+    safe: bool
+    differences: Tensor
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, without the single queries."""
+        entries = {name: value for name, value in vars(self).items() if name != 'differences'}
+        return entries | dict(rule=asdict(self.rule), interval=list(self.interval))
+
+
+def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> GateDecision:
+    """Compare two systems by a paired bootstrap over queries.
+
+    Args:
+        baseline: Scores of Q queries in today's system.
+        candidate: Scores of the same queries in the other system.
+        rule: What counts as safe.
+
+    Raises:
+        ValueError: If no query counts in both, or an option of the rule is out of range.
+    """
+    counted = baseline.counted & candidate.counted
+    if not counted.any():
+        raise ValueError(f'a query must have a match in both galleries, got none among {len(counted)} queries')
+    before, after = (score_of_queries(scores, rule.metric)[counted] for scores in (baseline, candidate))
+    hits_before, hits_after = (score_of_queries(scores, 'cmc1')[counted] for scores in (baseline, candidate))
+    differences = after - before
+    interval = bootstrap_interval(differences, confidence=rule.confidence, resamples=rule.resamples, seed=rule.seed)
+    return GateDecision(
+        rule=rule,
+        num_queries=len(differences),
+        baseline=before.mean().item(),
+        candidate=after.mean().item(),
+        difference=differences.mean().item(),
+        interval=interval,
+        better=int((differences > _ROUNDING).sum()),
+        worse=int((differences < -_ROUNDING).sum()),
+        lost=int((hits_after < hits_before - _ROUNDING).sum()),
+        safe=interval[0] >= -rule.margin - _ROUNDING,
+        differences=differences,
+    )

@@ -1,0 +1,8 @@
+"""Galleries from images, and from galleries of an older model."""
+
+from .export import export_transform
+from .extract import extract_gallery
+from .interruption import resumable
+from .upgrade import estimate_upgrade, upgrade_gallery
+
+__all__ = ['estimate_upgrade', 'export_transform', 'extract_gallery', 'resumable', 'upgrade_gallery']

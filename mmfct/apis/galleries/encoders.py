@@ -1,0 +1,87 @@
+"""The network that turns images into rows of a gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from torch import nn
+
+from mmfct.apis.training_record import FINAL_CHECKPOINT
+from mmfct.models import FrozenEncoders
+from mmfct.retrieval import fingerprint_state_dict
+from mmfct.retrieval.provenance import ModelIdentity
+
+
+@dataclass(frozen=True)
+class GalleryEncoders:
+    """A network and the identities of its parts.
+
+    Args:
+        network: Images (B, 3, H, W) -> dict of the embedding, ``'old'`` whichever model it is, and ``'side'``.
+        embedding: The embedding model.
+        side_info: The model of the side-information, or ``None``.
+    """
+
+    network: FrozenEncoders
+    embedding: ModelIdentity
+    side_info: ModelIdentity | None
+
+
+def load_encoders(
+    config: Config, checkpoint: str, *, role: str = 'old', side_checkpoint: str | None = None, with_side: bool = True
+) -> GalleryEncoders:
+    """Load the encoder of a config with the weights of a checkpoint.
+
+    Args:
+        config: A config of `mmfct.ForwardTransform`, whose encoders are used; or of a classifier of mmpretrain, whose
+            backbone and neck make the embedding.
+        checkpoint: Checkpoint of the embedding model.
+        role: Which encoder of a transformation's config: ``'old'``, with its side-information, or ``'new'``.
+        side_checkpoint: Checkpoint of the side-information; ``None`` for the one that the config names.
+        with_side: Whether to compute side-information, where the config has any.
+
+    Raises:
+        FileNotFoundError: If a checkpoint is missing.
+        ValueError: If a checkpoint is of another model, or the config has no such encoder.
+    """
+    encoders = config.model.get('encoders')
+    side = None
+    if encoders is not None:
+        if role not in ('old', 'new') or role not in encoders:
+            raise ValueError(f"`role` must be 'old' or 'new', one of the config's encoders, got {role!r}")
+        embedding = dict(encoders[role], checkpoint=checkpoint)
+        if role == 'old' and with_side and encoders.get('side') is not None:
+            side = dict(encoders['side'])
+            if side_checkpoint is not None:
+                side['checkpoint'] = side_checkpoint
+    else:
+        if 'backbone' not in config.model:
+            raise ValueError(
+                f'{config.filename!r} must be the config of a transformation or of a model with a backbone, '
+                f'got {config.model.get("type")!r}'
+            )
+        embedding = dict(
+            backbone=config.model.backbone,
+            neck=config.model.get('neck'),
+            data_preprocessor=config.model.get('data_preprocessor') or config.get('data_preprocessor'),
+            checkpoint=checkpoint,
+        )
+    if side is None and side_checkpoint is not None:
+        raise ValueError(
+            '`side_checkpoint` needs side-information in the config, `model.encoders.side`, and the role of the old '
+            f'model, got {side_checkpoint!r}'
+        )
+    network = FrozenEncoders(old=embedding, side=side)
+    side_info = None
+    if side is not None:
+        side_info = identify(network.encoders['side'], side['checkpoint'])
+    return GalleryEncoders(network, identify(network.encoders['old'], checkpoint), side_info)
+
+
+def identify(encoder: nn.Module, checkpoint: str) -> ModelIdentity:
+    """Name an encoder after its checkpoint, or after the folder of one that is called as every other."""
+    path = Path(checkpoint)
+    name = path.parent.name if path.name == FINAL_CHECKPOINT else path.stem
+    return ModelIdentity(name, fingerprint_state_dict(encoder.state_dict()))

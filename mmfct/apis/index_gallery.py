@@ -1,0 +1,97 @@
+"""Build the FAISS index of a gallery and measure how many neighbours it misses."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from mmfct.apis.index_recall import index_recall
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.faiss_index import build_index, is_quantised
+from mmfct.retrieval.index_file import write_index
+from mmfct.retrieval.provenance import Provenance, check_same_model
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """How an index is built and measured.
+
+    Args:
+        factory: FAISS' description of the index.
+        parameters: Of the search, such as ``nprobe=16``; kept in the index.
+        train_rows: Rows that it is trained on.
+        k: Neighbours whose recall is measured.
+        num_queries: Rows of the gallery that serve as queries, where no queries are given; 0 to measure nothing.
+        seed: Seed of both samples.
+
+    Raises:
+        ValueError: If ``k`` is not positive or ``num_queries`` is negative.
+    """
+
+    factory: str = 'Flat'
+    parameters: str = ''
+    train_rows: int = 100_000
+    k: int = 10
+    num_queries: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f'`k` must be at least 1, got {self.k!r}')
+        if self.num_queries < 0:
+            raise ValueError(f'`num_queries` must be at least 0, got {self.num_queries!r}')
+
+
+def index_gallery(
+    path: str | Path, out: str | Path, options: IndexOptions | None = None, *, query: str | Path | None = None
+) -> float | None:
+    """Build an index, write it with its notes, and print its recall.
+
+    Args:
+        path: Folder of the gallery.
+        out: File of the index; ``<out>.json`` beside it says what gallery and model it belongs to.
+        options: How it is built and measured.
+        query: Folder of queries of the same model for the recall; ``None`` for rows of the gallery, which must not
+            find themselves.
+
+    Returns:
+        Share of the k exact neighbours that the index finds; ``None`` where it is not measured.
+
+    Raises:
+        FileNotFoundError: If a folder is no gallery.
+        ImportError: If FAISS is not installed.
+        ValueError: If FAISS refuses the description, or the queries come from another model.
+    """
+    options = options or IndexOptions()
+    gallery = Gallery(path)
+    provenance = Provenance.from_metadata(gallery.metadata)
+    queries = None
+    if query is not None:
+        queries = Gallery(query)
+        check_same_model(Provenance.from_metadata(queries.metadata).embedding, provenance)
+    index = build_index(
+        gallery,
+        options.factory,
+        parameters=options.parameters,
+        train_rows=options.train_rows,
+        seed=options.seed,
+    )
+    write_index(index, out, gallery, options.factory)
+    print_log(f'{out}: {options.factory} of {len(gallery)} vectors, {provenance.embedding}', 'current')
+    if is_quantised(index):
+        print_log(
+            f'{options.factory} keeps quantised vectors: to upgrade to a new model, upgrade the gallery '
+            f'({path}) and build the index again; never upgrade what is read back from the index',
+            'current',
+            logging.WARNING,
+        )
+    if queries is None and (not options.num_queries or len(gallery) < 2):
+        return None
+    recall = index_recall(
+        gallery, index, k=options.k, queries=queries, num_queries=options.num_queries, seed=options.seed
+    )
+    print_log(f'recall@{options.k} against exact search: {100 * recall:.2f} %', 'current')
+    return recall

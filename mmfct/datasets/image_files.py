@@ -1,0 +1,49 @@
+"""Image files of a folder, without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+
+from mmfct.registry import DATASETS
+
+EXTENSIONS = frozenset(['.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'])
+
+
+@DATASETS.register_module()
+class ImageFiles(BaseDataset):
+    """All images in a folder and the folders in it, or the files that are named, in sorted or in the given order.
+
+    Args:
+        data_root: The folder.
+        files: Names of files relative to it, in the order wanted; ``None`` for all with the extension of an image.
+        pipeline: Transforms, as configs or callables; the first loads the file.
+
+    Raises:
+        FileNotFoundError: If the folder or a file is missing, or there is no image.
+    """
+
+    def __init__(
+        self, data_root: str, files: Sequence[str] | None = None, *, pipeline: Sequence[dict | Callable] = ()
+    ) -> None:
+        self.files = files
+        # What cannot be loaded is an error: in training mode another image would take its place.
+        super().__init__(data_root=data_root, pipeline=list(pipeline), test_mode=True)
+
+    def load_data_list(self) -> list[dict]:
+        """List the files."""
+        root = Path(self.data_root)
+        if not root.is_dir():
+            raise FileNotFoundError(f'`data_root` must be a folder of images, got {str(root)!r}, which does not exist')
+        if self.files is None:
+            paths = sorted(path for path in root.rglob('*') if path.suffix.lower() in EXTENSIONS and path.is_file())
+        else:
+            paths = [root / name for name in self.files]
+            missing = [str(path) for path in paths if not path.is_file()]
+            if missing:
+                raise FileNotFoundError(f'{len(missing)} image files do not exist, such as {missing[0]!r}')
+        if not paths:
+            raise FileNotFoundError(f'`data_root` must hold images, got none in {str(root)!r}')
+        return [dict(img_path=str(path)) for path in paths]

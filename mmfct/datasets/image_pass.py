@@ -1,0 +1,98 @@
+"""One pass over images that fills the shards of a gallery."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import dist
+from mmengine.dataset import pseudo_collate, worker_init_fn
+from mmengine.logging import print_log
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from mmfct.datasets.progress import Progress
+from mmfct.retrieval import GalleryWriter
+
+
+def fill_shards(
+    writer: GalleryWriter,
+    images: Dataset,
+    columns: Callable[[dict], Mapping[str, np.ndarray]],
+    *,
+    known: Mapping[str, np.ndarray] | None = None,
+    batch_size: int,
+    num_workers: int = 0,
+    seed: int = 0,
+) -> tuple[float, int]:
+    """Compute this rank's share of the shards that are not on disk yet, with a progress bar.
+
+    Args:
+        writer: Writer of the gallery; row r belongs to image ``r % len(images)``.
+        images: Data set of N images, packed by the host.
+        columns: Turns a batch, as ``pseudo_collate`` makes it, into the rows of its columns.
+        known: Columns of shape (num_rows, ...) that need no image.
+        batch_size: Images per forward pass.
+        num_workers: Worker processes of the data loader.
+        seed: Seed of the transforms; shard k is seeded with ``seed + k``, whoever computes it.
+
+    Returns:
+        Seconds, and the number of rows that took them.
+    """
+    rank, world_size = dist.get_dist_info()
+    pending = writer.pending(rank=rank, world_size=world_size)
+    total = sum(stop - start for _, start, stop in pending)
+    started = time.perf_counter()
+    if dist.is_main_process() and pending:
+        print_log(f'Computing embeddings of {len(images)} images ({len(writer.shards)} shards)', 'current')
+    progress = Progress(total)
+    for index, start, stop in pending:
+        parts: dict[str, list[np.ndarray]] = {}
+        with seeded(seed + index):
+            loader = DataLoader(
+                Subset(images, [row % len(images) for row in range(start, stop)]),
+                batch_size,
+                num_workers=num_workers,
+                collate_fn=pseudo_collate,
+                worker_init_fn=partial(worker_init_fn, num_workers=num_workers, rank=0, seed=seed + index),
+            )
+            for batch in loader:
+                for name, values in columns(batch).items():
+                    parts.setdefault(name, []).append(values)
+                progress.advance(len(batch['data_samples']))
+        rows: dict[str, Any] = {name: np.concatenate(values) for name, values in parts.items()}
+        writer.write_shard(index, rows | {name: column[start:stop] for name, column in (known or {}).items()})
+    return time.perf_counter() - started, total
+
+
+def time_per_item(seconds: float, number: int) -> str:
+    """Say how long an item took; nothing where none was left to do."""
+    return f', {1000 * seconds / number:.4g} ms per item' if number else ''
+
+
+def finish_together(writer: GalleryWriter) -> None:
+    """Declare a gallery complete when every rank has written its share; returns on all of them."""
+    dist.barrier()
+    if dist.is_main_process():
+        writer.finish()
+    dist.barrier()
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the generators that transforms draw from, and put the process' own state back afterwards."""
+    state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state[0])
+            np.random.set_state(state[1])

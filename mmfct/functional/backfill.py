@@ -1,0 +1,76 @@
+"""Which items of an upgraded gallery to embed again from the images first.
+
+Every function returns all rows, int64 of shape (G,), the most urgent first; equal ones keep their order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def order_by_uncertainty(log_variance: Tensor) -> Tensor:
+    """Order by the log-variance that a transformation predicts, largest first.
+
+    Source: FastFill (arXiv 2303.04766), section 3.3.
+
+    Args:
+        log_variance: Log-variances of shape (G,).
+
+    Raises:
+        ValueError: If they are not finite or not a vector.
+    """
+    if log_variance.dim() != 1 or not bool(torch.isfinite(log_variance).all()):
+        got = f'{log_variance.dtype} of shape {tuple(log_variance.shape)}'
+        raise ValueError(f'`log_variance` must be a finite vector, got {got}')
+    return _largest_first(log_variance)
+
+
+def order_by_class_mean(upgraded: Tensor, labels: Tensor) -> Tensor:
+    """Order by the distance of an upgraded embedding to the mean of its class, largest first.
+
+    Source: lambda-Orthogonality (arXiv 2509.16664).
+
+    Args:
+        upgraded: Embeddings of shape (G, D).
+        labels: Integers of shape (G,).
+
+    Raises:
+        ValueError: If there is not one label for each row.
+    """
+    if labels.shape != (len(upgraded),):
+        raise ValueError(f'`labels` must have shape ({len(upgraded)},), got {tuple(labels.shape)}')
+    classes, members = labels.unique(return_inverse=True)
+    upgraded = upgraded.double()
+    sums = upgraded.new_zeros(len(classes), upgraded.shape[1]).index_add_(0, members, upgraded)
+    means = sums / members.bincount(minlength=len(classes))[:, None]
+    return _largest_first(torch.linalg.vector_norm(upgraded - means[members], dim=1))
+
+
+def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:
+    """Order by the distance between upgraded and new embedding, largest first: what only an oracle knows beforehand.
+
+    Args:
+        upgraded: Embeddings of shape (G, D).
+        new: Embeddings of the same items by the new model, of shape (G, D).
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if upgraded.shape != new.shape:
+        raise ValueError(f'`new` must have the shape {tuple(upgraded.shape)} of `upgraded`, got {tuple(new.shape)}')
+    return _largest_first(torch.linalg.vector_norm(upgraded.double() - new.double(), dim=1))
+
+
+def order_at_random(size: int, seed: int = 0) -> Tensor:
+    """Order at random: what the others must beat.
+
+    Args:
+        size: Number G of rows.
+        seed: The same seed gives the same order.
+    """
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+
+
+def _largest_first(urgency: Tensor) -> Tensor:
+    return torch.sort(urgency, descending=True, stable=True).indices

@@ -1,0 +1,92 @@
+"""An index on disk, with a file beside it that says which gallery and which model it belongs to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .atomic_files import file_sha256, replaced_when_done, write_atomically
+from .faiss_index import faiss_module, is_quantised
+from .gallery import Gallery
+from .gallery_manifest import encode_json
+from .provenance import Provenance
+
+FORMAT_VERSION = 1
+
+
+def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str) -> Path:
+    """Write an index, and ``<path>.json`` beside it.
+
+    Args:
+        index: A ``faiss.Index`` of the gallery.
+        path: The file; one that exists is replaced.
+        gallery: The gallery, of which fingerprint and models are noted.
+        factory: Description from which the index was built.
+
+    Returns:
+        The file of the notes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_when_done(path) as temporary:
+        faiss_module().write_index(index, str(temporary))
+    notes = dict(
+        format_version=FORMAT_VERSION,
+        sha256=file_sha256(path),
+        factory=factory,
+        quantised=is_quantised(index),
+        num_rows=len(gallery),
+        gallery={**gallery.metadata, 'name': gallery.path.resolve().name, 'fingerprint': gallery.fingerprint},
+    )
+    # Last: without it, or with that of an earlier index, the file is refused.
+    write_atomically(notes_file(path), encode_json(notes))
+    return notes_file(path)
+
+
+def read_index(path: str | Path, gallery: Gallery) -> Any:
+    """Read an index of a gallery.
+
+    Args:
+        path: File of the index.
+        gallery: The gallery that it must belong to.
+
+    Returns:
+        A ``faiss.Index``.
+
+    Raises:
+        FileNotFoundError: If the index or the file beside it is missing.
+        ImportError: If FAISS is not installed.
+        ValueError: If it is damaged, or the index of another gallery or model; the message names both.
+    """
+    path = Path(path)
+    repair = f'build it with `python tools/build_index.py {gallery.path} {path}`'
+    for file in (path, notes_file(path)):
+        if not file.is_file():
+            raise FileNotFoundError(f'an index needs its file and the notes beside it, got no {file}; {repair}')
+    try:
+        notes = json.loads(notes_file(path).read_bytes())
+        version, checksum, origin = notes['format_version'], notes['sha256'], notes['gallery']
+        name, fingerprint, model = origin['name'], origin['fingerprint'], Provenance.from_metadata(origin).embedding
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{notes_file(path)} must be the notes of an index, got {error!r}; {repair}') from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{notes_file(path)} must have `format_version` {FORMAT_VERSION}, got {version!r}')
+    wanted = Provenance.from_metadata(gallery.metadata).embedding
+    if model.fingerprint != wanted.fingerprint:
+        raise ValueError(
+            f'index and gallery must come from one model, got an index of {model} and a gallery of {wanted}; {repair}'
+        )
+    if fingerprint != gallery.fingerprint:
+        raise ValueError(
+            f'{path} must be the index of gallery {gallery.path.resolve().name!r} ({gallery.fingerprint[:12]}), '
+            f'got that of {name!r} ({str(fingerprint)[:12]}); {repair}'
+        )
+    if file_sha256(path) != checksum:
+        raise ValueError(f'{path} must match its checksum, got other content; {repair}')
+    return faiss_module().read_index(str(path))
+
+
+def notes_file(path: Path) -> Path:
+    """Name of the file beside an index."""
+    return path.with_name(f'{path.name}.json')

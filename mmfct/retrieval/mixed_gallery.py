@@ -1,0 +1,75 @@
+"""A gallery of which some embeddings were upgraded and some computed anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .gallery import Gallery
+from .gallery_writer import GalleryWriter
+from .provenance import Provenance
+
+UPGRADED, RECOMPUTED = 0, 1
+ORIGIN = 'origin'
+
+
+def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path) -> Gallery:
+    """Put recomputed embeddings in the place of upgraded ones, by id.
+
+    The column ``origin`` tells 0 (upgraded) from 1 (recomputed), row by row. An upgraded gallery that is mixed
+    already keeps what was recomputed before, so a backfill can go on in portions. Everything else stays that of the
+    upgraded gallery. Like every writer it continues where a killed job stopped.
+
+    Args:
+        upgraded: The gallery, in the space of the new model.
+        recomputed: Some of its items embedded by the new model.
+        out: Folder of the mixed gallery.
+
+    Returns:
+        The mixed gallery.
+
+    Raises:
+        ValueError: If the two come from different models, an id occurs twice in ``recomputed`` or is unknown, or the
+            widths differ.
+    """
+    models = [Provenance.from_metadata(gallery.metadata).embedding for gallery in (upgraded, recomputed)]
+    if models[0].fingerprint != models[1].fingerprint:
+        raise ValueError(f'`recomputed` must come from the model of the gallery, {models[0]}, got {models[1]}')
+    widths = (upgraded.width('embedding'), recomputed.width('embedding'))
+    if widths[0] != widths[1]:
+        raise ValueError(f'`recomputed` must have embeddings of width {widths[0]}, got {widths[1]}')
+    ids = np.asarray(recomputed.column('id'))
+    by_id = np.argsort(ids, kind='stable')
+    ids = ids[by_id]
+    repeated = ids[1:][ids[1:] == ids[:-1]]
+    if repeated.size:
+        raise ValueError(f'`recomputed` must have every id once, got {str(repeated[0])!r} several times')
+    _check_known(ids, upgraded)
+    writer = GalleryWriter(
+        out,
+        columns={**upgraded.columns, ORIGIN: ('uint8', None)},
+        num_rows=len(upgraded),
+        shard_rows=upgraded.shards[0].stop,
+        metadata={**upgraded.metadata, 'mixed': [upgraded.fingerprint, recomputed.fingerprint]},
+    )
+    for index, _, _ in writer.pending():
+        arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
+        place = np.searchsorted(ids, arrays['id']).clip(max=len(ids) - 1)
+        found = ids[place] == arrays['id']
+        arrays['embedding'] = np.array(arrays['embedding'])
+        arrays['embedding'][found] = recomputed.rows('embedding', by_id[place[found]])
+        before = arrays.get(ORIGIN, np.full(len(found), UPGRADED, np.uint8))
+        arrays[ORIGIN] = np.where(found, np.uint8(RECOMPUTED), before)
+        writer.write_shard(index, arrays)
+    writer.finish()
+    return Gallery(out, verify=False)
+
+
+def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
+    """Refuse ids of which the gallery has no row: they would be dropped without a word."""
+    known = np.zeros(len(ids), bool)
+    for index, _, _ in gallery.shards:
+        known |= np.isin(ids, gallery.shard('id', index))
+    if not known.all():
+        raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')

@@ -1,0 +1,117 @@
+"""Galleries from Parquet: of this project, exactly as they were, or of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .atomic_files import replaced_when_done
+from .gallery import Gallery
+from .gallery_description import GalleryDescription
+from .gallery_writer import GalleryWriter
+from .parquet_columns import describe_columns, numpy_rows
+from .parquet_files import open_parquet, read_batches
+from .parquet_writer import FORMAT_VERSION, NOTES, arrow_module
+from .provenance import Provenance
+
+
+def read_parquet(
+    path: str | Path, out: str | Path, *, provenance: Provenance | None = None, shard_rows: int = 16384
+) -> Gallery:
+    """Make a gallery of Parquet.
+
+    What `write_parquet` wrote becomes the same gallery again, byte for byte. Of other Parquet the columns
+    ``embedding`` (lists of floats of one length), ``id`` (strings or integers) and, where there are any,
+    ``side_info`` (lists of floats of one length) and ``label`` (integers) are taken.
+
+    Args:
+        path: A file, or a folder of ``*.parquet``, in the order of their names.
+        out: Folder of the gallery, which is complete or absent. It must not exist.
+        provenance: Which model made the embeddings of other Parquet.
+        shard_rows: Rows per shard of a gallery from other Parquet.
+
+    Returns:
+        The gallery.
+
+    Raises:
+        FileExistsError: If ``out`` exists.
+        FileNotFoundError: If there is no Parquet.
+        ImportError: If pyarrow is not installed.
+        ValueError: If it is damaged or not a gallery.
+    """
+    arrow_module()
+    out = Path(out)
+    if out.exists():
+        raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
+    files = _list_files(Path(path))
+    notes, num_rows = [], 0
+    for name in files:
+        with open_parquet(name) as file:
+            notes.append((file.schema_arrow.metadata or {}).get(NOTES))
+            num_rows += file.metadata.num_rows
+    if notes[0] is not None:
+        description = _described(notes, num_rows, path)
+    elif provenance is None:
+        raise ValueError(
+            f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
+            '`--model` and `--fingerprint`'
+        )
+    else:
+        description = GalleryDescription(describe_columns(files), num_rows, shard_rows, provenance.to_metadata())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_when_done(out) as temporary:
+        _write(files, description, temporary)
+    return Gallery(out, verify=False)
+
+
+def _list_files(path: Path) -> list[Path]:
+    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
+    if not names or not names[0].is_file():
+        raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
+    return names
+
+
+def _described(notes: Sequence[Any], num_rows: int, path: str | Path) -> GalleryDescription:
+    """Read the notes of `write_parquet`, and make sure that no file is missing or of another gallery."""
+    if any(other != notes[0] for other in notes):
+        raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
+    entries = json.loads(notes[0])
+    version = entries.get('format_version')
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
+    description = GalleryDescription.from_json(entries)
+    if num_rows != description.num_rows:
+        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {num_rows}')
+    return description
+
+
+def _write(files: Sequence[Path], description: GalleryDescription, folder: Path) -> None:
+    columns = {name: (column.dtype, column.width) for name, column in description.columns.items()}
+    writer = GalleryWriter(
+        folder,
+        columns=columns,
+        num_rows=description.num_rows,
+        shard_rows=description.shard_rows,
+        metadata=description.metadata,
+    )
+    for index, table in enumerate(_tables(files, list(columns), description.shard_rows)):
+        arrays = {name: numpy_rows(table[name], column) for name, column in description.columns.items()}
+        writer.write_shard(index, arrays)
+    writer.finish()
+
+
+def _tables(files: Sequence[Path], names: list[str], rows: int) -> Iterator[Any]:
+    """Cut the rows of all files into tables of ``rows`` rows, the last one shorter."""
+    arrow = arrow_module()
+    rest = None
+    for file in files:
+        for batch in read_batches(file, names, rows):
+            table = arrow.Table.from_batches([batch])
+            rest = table if rest is None else arrow.concat_tables([rest, table])
+            while rest.num_rows >= rows:
+                yield rest.slice(0, rows)
+                rest = rest.slice(rows)
+    if rest is not None and rest.num_rows:
+        yield rest

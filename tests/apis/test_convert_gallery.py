@@ -1,0 +1,53 @@
+"""Tests of conversions by folder and file, and of their command line."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from mmfct.apis.convert_gallery import convert_gallery
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.provenance import Provenance
+
+pa = pytest.importorskip('pyarrow')
+pq = pytest.importorskip('pyarrow.parquet')
+TOOL = Path(__file__).parents[2] / 'tools/convert_gallery.py'
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the tool and return its exit status."""
+
+    def run(*words) -> int:
+        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, words)])
+        with pytest.raises(SystemExit) as status:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        return status.value.code
+
+    return run
+
+
+def test_there_and_back(run, switch, tmp_path, capsys):
+    assert run(switch.upgraded, tmp_path / 'g.parquet') == 0
+    assert run(tmp_path / 'g.parquet', tmp_path / 'again') == 0
+    assert Gallery(tmp_path / 'again').fingerprint == Gallery(switch.upgraded).fingerprint
+    assert 'again: 60 rows of embedding, id, label' in capsys.readouterr().out
+
+
+def test_foreign_parquet(run, tmp_path, capsys):
+    pq.write_table(pa.table(dict(embedding=[[1.0, 2], [3, 4]], id=[1, 2])), tmp_path / 'f.parquet')
+    model = ['--model', 'm', '--fingerprint', 'a' * 64, '--distance', 'cosine']
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g') == 2
+    assert 'error: Parquet that this project did not write needs' in capsys.readouterr().err
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g', *model, '--shard-rows', '1') == 0
+    gallery = Gallery(tmp_path / 'g')
+    assert len(gallery.shards) == 2
+    assert str(Provenance.from_metadata(gallery.metadata).embedding) == 'm (aaaaaaaaaaaa)'
+    assert Provenance.from_metadata(gallery.metadata).distance == 'cosine'
+
+
+def test_half_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`model` and `fingerprint` must be given together, got 'm' and None"):
+        convert_gallery(tmp_path / 'f.parquet', tmp_path / 'g', model='m')

@@ -1,0 +1,46 @@
+"""Build a FAISS index of a gallery; number n of the index is row n of the gallery.
+
+Example:
+    python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF1024,Flat
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('gallery', help='folder of the gallery')
+    parser.add_argument('out', help='file of the index; OUT.json beside it says what it belongs to')
+    parser.add_argument('--factory', default='Flat', help="FAISS' description: Flat, IVF1024,Flat, HNSW32, PQ16 ...")
+    parser.add_argument('--parameters', default='', help='of the search, kept in the index: nprobe=16, efSearch=64')
+    parser.add_argument('--train-rows', type=int, default=100_000, help='rows that the index is trained on')
+    parser.add_argument('--query', help='folder of queries for the recall (default: rows of the gallery)')
+    parser.add_argument('--k', type=int, default=10, help='neighbours whose recall is measured')
+    parser.add_argument('--num-queries', type=int, default=1000, help='rows of the gallery for the recall, 0 for none')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the samples')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Build the index, and return the exit status."""
+    require_hosts('mmengine')
+    args = parse_args()
+    from mmfct.apis.index_gallery import IndexOptions, index_gallery
+
+    options = {key: value for key, value in vars(args).items() if key in IndexOptions.__dataclass_fields__}
+    try:
+        index_gallery(args.gallery, args.out, IndexOptions(**options), query=args.query)
+    except (FileNotFoundError, ImportError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Write a gallery as Parquet, or Parquet as a gallery.
+
+Example:
+    python tools/convert_gallery.py gallery gallery.parquet
+    python tools/convert_gallery.py gallery.parquet gallery_again
+    python tools/convert_gallery.py foreign.parquet gallery --model encoder-v1 --fingerprint 64_HEXADECIMAL_DIGITS
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', help='folder of a gallery; or a Parquet file, or a folder of *.parquet')
+    parser.add_argument('out', help='NAME.parquet, or a folder with a file per shard; or the folder of a gallery')
+    foreign = parser.add_argument_group('Parquet that this project did not write')
+    foreign.add_argument('--model', help='name of the model that made the embeddings')
+    foreign.add_argument('--fingerprint', help='fingerprint of its weights, by mmfct.retrieval.fingerprint_state_dict')
+    foreign.add_argument('--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='how it is compared')
+    foreign.add_argument('--shard-rows', type=int, default=16384, help='rows per shard')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Convert, and return the exit status."""
+    require_hosts('mmengine')
+    args = parse_args()
+    from mmfct.apis.convert_gallery import convert_gallery
+
+    try:
+        convert_gallery(**vars(args))
+    except (FileExistsError, FileNotFoundError, ImportError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Score queries on galleries of old, upgraded and new models; with --gate decide whether a switch is safe.
+
+Exit status: 0; with --gate 1 where the switch is not safe; 2 for bad input.
+
+Example:
+    python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
+        --gallery old=gallery_old upgraded=gallery_upgraded --out work_dirs/switch --gate
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, known in (('query', 'queries: old, new'), ('gallery', 'galleries: old, upgraded, new')):
+        text = f'embedded and labelled {known} and other names'
+        parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=DIR', help=text)
+    parser.add_argument('--out', required=True, help='folder for tables and pictures')
+    parser.add_argument(
+        '--also', nargs='+', default=[], metavar='QUERY/GALLERY', help='pairs to score although their models differ'
+    )
+    parser.add_argument('--gate', action='store_true', help='compare --candidate with --baseline and decide')
+    parser.add_argument('--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that decides')
+    parser.add_argument('--baseline', default='old/old', metavar='QUERY/GALLERY', help="today's system")
+    parser.add_argument('--candidate', default='new/upgraded', metavar='QUERY/GALLERY', help='system to switch to')
+    parser.add_argument(
+        '--margin', type=float, default=0.0, help='loss of the mean score that is tolerated, 0.01: 1 %%'
+    )
+    parser.add_argument('--confidence', type=float, default=0.95, help='confidence of the interval')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Evaluate, and return the exit status."""
+    require_hosts('mmengine')
+    args = parse_args()
+    from mmfct.apis.compatibility import GateRule, evaluate_compatibility, named_folders
+
+    try:
+        names = ('metric', 'baseline', 'candidate', 'margin', 'confidence', 'seed')
+        gate = GateRule(**{name: getattr(args, name) for name in names}) if args.gate else None
+        query, gallery = named_folders(args.query), named_folders(args.gallery)
+        evaluation = evaluate_compatibility(query, gallery, args.out, also=args.also, gate=gate)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0 if evaluation.gate is None or evaluation.gate.safe else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

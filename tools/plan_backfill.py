@@ -1,0 +1,48 @@
+"""List which items of an upgraded gallery to embed again from the images first; with --new and --query measure it.
+
+Example:
+    python tools/plan_backfill.py gallery_upgraded work_dirs/backfill --order class_mean random
+    python tools/plan_backfill.py gallery_upgraded work_dirs/backfill --order class_mean random oracle \
+        --new gallery_new --query queries_new
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('upgraded', help='folder of the upgraded gallery')
+    parser.add_argument('out', help='folder for order_<name>.csv, and for table and picture of the curve')
+    parser.add_argument(
+        '--order', nargs='+', default=['random'], help='uncertainty, class_mean, random, oracle (needs --new)'
+    )
+    parser.add_argument('--new', help='folder of the same items embedded by the new model')
+    parser.add_argument('--query', help='folder of labelled queries embedded by the new model')
+    parser.add_argument('--uncertainty', help='.npy file of log-variances (default: column log_variance)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random order')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Plan the backfill, and return the exit status."""
+    require_hosts('mmengine')
+    args = parse_args()
+    from mmfct.apis.backfill import plan_backfill
+
+    options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed')}
+    try:
+        plan_backfill(args.upgraded, args.out, orders=args.order, **options)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,61 @@
+r"""Print the nearest neighbours of images, or of embedded queries, in a gallery, and draw them.
+
+Example:
+    python tools/search_gallery.py gallery_upgraded photo.jpg --config configs/fct/resnet10_grocery.py \
+        --checkpoint work_dirs/resnet10_grocery_new/final.pth --image-root data/images --out work_dirs/search
+    python tools/search_gallery.py gallery_upgraded --query queries_new --image-root data/images --out work_dirs/search
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('gallery', help='folder of the gallery')
+    parser.add_argument('images', nargs='*', metavar='image', help='image files, embedded with --config')
+    parser.add_argument('--config', help="config of the gallery's model, or of the transformation that upgraded it")
+    parser.add_argument('--checkpoint', help="checkpoint of the gallery's model")
+    parser.add_argument('--role', choices=['old', 'new'], default='new', help="encoder of a transformation's config")
+    parser.add_argument('--query', help='instead of images: a folder of embedded queries, in the format of a gallery')
+    parser.add_argument('--k', type=int, default=5, help='number of neighbours')
+    parser.add_argument('--index', help='FAISS index of the gallery (default: compare with every row)')
+    parser.add_argument('--image-root', help='folder of the images that ids are relative to, for the picture sheet')
+    parser.add_argument('--out', help='folder for neighbours.json, and with --image-root for neighbours.png')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+    )
+    args = parser.parse_args()
+    if bool(args.images) == bool(args.query) or (args.images and not (args.config and args.checkpoint)):
+        parser.error('give images with --config and --checkpoint, or --query')
+    return args
+
+
+def main() -> int:
+    """Search, and return the exit status."""
+    require_hosts('mmengine', 'mmcv')
+    args = parse_args()
+    from mmfct.apis.search import search_gallery, search_images
+
+    options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
+    try:
+        if args.query:
+            search_gallery(args.gallery, args.query, **options)
+        else:
+            model = dict(role=args.role, cfg_options=args.cfg_options)
+            search_images(args.gallery, args.images, args.config, args.checkpoint, **model, **options)
+    except (FileNotFoundError, ImportError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
