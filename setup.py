@@ -27,8 +27,8 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'safetensors', 'scikit-learn', 'threadpoolctl']
-    + ['torch>=2.6'],
+    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'safetensors', 'scikit-learn']
+    + ['threadpoolctl', 'torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],

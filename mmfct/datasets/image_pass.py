@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmfct.datasets.progress import Progress
 from mmfct.retrieval import GalleryWriter
+from mmfct.retrieval.write_behind import write_behind
 
 
 def fill_shards(
@@ -51,23 +53,30 @@ def fill_shards(
     if dist.is_main_process() and pending:
         print_log(f'Computing embeddings of {len(images)} images ({len(writer.shards)} shards)', 'current')
     progress = Progress(total)
-    for index, start, stop in pending:
-        parts: dict[str, list[np.ndarray]] = {}
-        with seeded(seed + index):
-            loader = DataLoader(
-                Subset(images, [row % len(images) for row in range(start, stop)]),
-                batch_size,
-                num_workers=num_workers,
-                collate_fn=pseudo_collate,
-                worker_init_fn=partial(worker_init_fn, num_workers=num_workers, rank=0, seed=seed + index),
-            )
-            for batch in loader:
-                for name, values in columns(batch).items():
-                    parts.setdefault(name, []).append(values)
-                progress.advance(len(batch['data_samples']))
-        rows: dict[str, Any] = {name: np.concatenate(values) for name, values in parts.items()}
-        writer.write_shard(index, rows | {name: column[start:stop] for name, column in (known or {}).items()})
+    with write_behind(writer) as write:
+        for index, start, stop in pending:
+            parts: dict[str, list[np.ndarray]] = {}
+            with seeded(seed + index):
+                loader = DataLoader(
+                    Subset(images, [row % len(images) for row in range(start, stop)]),
+                    batch_size,
+                    num_workers=num_workers,
+                    collate_fn=pseudo_collate,
+                    worker_init_fn=partial(_start_worker, num_workers=num_workers, rank=0, seed=seed + index),
+                )
+                for batch in loader:
+                    for name, values in columns(batch).items():
+                        parts.setdefault(name, []).append(values)
+                    progress.advance(len(batch['data_samples']))
+            rows: dict[str, Any] = {name: np.concatenate(values) for name, values in parts.items()}
+            write(index, rows | {name: column[start:stop] for name, column in (known or {}).items()})
     return time.perf_counter() - started, total
+
+
+def _start_worker(worker: int, **options: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to every process of a job, to the main process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker_init_fn(worker, **options)
 
 
 def time_per_item(seconds: float, number: int) -> str:

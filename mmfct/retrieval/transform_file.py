@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .atomic_files import write_atomically
-from .fingerprint import canonical_json, fingerprint_state_dict
+from .fingerprint import canonical_json, fingerprint_json, fingerprint_state_dict
 from .provenance import ModelIdentity
 
 FORMAT_VERSION = 1
@@ -78,8 +78,10 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     }
     _check_finite(weights, 'the transform to write')
     header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
+    # In one entry, since safetensors does not keep the order of several.
+    text = canonical_json(dict(header, checksum=fingerprint_json(header)))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(Path(path), save(weights, metadata={_HEADER: canonical_json(header)}))
+    write_atomically(Path(path), save(weights, metadata={_HEADER: text}))
 
 
 def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
@@ -101,7 +103,7 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
         with safe_open(path, framework='pt') as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, 'null'))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
             f'transform {str(path)!r} cannot be read: it is truncated, damaged or no safetensors file ({error})'
         ) from error
@@ -110,6 +112,9 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
             f'{str(path)!r} must be a transform of format version {FORMAT_VERSION}; make it with '
             '`tools/export_transform.py`'
         )
+    checksum = header.pop('checksum', None)
+    if fingerprint_json({'format_version': FORMAT_VERSION, **header}) != checksum:
+        raise ValueError(f'the header of transform {str(path)!r} must match its checksum; export it again')
     fingerprint = header.pop('fingerprint', None)
     if fingerprint_state_dict(weights) != fingerprint:
         raise ValueError(f'the weights of transform {str(path)!r} must match their fingerprint; export it again')

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from mmfct.models.heads import TransformationHead
+from mmfct.retrieval import fingerprint_json
 from mmfct.retrieval.provenance import ModelIdentity
 from mmfct.retrieval.transform import Transform
 from mmfct.retrieval.transform_file import TransformDescription, read_transform, write_transform
@@ -131,6 +132,14 @@ def test_a_flipped_bit(path):
         Transform(path)
 
 
+def test_a_changed_header(path):
+    content = path.read_bytes()
+    assert content.count(b'0' * 64) == 1  # the fingerprint of the old model
+    path.write_bytes(content.replace(b'0' * 64, b'3' + b'0' * 63))
+    with pytest.raises(ValueError, match='header of transform .* must match its checksum; export it again'):
+        Transform(path)
+
+
 def test_another_safetensors_file(tmp_path):
     save_file(dict(a=torch.zeros(2)), tmp_path / 'h')
     with pytest.raises(ValueError, match='must be a transform of format version 1; make it with'):
@@ -145,6 +154,8 @@ def rewrite(path, **changes):
         header = json.loads(file.metadata()['mmfct_transform'])
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     header = {name: value for name, value in {**header, **changes}.items() if value is not ...}
+    del header['checksum']
+    header['checksum'] = fingerprint_json(header)
     save_file(weights, path, metadata=dict(mmfct_transform=json.dumps(header)))
 
 

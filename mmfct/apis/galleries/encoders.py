@@ -62,10 +62,13 @@ def load_encoders(
                 f'{config.filename!r} must be the config of a transformation or of a model with a backbone, '
                 f'got {config.model.get("type")!r}'
             )
+        preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor')
+        if preprocessor is not None:
+            preprocessor = dict(dict(type='ClsDataPreprocessor'), **preprocessor)  # as mmpretrain's models do
         embedding = dict(
             backbone=config.model.backbone,
             neck=config.model.get('neck'),
-            data_preprocessor=config.model.get('data_preprocessor') or config.get('data_preprocessor'),
+            data_preprocessor=preprocessor,
             checkpoint=checkpoint,
         )
     if side is None and side_checkpoint is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
+from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
 from mmfct.retrieval import fingerprint_json
 
@@ -31,7 +32,7 @@ class GalleryImages(Dataset):
 
     Raises:
         FileNotFoundError: If the folder is missing or empty.
-        ValueError: If the config has no such loader, or does not say how to load files.
+        ValueError: If the config has no such loader, does not say how to load files, or two images have one name.
     """
 
     def __init__(
@@ -45,7 +46,14 @@ class GalleryImages(Dataset):
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
         root = Path(settings.get('data_root') or os.curdir).absolute()
         self.ids = np.array([_name(info, root) for info in infos])
+        names, counts = np.unique(self.ids, return_counts=True)
+        if counts.max() > 1:
+            raise ValueError(
+                f'every image of a gallery must have a name of its own, got {str(names[counts.argmax()])!r} '
+                f'{counts.max()} times'
+            )
         labels = [info.get('gt_label') for info in infos]
+        self._files = [info.get('img_path') for info in infos]
         self.labels = None if any(label is None for label in labels) else np.array(labels, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -55,9 +63,11 @@ class GalleryImages(Dataset):
         """Return an image as the pipeline packs it.
 
         Raises:
-            ValueError: If it cannot be read; names it.
+            ValueError: If it cannot be read, or is truncated; names it.
         """
         try:
+            if self._files[index] is not None:
+                check_whole_image(self._files[index])
             return self._images[index]
         except Exception as error:  # a decoder may raise anything
             raise ValueError(f'image {str(self.ids[index])!r} cannot be read: {error}') from error

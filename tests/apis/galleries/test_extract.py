@@ -121,6 +121,18 @@ def test_an_unreadable_image_is_named(digits, folder, folder_options, tmp_path):
         Gallery(tmp_path / 'out')
 
 
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_truncated_image_is_named(digits, folder, folder_options, tmp_path, workers):
+    file = folder / 'b/3.png'
+    file.write_bytes(file.read_bytes()[:-60])
+    checkpoint, options = (
+        str(digits.root / 'resnet10_digits_old/final.pth'),
+        folder_options | dict(num_workers=workers),
+    )
+    with pytest.raises(ValueError, match="image 'b/3.png' cannot be read: .*truncated"):
+        extract_gallery(digits.config, checkpoint, str(tmp_path / 'out'), images=str(folder), **options)
+
+
 def test_other_images_do_not_continue_a_gallery(digits, folder, folder_options, tmp_path):
     checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
     for name, match in (('a/0.png', None), ('c.png', 'another .*metadata.images')):
@@ -153,6 +165,9 @@ def test_what_cannot_be_extracted(digits, folder, tmp_path):
         export_transform(new, checkpoint, out, **options)
     with pytest.raises(ValueError, match='must be the config of a transformation or of a model with a backbone'):
         load_encoders(Config(dict(model=dict(type='X'))), checkpoint)
+    twice = dict(type='mmengine.RepeatDataset', times=2, dataset=dict(type='mmfct.Digits'))
+    with pytest.raises(ValueError, match=r"must have a name of its own, got 'digits/\d+' 2 times"):
+        GalleryImages(Config(dict(test_dataloader=dict(dataset=twice))))
     empty = Config(dict(test_dataloader=dict(dataset=dict(type='mmfct.Digits', indices=[], serialize_data=False))))
     with pytest.raises(ValueError, match="the data set of `split` 'test' must hold images, got none"):
         GalleryImages(empty)
@@ -162,6 +177,8 @@ def test_a_plain_classifier(digits, tmp_path):
     """Any config of mmpretrain with a test set; its training images go through the pipeline of the test."""
     config = Config.fromfile(digits.config.replace('digits.py', 'digits_new.py'))
     config.test_dataloader = dict(dataset=dict(config.test_set, pipeline=config.test_pipeline))
+    config.data_preprocessor = config.model.pop('data_preprocessor')  # as mmpretrain's own configs say it
+    del config.data_preprocessor['type']
     config.dump(str(tmp_path / 'classifier.py'))
     checkpoint = str(digits.root / 'resnet10_digits_new/final.pth')
     gallery = extract_gallery(str(tmp_path / 'classifier.py'), checkpoint, str(tmp_path / 'out'), split='train')
