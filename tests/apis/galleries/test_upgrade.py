@@ -212,3 +212,25 @@ def test_estimate(chain):
     assert 'vectors          50' in str(estimate) and 'a backfill       12.5 s' in str(estimate)
     assert 'backfill' not in str(estimate_upgrade(chain.gallery, [chain.h12, chain.h23]))
     assert not Path(chain.out).exists()
+
+
+@pytest.mark.parametrize('inside', ['.', 'below', '../v1'])
+def test_a_gallery_is_not_written_into_itself(chain, inside):
+    before = contents(chain.gallery)
+    with pytest.raises(ValueError, match='`out` must be another folder than that of the gallery, got'):
+        upgrade_gallery(chain.gallery, [chain.h12], str(Path(chain.gallery, inside)))
+    assert contents(chain.gallery) == before
+
+
+def test_large_shards_are_upgraded_in_parts_and_verified_once(chain, tmp_path, monkeypatch):
+    """Memory is bounded by the shards of the result, not by those of the gallery."""
+    upgrade_gallery(chain.gallery, [chain.h12], chain.out)
+    row = 5 * 4 + 4 * 4 + chain.columns['id'].itemsize + 8
+    monkeypatch.setattr('mmfct.apis.galleries.upgrade._SHARD_BYTES', 3 * row + 1)
+    verified, verify = [], Gallery.verify_shard
+    monkeypatch.setattr(Gallery, 'verify_shard', lambda self, index: verified.append(index) or verify(self, index))
+    parts = upgrade_gallery(chain.gallery, [chain.h12], str(tmp_path / 'parts'))
+    assert parts.shard_rows == 3 and verified == list(range(7))
+    for name in parts.columns:
+        assert np.array_equal(parts.column(name), Gallery(chain.out).column(name)) or name == 'embedding'
+    np.testing.assert_allclose(parts.column('embedding'), Gallery(chain.out).column('embedding'), rtol=1e-5)
