@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import random
+import runpy
 import sys
 import tarfile
 import zipfile
@@ -195,6 +196,22 @@ def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upg
         writer.write_shard(index, {name: array[start:stop] for name, array in arrays.items()})
     writer.finish()
     return folder
+
+
+@pytest.fixture
+def run_tool(monkeypatch):
+    """Run a script of ``tools/`` in this process and return its exit status."""
+
+    def run(name: str, *words: object) -> int:
+        script = str(Path(__file__).parents[1] / 'tools' / name)
+        monkeypatch.setattr('sys.argv', [script, *map(str, words)])
+        try:
+            runpy.run_path(script, run_name='__main__')
+        except SystemExit as status:
+            return status.code or 0
+        return 0
+
+    return run
 
 
 @pytest.fixture

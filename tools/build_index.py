@@ -7,7 +7,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 
 from mmfct.hosts import require_hosts
 
@@ -27,20 +26,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Build the index, and return the exit status."""
+def main() -> None:
+    """Build the index."""
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.index_gallery import IndexOptions, index_gallery
+    from mmfct.apis.user_errors import user_errors
 
     options = {key: value for key, value in vars(args).items() if key in IndexOptions.__dataclass_fields__}
-    try:
+    with user_errors():
         index_gallery(args.gallery, args.out, IndexOptions(**options), query=args.query)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -9,7 +9,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 
 from mmfct.hosts import require_hosts
 
@@ -27,19 +26,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Convert, and return the exit status."""
+def main() -> None:
+    """Convert."""
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.convert_gallery import convert_gallery
+    from mmfct.apis.user_errors import user_errors
 
-    try:
+    with user_errors():
         convert_gallery(**vars(args))
-    except (FileExistsError, FileNotFoundError, ImportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -42,15 +42,13 @@ def main() -> int:
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.compatibility import GateRule, evaluate_compatibility, named_folders
+    from mmfct.apis.user_errors import user_errors
 
-    try:
+    with user_errors():
         names = ('metric', 'baseline', 'candidate', 'margin', 'confidence', 'seed')
         gate = GateRule(**{name: getattr(args, name) for name in names}) if args.gate else None
         query, gallery = named_folders(args.query), named_folders(args.gallery)
         evaluation = evaluate_compatibility(query, gallery, args.out, also=args.also, gate=gate)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
     return 0 if evaluation.gate is None or evaluation.gate.safe else 1
 
 

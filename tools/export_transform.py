@@ -30,8 +30,10 @@ def main() -> None:
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
     from mmfct.apis.galleries import export_transform
+    from mmfct.apis.user_errors import user_errors
 
-    export_transform(args.config, args.checkpoint, args.out, cfg_options=args.cfg_options)
+    with user_errors():
+        export_transform(args.config, args.checkpoint, args.out, cfg_options=args.cfg_options)
 
 
 if __name__ == '__main__':

@@ -48,8 +48,9 @@ def main() -> None:
     options = vars(parse_args())
     os.environ.setdefault('LOCAL_RANK', str(options.pop('local_rank')))
     from mmfct.apis.galleries import extract_gallery, resumable
+    from mmfct.apis.user_errors import user_errors
 
-    with resumable():
+    with user_errors(), resumable():
         extract_gallery(**options)
 
 

@@ -7,7 +7,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 
 from mmfct.hosts import require_hosts
 
@@ -21,19 +20,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Mix the galleries, and return the exit status."""
+def main() -> None:
+    """Mix the galleries."""
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.backfill import mix_galleries
+    from mmfct.apis.user_errors import user_errors
 
-    try:
+    with user_errors():
         mix_galleries(args.upgraded, args.recomputed, args.out)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

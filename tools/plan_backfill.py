@@ -9,7 +9,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 
 from mmfct.hosts import require_hosts
 
@@ -29,20 +28,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Plan the backfill, and return the exit status."""
+def main() -> None:
+    """Plan the backfill."""
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.backfill import plan_backfill
+    from mmfct.apis.user_errors import user_errors
 
     options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed')}
-    try:
+    with user_errors():
         plan_backfill(args.upgraded, args.out, orders=args.order, **options)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -9,7 +9,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 
 from mmfct.hosts import require_hosts
 
@@ -38,24 +37,21 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> int:
-    """Search, and return the exit status."""
+def main() -> None:
+    """Search."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
     from mmfct.apis.search import search_gallery, search_images
+    from mmfct.apis.user_errors import user_errors
 
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
-    try:
+    with user_errors():
         if args.query:
             search_gallery(args.gallery, args.query, **options)
         else:
             model = dict(role=args.role, cfg_options=args.cfg_options)
             search_images(args.gallery, args.images, args.config, args.checkpoint, **model, **options)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -38,12 +38,13 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.galleries import estimate_upgrade, resumable, upgrade_gallery
+    from mmfct.apis.user_errors import user_errors
 
     options = dict(dtype=args.dtype, batch_size=args.batch_size, device=args.device)
-    if args.dry_run:
-        print(estimate_upgrade(args.gallery, args.transforms, **options))
-        return
-    with resumable():
+    with user_errors(), resumable():
+        if args.dry_run:
+            print(estimate_upgrade(args.gallery, args.transforms, **options))
+            return
         upgrade_gallery(args.gallery, args.transforms, args.out, launcher=args.launcher, **options)
 
 

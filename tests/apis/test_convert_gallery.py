@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
+from functools import partial
 
 import pytest
 
@@ -13,20 +12,12 @@ from mmfct.retrieval.provenance import Provenance
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')
-TOOL = Path(__file__).parents[2] / 'tools/convert_gallery.py'
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(run_tool):
     """Run the tool and return its exit status."""
-
-    def run(*words) -> int:
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, words)])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        return status.value.code
-
-    return run
+    return partial(run_tool, 'convert_gallery.py')
 
 
 def test_there_and_back(run, switch, tmp_path, capsys):

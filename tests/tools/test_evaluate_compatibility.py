@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
-
-TOOL = Path(__file__).parents[2] / 'tools/evaluate_compatibility.py'
 
 
 @pytest.fixture
-def run(monkeypatch, switch, tmp_path):
+def run(run_tool, switch, tmp_path):
     """Run the tool on queries and galleries and return its exit status."""
 
     def run(*words: str) -> int:
         sets = ['--query', f'old={switch.old}', f'new={switch.new}']
         sets += ['--gallery', f'old={switch.old}', '--gallery', f'upgraded={switch.upgraded}']
-        monkeypatch.setattr('sys.argv', [str(TOOL), *sets, '--out', str(tmp_path / 'out'), *words])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        return status.value.code
+        return run_tool('evaluate_compatibility.py', *sets, '--out', tmp_path / 'out', *words)
 
     return run
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
@@ -12,20 +11,11 @@ import pytest
 
 from mmfct.apis.index_gallery import index_gallery
 
-TOOL = Path(__file__).parents[2] / 'tools/search_gallery.py'
-
 
 @pytest.fixture
-def run(monkeypatch):
+def run(run_tool):
     """Run the tool and return its exit status."""
-
-    def run(*words) -> int:
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, words)])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        return status.value.code
-
-    return run
+    return partial(run_tool, 'search_gallery.py')
 
 
 def test_embedded_queries(run, switch, tmp_path, capsys):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT
 from mmfct.models import FrozenEncoders
 from mmfct.retrieval import fingerprint_state_dict
@@ -27,6 +30,13 @@ class GalleryEncoders:
     network: FrozenEncoders
     embedding: ModelIdentity
     side_info: ModelIdentity | None
+
+
+def load_model_config(filename: str, cfg_options: dict[str, Any] | None) -> Config:
+    """Load the config of a model, and make its types known; arguments and errors as of `load_config`."""
+    config = TrainingOptions(cfg_options=cfg_options or {}).load(filename)
+    init_default_scope(config.get('default_scope', 'mmengine'))
+    return config
 
 
 def load_encoders(

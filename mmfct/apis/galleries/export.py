@@ -9,11 +9,9 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 
-from mmfct.apis.galleries.encoders import identify
+from mmfct.apis.galleries.encoders import identify, load_model_config
 from mmfct.apis.galleries.images import GalleryImages
-from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoder, FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
@@ -42,8 +40,7 @@ def export_transform(
         FileNotFoundError: If the config, the checkpoint or one of an encoder's is missing.
         ValueError: If the config is another model's, or a checkpoint is of another model or damaged.
     """
-    config = TrainingOptions(cfg_options=cfg_options or {}).load(filename)
-    init_default_scope(config.get('default_scope', 'mmengine'))
+    config = load_model_config(filename, cfg_options)
     if config.model.get('encoders') is None or 'new' not in config.model.encoders:
         raise ValueError(
             f'{filename!r} must be the config of a transformation with `model.encoders` of old and new, got '

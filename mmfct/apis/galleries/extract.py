@@ -10,11 +10,9 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 
-from mmfct.apis.galleries.encoders import GalleryEncoders, load_encoders
+from mmfct.apis.galleries.encoders import GalleryEncoders, load_encoders, load_model_config
 from mmfct.apis.galleries.images import GalleryImages
-from mmfct.apis.training_options import TrainingOptions
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
 from mmfct.engine.launch import init_launcher
 from mmfct.functional.distance import check_distance
@@ -72,8 +70,7 @@ def extract_gallery(
     """
     check_distance(distance)
     init_launcher(launcher)
-    config = TrainingOptions(cfg_options=cfg_options or {}).load(filename)
-    init_default_scope(config.get('default_scope', 'mmengine'))
+    config = load_model_config(filename, cfg_options)
     encoders = load_encoders(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
     device = device or get_device()
     encoders.network.to(device)

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 
-from mmfct.apis.galleries.encoders import load_encoders
+from mmfct.apis.galleries.encoders import load_encoders, load_model_config
 from mmfct.apis.galleries.images import GalleryImages
 from mmfct.apis.search.search import Found, search
 from mmfct.apis.search.search_gallery import report_neighbours
-from mmfct.apis.training_options import TrainingOptions
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.provenance import Provenance, check_same_model
 
@@ -56,8 +54,7 @@ def search_images(
         ValueError: If the model is not the gallery's, an image cannot be read, or something is damaged.
     """
     opened = Gallery(gallery)
-    config = TrainingOptions(cfg_options=cfg_options or {}).load(filename)
-    init_default_scope(config.get('default_scope', 'mmengine'))
+    config = load_model_config(filename, cfg_options)
     encoders = load_encoders(config, checkpoint, role=role, with_side=False)
     check_same_model(encoders.embedding, Provenance.from_metadata(opened.metadata))  # before any image is read
     files = [Path(image).absolute() for image in images]

@@ -121,6 +121,29 @@ def test_an_unreadable_image_is_named(digits, folder, folder_options, tmp_path):
         Gallery(tmp_path / 'out')
 
 
+def test_distance_and_another_model_of_the_side_information(digits, folder, folder_options, tmp_path):
+    old, new = (str(digits.root / f'resnet10_digits_{role}/final.pth') for role in ('old', 'new'))
+    gallery = extract_gallery(
+        digits.config,
+        old,
+        str(tmp_path / 'out'),
+        images=str(folder),
+        side_checkpoint=new,
+        distance='cosine',
+        batch_size=2,
+        device='cpu',
+        **folder_options,
+    )
+    provenance = Provenance.from_metadata(gallery.metadata)
+    assert (provenance.side_info.name, provenance.distance) == ('resnet10_digits_new', 'cosine')
+    other = extract_gallery(
+        digits.config, new, str(tmp_path / 'new'), images=str(folder), role='new', **folder_options
+    )
+    np.testing.assert_allclose(gallery.column('side_info'), other.column('embedding'), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="`distance` must be one of .*, got 'l1'"):
+        extract_gallery(digits.config, old, str(tmp_path / 'l1'), distance='l1')
+
+
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_truncated_image_is_named(digits, folder, folder_options, tmp_path, workers):
     file = folder / 'b/3.png'

@@ -54,6 +54,11 @@ def test_objective_of_a_classifier():
     assert not module.weighting.log_variance.requires_grad
 
 
+def test_sharpness_reaches_the_weights():
+    module, d = build('mmpretrain', sharpness=2.0, shared=False), torch.randn(3, 1)
+    torch.testing.assert_close(module.weighting.weights(d), (-2 * d).exp())
+
+
 def test_without_the_instance_part_no_hook_is_needed():
     module = build('mmpretrain', instance=False)
     scores, labels = torch.randn(3, 4), torch.randint(4, (3,))

@@ -1,0 +1,17 @@
+"""Errors of the user on the command line: one line instead of a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Print what a function of ours says about bad input, and exit with status 2, as argparse does."""
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError, ImportError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
