@@ -12,6 +12,8 @@ from .provenance import Provenance
 
 UPGRADED, RECOMPUTED = 0, 1
 ORIGIN = 'origin'
+# Entry of the metadata: fingerprints of the two galleries.
+MIXED = 'mixed'
 
 
 def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path) -> Gallery:
@@ -51,7 +53,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         columns={**upgraded.columns, ORIGIN: ('uint8', None)},
         num_rows=len(upgraded),
         shard_rows=upgraded.shards[0].stop,
-        metadata={**upgraded.metadata, 'mixed': [upgraded.fingerprint, recomputed.fingerprint]},
+        metadata={**upgraded.metadata, MIXED: [upgraded.fingerprint, recomputed.fingerprint]},
     )
     for index, _, _ in writer.pending():
         arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from mmfct.apis.compatibility.embedded_set import column_tensor
+from mmfct.apis.galleries.upgrade_rows import LOG_VARIANCE
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.mixed_gallery import ORIGIN, RECOMPUTED
 from mmfct.retrieval.provenance import Provenance
 
 ORDERS = ('uncertainty', 'class_mean', 'random', 'oracle')
-LOG_VARIANCE = 'log_variance'
 
 
 def order_rows(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmfct.apis.galleries.upgrade_rows import bytes_per_row, compute_columns, open_upgrade
+from mmfct.apis.galleries.upgrade_rows import bytes_per_row, compute_columns, open_upgrade, upgraded_columns
 
 # Rows that tell how fast an upgrade is.
 _PROBE = 32768
@@ -63,12 +63,11 @@ def estimate_upgrade(
         compute_columns(chain, source, first, min(first + batch_size, stop))
     seconds = (time.perf_counter() - started) * len(source) / stop
     bytes_read = bytes_per_row(source.columns)
-    shapes = {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
     per_image = chain.transforms[-1].description.backfill_seconds
     return UpgradeEstimate(
         vectors=len(source),
         bytes_read=len(source) * bytes_read,
-        bytes_written=len(source) * bytes_per_row(source.columns | shapes),
+        bytes_written=len(source) * bytes_per_row(upgraded_columns(source, computed)),
         seconds=seconds,
         backfill_seconds=None if per_image is None else per_image * len(source),
     )

@@ -10,11 +10,18 @@ import numpy as np
 from mmengine import dist
 from mmengine.logging import print_log
 
-from mmfct.apis.galleries.upgrade_rows import bytes_per_row, compute_columns, open_upgrade, verify_rows
+from mmfct.apis.galleries.upgrade_rows import (
+    bytes_per_row,
+    compute_columns,
+    open_upgrade,
+    upgraded_columns,
+    verify_rows,
+)
 from mmfct.datasets.image_pass import finish_together, time_per_item
 from mmfct.datasets.progress import Progress
 from mmfct.engine.launch import init_launcher
 from mmfct.retrieval import Gallery, GalleryWriter
+from mmfct.retrieval.mixed_gallery import MIXED
 from mmfct.retrieval.write_behind import write_behind
 
 # Of one shard of the result: a gallery in few large files is upgraded in bounded memory, and by several ranks.
@@ -33,10 +40,10 @@ def upgrade_gallery(
 ) -> Gallery:
     """Apply one transform, or several in a row, to every stored embedding.
 
-    Every other column is carried along; where the last transform predicts its uncertainty, the column
-    ``log_variance`` says which rows to recompute first (FastFill, arXiv 2303.04766). An interrupted call is
-    continued by the same call; several ranks share the shards; memory holds two shards of the result, whatever the
-    size of the gallery and of its own shards.
+    Every other column is carried along, but for what an earlier partial upgrade noted of the embeddings that are
+    replaced; where the last transform predicts its uncertainty, the column ``log_variance`` says which rows to
+    recompute first (FastFill, arXiv 2303.04766). An interrupted call is continued by the same call; several ranks
+    share the shards; memory holds two shards of the result, whatever the size of the gallery and of its own shards.
 
     Args:
         gallery: Folder of the gallery.
@@ -60,14 +67,15 @@ def upgrade_gallery(
     if source.path.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
         raise ValueError(f'`out` must be another folder than that of the gallery, got {out!r}')
     computed = compute_columns(chain, source, 0, 1)
-    columns = source.columns | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
+    columns = upgraded_columns(source, computed)
+    metadata = {name: entry for name, entry in source.metadata.items() if name != MIXED}
     writer = GalleryWriter(
         out,
         columns=columns,
         num_rows=len(source),
         shard_rows=min(source.shard_rows, max(1, _SHARD_BYTES // bytes_per_row(columns))),
         # What else the manifest says, such as the fingerprint of the images, stays true.
-        metadata=source.metadata | chain.provenance.to_metadata() | dict(computed_in=dtype),
+        metadata=metadata | chain.provenance.to_metadata() | dict(computed_in=dtype),
     )
     rank, world_size = dist.get_dist_info()
     pending = writer.pending(rank=rank, world_size=world_size)
@@ -83,7 +91,7 @@ def upgrade_gallery(
                 parts.append(compute_columns(chain, source, first, min(first + batch_size, stop)))
                 progress.advance(len(parts[-1]['embedding']))
             rows = {name: np.concatenate([part[name] for part in parts]) for name in computed}
-            carried = source.columns.keys() - rows.keys()
+            carried = columns.keys() - rows.keys()
             write(index, rows | {name: source.rows(name, np.arange(start, stop)) for name in carried})
     seconds = time.perf_counter() - started
     finish_together(writer)

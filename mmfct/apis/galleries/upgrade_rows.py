@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,11 @@ from mmengine.device import get_device
 
 from mmfct.apis.galleries.chain import TransformChain, load_chain
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.mixed_gallery import ORIGIN
+
+LOG_VARIANCE = 'log_variance'
+# True of the embeddings that an upgrade replaces, and of no others.
+_OUTDATED = (ORIGIN, LOG_VARIANCE)
 
 
 def open_upgrade(
@@ -18,6 +23,12 @@ def open_upgrade(
     """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
     source = Gallery(gallery, verify=False)  # each shard is verified before it is used
     return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
+
+
+def upgraded_columns(source: Gallery, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
+    """Describe the columns of the upgraded gallery: those that are computed, and those that stay true."""
+    carried = {name: column for name, column in source.columns.items() if name not in _OUTDATED}
+    return carried | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
 
 
 def verify_rows(source: Gallery, start: int, stop: int, verified: set[int]) -> None:
@@ -48,7 +59,7 @@ def compute_columns(chain: TransformChain, source: Gallery, start: int, stop: in
         side = torch.from_numpy(source.rows('side_info', rows).astype(np.float32, copy=False))
     upgraded = chain(embedding, side)
     log_variance = chain.log_variance(upgraded)
-    columns = dict(embedding=upgraded) if log_variance is None else dict(embedding=upgraded, log_variance=log_variance)
+    columns = dict(embedding=upgraded) if log_variance is None else {'embedding': upgraded, LOG_VARIANCE: log_variance}
     return {name: values.cpu().numpy() for name, values in columns.items()}
 
 

@@ -13,6 +13,7 @@ import torch
 
 from mmfct.apis.galleries import estimate_upgrade, upgrade_gallery
 from mmfct.retrieval import Gallery, atomic_files, is_complete
+from mmfct.retrieval.mixed_gallery import write_mixed_gallery
 from mmfct.retrieval.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.transform_file import read_transform, write_transform
 
@@ -55,6 +56,16 @@ def test_predicted_uncertainty_becomes_a_column(chain, tmp_path):
     assert upgraded.columns['log_variance'] == ('float32', None)
     reference = head.log_variance(torch.from_numpy(np.array(upgraded.column('embedding')))).detach()
     np.testing.assert_allclose(upgraded.column('log_variance'), reference, rtol=1e-4, atol=1e-6)
+
+
+def test_notes_of_a_partial_upgrade_do_not_outlive_its_embeddings(chain, tmp_path):
+    path = str(tmp_path / 'h')
+    chain.write_head(path, chain.V1, chain.V2, (6, 4, 5), with_uncertainty=True)
+    upgraded = upgrade_gallery(chain.gallery, [path], str(tmp_path / 'v2'))
+    mixed = write_mixed_gallery(upgraded, upgraded, tmp_path / 'mixed')
+    assert {'origin', 'log_variance'} < mixed.columns.keys() and 'mixed' in mixed.metadata
+    again = upgrade_gallery(str(tmp_path / 'mixed'), [chain.h23], chain.out)
+    assert again.columns.keys() == {'embedding', 'side_info', 'id', 'label'} and 'mixed' not in again.metadata
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
