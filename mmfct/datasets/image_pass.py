@@ -46,19 +46,20 @@ def fill_shards(
     Returns:
         Seconds, and the number of rows that took them.
     """
+    number = len(images)  # type: ignore[arg-type]  # torch's Dataset declares no length
     rank, world_size = dist.get_dist_info()
     pending = writer.pending(rank=rank, world_size=world_size)
     total = sum(stop - start for _, start, stop in pending)
     started = time.perf_counter()
     if dist.is_main_process() and pending:
-        print_log(f'Computing embeddings of {len(images)} images ({len(writer.shards)} shards)', 'current')
+        print_log(f'Computing embeddings of {number} images ({len(writer.shards)} shards)', 'current')
     progress = Progress(total)
     with write_behind(writer) as write:
         for index, start, stop in pending:
             parts: dict[str, list[np.ndarray]] = {}
             with seeded(seed + index):
                 loader = DataLoader(
-                    Subset(images, [row % len(images) for row in range(start, stop)]),
+                    Subset(images, [row % number for row in range(start, stop)]),
                     batch_size,
                     num_workers=num_workers,
                     collate_fn=pseudo_collate,

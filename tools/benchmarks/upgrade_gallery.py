@@ -84,8 +84,8 @@ def main() -> None:
 def _write_transform(path: Path) -> None:
     """Write an h of random weights."""
     head = TransformationHead(128, 128, 128)
-    widths = dict(old_dims=128, side_dims=128, new_dims=128)
-    write_transform(path, head.state_dict(), TransformDescription(old=_OLD, new=_NEW, side=_SIDE, **widths))
+    description = TransformDescription(_OLD, _NEW, _SIDE, old_dims=128, side_dims=128, new_dims=128)
+    write_transform(path, head.state_dict(), description)
 
 
 def _write_gallery(path: Path, rows: int) -> None:

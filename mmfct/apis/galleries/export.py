@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
+from torch import nn
 
 from mmfct.apis.galleries.encoders import identify, load_model_config
 from mmfct.apis.galleries.images import GalleryImages
 from mmfct.apis.weights import load_weights
-from mmfct.models import FrozenEncoder, FrozenEncoders
+from mmfct.models import FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
 from mmfct.retrieval.transform_file import TransformDescription, write_transform
@@ -69,7 +70,7 @@ def export_transform(
     return description
 
 
-def _seconds_per_image(encoder: FrozenEncoder, images: GalleryImages) -> float:
+def _seconds_per_image(encoder: nn.Module, images: GalleryImages) -> float:
     """Measure the encoder alone, without reading and decoding images; the fastest of three."""
     batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)])
     times = []
