@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,7 +12,6 @@ from mmfct.retrieval.exact_search import Neighbours, search_exact
 from mmfct.retrieval.index_file import read_index
 
 pytest.importorskip('faiss')
-TOOL = Path(__file__).parents[2] / 'tools/build_index.py'
 
 
 @pytest.mark.parametrize('query', [None, 'new'])
@@ -76,11 +72,8 @@ def test_bad_input_is_refused(switch, tmp_path):
 
 
 @pytest.mark.parametrize(('factory', 'status'), [('HNSW8', 0), ('Foo', 2)])
-def test_tool(switch, tmp_path, monkeypatch, capsys, factory, status):
+def test_tool(switch, tmp_path, run_tool, capsys, factory, status):
     words = [switch.upgraded, tmp_path / 'g.faiss', '--factory', factory, '--parameters', 'efSearch=32', '--k', '3']
-    monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(TOOL), run_name='__main__')
-    assert end.value.code == status
+    assert run_tool('build_index.py', *words) == status
     assert ('error: `factory`' in capsys.readouterr().err) == bool(status)
     assert (tmp_path / 'g.faiss.json').exists() == (not status)
