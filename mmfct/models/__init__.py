@@ -4,8 +4,14 @@ from .backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideRes
 from .forward_transform import ForwardTransform
 from .frozen_encoder import FrozenEncoder
 from .frozen_encoders import FrozenEncoders
-from .heads import TransformationHead
-from .losses import BackwardCompatibleLoss, DataParameterLoss, EmbeddingRegressionLoss, InstanceTaskWeightLoss
+from .heads import BackwardCompatibleHead, TransformationHead
+from .losses import (
+    BackwardCompatibleLoss,
+    DataParameterLoss,
+    EmbeddingRegressionLoss,
+    FrozenClassifierLoss,
+    InstanceTaskWeightLoss,
+)
 from .multi_task_segmentor import MultiTaskSegmentor
 from .necks import SideInfoNeck
 from .task_weightings import (
@@ -20,6 +26,7 @@ from .task_weightings import (
 from .tasks import DepthTask, SegmentationTask
 
 __all__ = [
+    'BackwardCompatibleHead',
     'BackwardCompatibleLoss',
     'DataParameterLoss',
     'DepthTask',
@@ -29,6 +36,7 @@ __all__ = [
     'EqualWeighting',
     'FixedWeighting',
     'ForwardTransform',
+    'FrozenClassifierLoss',
     'FrozenEncoder',
     'FrozenEncoders',
     'GeometricLossStrategy',

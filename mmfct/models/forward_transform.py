@@ -26,6 +26,8 @@ class ForwardTransform(BaseModel):
     Args:
         head: Config of the transformation, see `TransformationHead`.
         encoders: Config of the `FrozenEncoders`; may be ``None`` where inputs are always embeddings.
+        use_side: Whether side-information is used where there is some; without, the old embedding feeds both
+            branches of the head.
         data_preprocessor: Config of mmengine's data preprocessor; encoders normalise images themselves.
         init_cfg: Initialisation config.
     """
@@ -34,11 +36,14 @@ class ForwardTransform(BaseModel):
         self,
         head: dict,
         encoders: dict | None = None,
+        *,
+        use_side: bool = True,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.head = MODELS.build(head)
+        self.use_side = use_side
         self._encoders_cfg = encoders
         # In a list, so that torch does not count the encoders as submodules.
         self._encoders: list[torch.nn.Module] = []
@@ -60,13 +65,14 @@ class ForwardTransform(BaseModel):
         if mode not in ('tensor', 'loss', 'predict'):
             raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
         embeddings = self._embed(inputs)
-        old, side = embeddings['old'], embeddings.get('side', embeddings['old'])
+        old = embeddings['old']
+        side = embeddings.get('side', old) if self.use_side else old
         if mode == 'tensor':
             return self.head(old, side)
         if mode == 'loss':
             if 'new' not in embeddings:
                 raise ValueError(f"the loss needs the embedding 'new' beside the others, got {sorted(embeddings)}")
-            return self.head.loss(old, side, embeddings['new'])
+            return self.head.loss(old, side, embeddings['new'], _labels(data_samples))
         embeddings = {**embeddings, 'upgraded': self.head(old, side)}
         return _to_samples(embeddings, data_samples)
 
@@ -80,6 +86,16 @@ class ForwardTransform(BaseModel):
                 raise ValueError('`encoders` must be given to transform images, got None')
             self._encoders.append(MODELS.build({'type': 'mmfct.FrozenEncoders', **self._encoders_cfg}))
         return self._encoders[0].to(images.device)(images)
+
+
+def _labels(data_samples: Sequence | dict | None) -> Tensor | None:
+    """Return the labels (B,) of a batch, ``None`` where it has none."""
+    if data_samples is None:
+        return None
+    if isinstance(data_samples, dict):
+        return data_samples.get('gt_label')
+    labels = [getattr(sample, 'gt_label', None) for sample in data_samples]
+    return None if any(label is None for label in labels) else torch.cat(labels)
 
 
 def _to_samples(embeddings: dict[str, Tensor], data_samples: Sequence | dict | None) -> list[dict]:

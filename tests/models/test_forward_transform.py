@@ -70,6 +70,35 @@ def test_without_side_information_the_old_embedding_feeds_both_branches(embeddin
     )
 
 
+def test_side_information_that_is_not_used(embeddings):
+    model = build(dict(HEAD, side_dims=4), use_side=False).eval()
+    torch.testing.assert_close(model(embeddings), model.head(embeddings['old'], embeddings['old']))
+
+
+class Labels(nn.Module):
+    """A loss that is the label."""
+
+    def forward(self, embedding, labels):
+        return labels.double()
+
+
+@pytest.mark.parametrize(
+    'samples',
+    [dict(gt_label=torch.arange(6)), [SimpleNamespace(gt_label=torch.tensor([label])) for label in range(6)]],
+    ids=['table', 'images'],
+)
+def test_labels_reach_the_head(embeddings, samples):
+    model = build(dict(HEAD, class_loss=Labels())).eval()
+    plain = nn.MSELoss()(model(embeddings), embeddings['new'])
+    torch.testing.assert_close(model(embeddings, samples, 'loss')['loss'], plain.double() + 2.5)
+
+
+@pytest.mark.parametrize('samples', [None, {}, [SimpleNamespace()] * 6])
+def test_no_labels_for_a_loss_that_needs_them(embeddings, samples):
+    with pytest.raises(ValueError, match='`class_loss` needs the label of every image'):
+        build(dict(HEAD, class_loss=Labels()))(embeddings, samples, 'loss')
+
+
 def test_predict_of_a_table_batch(embeddings):
     model = build().eval()
     samples = dict(gt_label=torch.arange(6), sample_idx=torch.arange(10, 16))
@@ -97,7 +126,7 @@ def test_training_changes_the_head_and_nothing_else(encoders, images):
     frozen = model._encoders[0]
     before, head_before = copy.deepcopy(frozen.state_dict()), copy.deepcopy(model.head.state_dict())
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
-    samples = [SimpleNamespace(gt_label=0, sample_idx=i) for i in range(6)]
+    samples = [SimpleNamespace(gt_label=torch.tensor([0]), sample_idx=i) for i in range(6)]
     for _ in range(2):
         model.train()
         log = model.train_step(dict(inputs=list(images), data_samples=samples), wrapper)

@@ -1,5 +1,6 @@
-"""Heads that map embeddings to embeddings."""
+"""Heads that map embeddings to embeddings, or train them as classifiers."""
 
+from .backward_compatible_head import BackwardCompatibleHead
 from .transformation_head import TransformationHead
 
-__all__ = ['TransformationHead']
+__all__ = ['BackwardCompatibleHead', 'TransformationHead']

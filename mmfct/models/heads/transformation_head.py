@@ -25,8 +25,9 @@ class TransformationHead(BaseModule):
         new_dims: Width D' of the new embedding.
         hidden_dims: Width of the two hidden layers of the mixer.
         loss: Config of a per-instance loss ``(prediction (B, D'), target (B, D')) -> (B,)``.
-        with_uncertainty: Also predict a log-variance per item and weight the loss by it (FastFill, arXiv
-            2303.04766, equation 5).
+        class_loss: Config of a further per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
+            `FrozenClassifierLoss`: the discriminative term of FastFill (arXiv 2303.04766).
+        with_uncertainty: Also predict a log-variance per item and weight the losses by it (FastFill, equation 5).
         init_cfg: Initialisation config.
     """
 
@@ -38,6 +39,7 @@ class TransformationHead(BaseModule):
         *,
         hidden_dims: int = 2048,
         loss: dict | nn.Module | None = None,
+        class_loss: dict | nn.Module | None = None,
         with_uncertainty: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
@@ -50,6 +52,8 @@ class TransformationHead(BaseModule):
         self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
         loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+        is_config = class_loss is not None and not isinstance(class_loss, nn.Module)
+        self.class_loss_module = MODELS.build(class_loss) if is_config else class_loss
 
     def forward(self, old: Tensor, side: Tensor) -> Tensor:
         """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D')."""
@@ -63,11 +67,25 @@ class TransformationHead(BaseModule):
             raise ValueError('`with_uncertainty` must be True for a log-variance, got False')
         return self.uncertainty(upgraded).squeeze(1)
 
-    def loss(self, old: Tensor, side: Tensor, new: Tensor) -> dict[str, Tensor]:
-        """Compare the transformation of ``old`` (B, D) and ``side`` (B, S) with the target ``new`` (B, D')."""
+    def loss(self, old: Tensor, side: Tensor, new: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Compare the transformation of ``old`` (B, D) and ``side`` (B, S) with the target ``new`` (B, D').
+
+        Args:
+            old: Old embeddings.
+            side: Side-information.
+            new: New embeddings.
+            labels: Classes (B,), for ``class_loss``.
+
+        Raises:
+            ValueError: If a width is wrong, or there is a ``class_loss`` without labels.
+        """
         self._check_width('new', new, self.new_dims)
         upgraded = self(old, side)
         losses = self.loss_module(upgraded, new)  # (B,)
+        if self.class_loss_module is not None:
+            if labels is None:
+                raise ValueError('`class_loss` needs the label of every image, got None')
+            losses = losses + self.class_loss_module(upgraded, labels)
         if self.uncertainty is not None:
             losses = heteroscedastic_loss(losses, self.log_variance(upgraded))
         return dict(loss=losses.mean())

@@ -18,6 +18,13 @@ def build(old: int = 6, side: int = 4, new: int = 5, **options) -> nn.Module:
     return MODELS.build(dict(type='mmfct.TransformationHead', old_dims=old, side_dims=side, new_dims=new, **options))
 
 
+class ClassLoss(nn.Module):
+    """A loss of embeddings and labels that is easy to compute by hand."""
+
+    def forward(self, embedding, labels):
+        return embedding[:, 0] + labels
+
+
 class Block(nn.Module):
     """1x1 convolution, BN and ReLU, as in the reference."""
 
@@ -139,6 +146,27 @@ def test_loss_by_config_or_module(loss):
     head = build(loss=loss or EmbeddingRegressionLoss('l1')).eval()
     old, side, new = torch.randn(3, 6), torch.randn(3, 4), torch.randn(3, 5)
     torch.testing.assert_close(head.loss(old, side, new)['loss'], nn.L1Loss()(head(old, side), new))
+
+
+def test_a_loss_of_the_class_is_added_before_the_uncertainty_weights_both():
+    head = build(class_loss=ClassLoss(), with_uncertainty=True).eval()
+    old, side, new, labels = torch.randn(3, 6), torch.randn(3, 4), torch.randn(3, 5), torch.arange(3)
+    upgraded = head(old, side)
+    losses = (upgraded - new).square().mean(1) + upgraded[:, 0] + labels
+    expected = heteroscedastic_loss(losses, head.log_variance(upgraded)).mean()
+    torch.testing.assert_close(head.loss(old, side, new, labels)['loss'], expected)
+
+
+def test_a_loss_of_the_class_by_config(tmp_path):
+    torch.save({'head.fc.weight': torch.randn(7, 5)}, tmp_path / 'new.pth')
+    head = build(class_loss=dict(type='mmfct.FrozenClassifierLoss', checkpoint=str(tmp_path / 'new.pth')))
+    assert head.class_loss_module.weight.shape == (7, 5)
+    assert not [name for name in head.state_dict() if 'class_loss' in name]
+
+
+def test_a_loss_of_the_class_without_labels():
+    with pytest.raises(ValueError, match='`class_loss` needs the label of every image, got None'):
+        build(class_loss=ClassLoss()).loss(torch.randn(3, 6), torch.randn(3, 4), torch.randn(3, 5))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""A classification head of the host with the influence loss of backward compatible training."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmfct.registry import MODELS
+
+
+@MODELS.register_module()
+class BackwardCompatibleHead(BaseModule):
+    """Train a new classifier whose embeddings the old classifier recognises: BCT (arXiv 2003.11942, equation 2).
+
+    Args:
+        head: Config of a classification head of mmpretrain, which is trained as ever.
+        influence: Config of the influence loss, `BackwardCompatibleLoss`; it sees what the head's classifier sees.
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(self, head: dict, influence: dict, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.head = MODELS.build(head)
+        self.influence = MODELS.build({'type': 'mmfct.BackwardCompatibleLoss', **influence})
+
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Return the scores (B, C) of the new classifier."""
+        return self.head(feats)
+
+    def loss(self, feats: tuple[Tensor, ...], data_samples: list, **kwargs) -> dict[str, Tensor]:
+        """Return the losses of the head and ``loss_influence``, a mean over the batch."""
+        losses = self.head.loss(feats, data_samples, **kwargs)
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        losses['loss_influence'] = self.influence(self.head.pre_logits(feats), labels).mean()
+        return losses
+
+    def predict(self, feats: tuple[Tensor, ...], data_samples: list | None = None) -> list:
+        """Return the predictions of the head."""
+        return self.head.predict(feats, data_samples)
