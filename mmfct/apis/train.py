@@ -41,17 +41,8 @@ def train(
     init_launcher(options.launcher)
     config = options.load(filename)
     check_data(config)
-    stages = unfinished_prerequisites(config, options)
-    for stage in stages:
-        if not with_prerequisites:
-            raise FileNotFoundError(
-                f'checkpoint {str(stage.checkpoint)!r} does not exist; make it with `{stage.command()}`'
-            )
-        check_data(stage.config)
-    for stage in stages:
-        print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
-        _train_stage(stage.config)
-    runner = _train_stage(config)
+    train_prerequisites(config, options, train_missing=with_prerequisites)
+    runner = train_stage(config)
     if config.get('test_dataloader') is None:
         return {}
     metrics = runner.test()
@@ -59,7 +50,31 @@ def train(
     return metrics
 
 
-def _train_stage(config: Config) -> Runner:
+def train_prerequisites(config: Config, options: TrainingOptions, *, train_missing: bool = True) -> None:
+    """Train what a config needs and is not there yet.
+
+    Args:
+        config: A config that may have ``prerequisites``.
+        options: The options it was loaded with.
+        train_missing: Whether to train what is missing; otherwise every checkpoint must be there.
+
+    Raises:
+        FileNotFoundError: See `train`.
+        ValueError: See there.
+    """
+    stages = unfinished_prerequisites(config, options)
+    for stage in stages:
+        if not train_missing:
+            raise FileNotFoundError(
+                f'checkpoint {str(stage.checkpoint)!r} does not exist; make it with `{stage.command()}`'
+            )
+        check_data(stage.config)
+    for stage in stages:
+        print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
+        train_stage(stage.config)
+
+
+def train_stage(config: Config) -> Runner:
     """Train one config and leave ``final.pth`` in its work directory."""
     record = TrainingRecord(config.work_dir, config)
     record.start(resume=config.resume)

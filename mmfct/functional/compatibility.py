@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
+# Two scores of a query that differ by less differ by rounding.
+_ROUNDING = 1e-12
+
 
 def update_gain(new_transformed: float, old_old: float, new_new: float) -> float:
     """Update gain, also called the share of the gap recovered.
@@ -24,3 +29,19 @@ def update_gain(new_transformed: float, old_old: float, new_new: float) -> float
     """
     gap = new_new - old_old
     return (new_transformed - old_old) / gap if gap else math.nan
+
+
+def negative_flips(before: Tensor, after: Tensor) -> Tensor:
+    """Tell which queries a new system answers worse than the old one did.
+
+    With CMC-1 as the score: the nearest neighbour was a match (or one of several nearest more likely so) and is not
+    any more. Source: Yan et al., Positive-Congruent Training, 2021.
+
+    Args:
+        before: Scores of the queries in the old system, of shape (Q,).
+        after: Scores of the same queries in the new one, of shape (Q,).
+
+    Returns:
+        Booleans of shape (Q,).
+    """
+    return after < before - _ROUNDING

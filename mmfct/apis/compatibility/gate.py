@@ -10,6 +10,7 @@ from torch import Tensor
 from mmfct.apis.compatibility.pairs import score_of_queries
 from mmfct.functional import QueryScores
 from mmfct.functional.bootstrap import bootstrap_interval
+from mmfct.functional.compatibility import negative_flips
 
 # Two scores of a query that differ by less differ by rounding.
 _ROUNDING = 1e-12
@@ -106,9 +107,9 @@ def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> Gat
         candidate=after.mean().item(),
         difference=differences.mean().item(),
         interval=interval,
-        better=int((differences > _ROUNDING).sum()),
-        worse=int((differences < -_ROUNDING).sum()),
-        lost=int((hits_after < hits_before - _ROUNDING).sum()),
+        better=int(negative_flips(after, before).sum()),
+        worse=int(negative_flips(before, after).sum()),
+        lost=int(negative_flips(hits_before, hits_after).sum()),
         safe=interval[0] >= -rule.margin - _ROUNDING,
         differences=differences,
     )

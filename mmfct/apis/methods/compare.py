@@ -1,0 +1,113 @@
+"""Compare methods that make an old gallery one of a new model, on one table of embeddings."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+
+from mmfct.apis.checks import check_data
+from mmfct.apis.methods import closed_form
+from mmfct.apis.methods.report import write_comparison
+from mmfct.apis.methods.scores import Judge
+from mmfct.apis.methods.table import Table
+from mmfct.apis.methods.trained import objective_config, transform
+from mmfct.apis.methods.upgraded import Upgraded
+from mmfct.apis.train import train_prerequisites
+from mmfct.apis.training_options import TrainingOptions
+
+_SIDE = '+side'
+METHODS = ('identity', 'procrustes', 'ridge', 'ridge+side', 'fct', 'fct+side', 'fastfill', 'fastfill+side')
+
+
+def compare_methods(
+    filename: str,
+    *,
+    methods: Sequence[str] | None = None,
+    aligned: Mapping[str, str] | None = None,
+    options: TrainingOptions | None = None,
+) -> dict[str, Any]:
+    """Train and score every method on the embeddings that a config caches; what was trained before is used again.
+
+    Files in ``<work_dir>/methods``: ``methods.md``, ``methods.json``, ``methods.png`` (scores) and ``backfill.png``
+    (scores while the gallery is recomputed); a folder for each trained method.
+
+    Args:
+        filename: Config of a `mmfct.ForwardTransform` that trains from an `EmbeddingTable`. What it needs first is
+            trained as `train` does.
+        methods: Some of ``METHODS``; ``None`` for all, those with ``+side`` only where the config has
+            side-information. ``+side`` uses it beside the old embedding.
+        aligned: Name -> checkpoint of a new model that was trained to be comparable with the old one (BCT), of the
+            same architecture as the config's. Its queries search the old gallery as it is.
+        options: Options of the command line.
+
+    Returns:
+        What ``methods.json`` holds.
+
+    Raises:
+        FileNotFoundError: If the config, the data or a checkpoint is missing.
+        ValueError: If a method is unknown or needs side-information that is not there, or the config is another's.
+    """
+    options = options or TrainingOptions()
+    config = options.load(filename)
+    if config.get('model', {}).get('type') != 'mmfct.ForwardTransform':
+        raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {config.get("model")!r}')
+    has_side = 'side' in config.model.encoders
+    methods = _check_methods(methods, has_side=has_side)
+    check_data(config)
+    train_prerequisites(config, options)
+    init_default_scope(config.default_scope)
+    train, test = (Table.of(config[entry].dataset, f'{entry}.dataset') for entry in _LOADERS)
+    folder = Path(config.work_dir) / 'methods'
+    judge = Judge(test, distance=config.test_evaluator.get('distance', 'l2'))
+    results = {}
+    for name in methods:
+        print_log(f'method {name}', 'current')
+        results[name] = judge.score(_upgrade(name, config, folder, train, test))
+    for name, checkpoint in (aligned or {}).items():
+        print_log(f'new model {name}', 'current')
+        old, new = test.embeddings['old'], _embed(config, folder / name, checkpoint).embeddings['new']
+        results[name] = judge.score(Upgraded(old, 0, 0, old.shape[1]), new)
+    comparison = dict(bounds=judge.bounds(), methods={name: asdict(result) for name, result in results.items()})
+    write_comparison(comparison, folder)
+    return comparison
+
+
+_LOADERS = ('train_dataloader', 'test_dataloader')
+
+
+def _check_methods(methods: Sequence[str] | None, *, has_side: bool) -> list[str]:
+    known = [name for name in METHODS if has_side or not name.endswith(_SIDE)]
+    for name in methods or ():
+        if name not in METHODS:
+            raise ValueError(f'`methods` must be among {", ".join(METHODS)}, got {name!r}')
+        if name not in known:
+            raise ValueError(f'the method {name!r} needs the encoder `side`, which the config does not have')
+    return list(known if methods is None else methods)
+
+
+def _upgrade(name: str, config: Config, folder: Path, train: Table, test: Table) -> Upgraded:
+    base, use_side = name.removesuffix(_SIDE), name.endswith(_SIDE)
+    solved: dict[str, Callable[[], Upgraded]] = {
+        'identity': partial(closed_form.keep, test),
+        'procrustes': partial(closed_form.rotate, train, test),
+        'ridge': partial(closed_form.regress, train, test, use_side=use_side),
+    }
+    if base in solved:
+        return solved[base]()
+    return transform(objective_config(config, folder / name, base, use_side=use_side), test)
+
+
+def _embed(config: Config, folder: Path, checkpoint: str) -> Table:
+    """Embed the test images by another new model."""
+    dataset = copy.deepcopy(config.test_dataloader.dataset)
+    new = dict(dataset.encoders.new, checkpoint=checkpoint)
+    dataset.update(path=str(folder / 'embeddings_test'), encoders=dict(new=new, old=dataset.encoders.old))
+    return Table.of(dataset, 'test_dataloader.dataset')

@@ -1,0 +1,54 @@
+"""A whole table of cached embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import DATASETS
+from torch import Tensor
+
+from mmfct.apis.compatibility.embedded_set import column_tensor
+from mmfct.datasets import EmbeddingTable
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a table, in memory.
+
+    Args:
+        embeddings: Role (``old``, ``new``, ``side``) -> embeddings of shape (N, D); N counts every view.
+        labels: Classes of shape (N,).
+        ids: Index of each image of shape (N,).
+    """
+
+    embeddings: dict[str, Tensor]
+    labels: Tensor
+    ids: Tensor
+
+    @classmethod
+    def of(cls, dataset: ConfigDict, entry: str) -> Table:
+        """Read a table, which is computed first if it is missing.
+
+        Args:
+            dataset: Config of the `EmbeddingTable`.
+            entry: Where the config has it, for the message.
+
+        Raises:
+            ValueError: If it is another data set.
+        """
+        table = DATASETS.build(dataset)
+        if not isinstance(table, EmbeddingTable):
+            raise ValueError(
+                f'`{entry}` must be a `mmfct.EmbeddingTable`, as in configs that train from cached embeddings, '
+                f'got {dataset.type!r}'
+            )
+        gallery = table.gallery
+        embeddings = {role: column_tensor(gallery, role).float() for role in table.roles}
+        return cls(embeddings, column_tensor(gallery, 'label'), column_tensor(gallery, 'id'))
+
+    def inputs(self, *, use_side: bool) -> Tensor:
+        """Return what the gallery stores and a method may use, of shape (N, D) or (N, D + S)."""
+        roles = ('old', 'side') if use_side else ('old',)
+        return torch.cat([self.embeddings[role] for role in roles], dim=1)

@@ -1,0 +1,78 @@
+"""Upgrades by a trained transformation."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from torch import nn
+
+from mmfct.apis.methods.table import Table
+from mmfct.apis.methods.upgraded import Upgraded
+from mmfct.apis.train import train_stage
+from mmfct.apis.training_record import FINAL_CHECKPOINT, TrainingRecord
+from mmfct.apis.weights import load_weights
+from mmfct.models.checkpoint import load_state_dict
+from mmfct.registry import MODELS
+
+_BATCH = 4096
+
+
+def objective_config(config: Config, folder: Path, objective: str, *, use_side: bool) -> Config:
+    """Return the config that trains h with another objective, on the same table by the same recipe.
+
+    Args:
+        config: Config of a `mmfct.ForwardTransform`.
+        folder: Where it is trained.
+        objective: ``fct`` (squared error alone) or ``fastfill`` (arXiv 2303.04766: squared error and cross-entropy
+            under the frozen classifier of the new model, weighted by a predicted variance).
+        use_side: Whether side-information is used; without, the old embedding feeds both branches.
+    """
+    config = copy.deepcopy(config)
+    head = config.model.head
+    config.model.use_side = use_side
+    if not use_side:
+        head.side_dims = head.old_dims
+    head.update(loss=dict(type='mmfct.EmbeddingRegressionLoss'), class_loss=None, with_uncertainty=False)
+    if objective == 'fastfill':
+        new = config.model.encoders.new.checkpoint
+        head.class_loss = dict(type='mmfct.FrozenClassifierLoss', checkpoint=new, label_smoothing=0.1)
+        head.with_uncertainty = True
+    for entry in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        config[entry] = None
+    config.update(work_dir=str(folder), resume=True, load_from=None)
+    return config
+
+
+def transform(config: Config, test: Table) -> Upgraded:
+    """Train h, or take it as it was trained before, and apply it.
+
+    Args:
+        config: Result of `objective_config`.
+        test: What it is applied to.
+
+    Raises:
+        ValueError: If the folder holds another training.
+    """
+    folder = Path(config.work_dir)
+    if TrainingRecord(folder, config).is_finished():
+        print_log(f'{folder}: finished, using {FINAL_CHECKPOINT}', 'current')
+    else:
+        train_stage(config)
+    model = MODELS.build(config.model)
+    load_weights(model, load_state_dict(folder / FINAL_CHECKPOINT), str(folder / FINAL_CHECKPOINT))
+    head, use_side = model.head.eval(), config.model.use_side
+    old, side = test.embeddings['old'], test.embeddings['side' if use_side else 'old']
+    with torch.no_grad():
+        upgraded = torch.cat([head(*rows) for rows in zip(old.split(_BATCH), side.split(_BATCH), strict=True)])
+        log_variance = None if head.uncertainty is None else head.log_variance(upgraded)
+    return Upgraded(
+        upgraded,
+        parameters=sum(parameter.numel() for parameter in head.parameters()),
+        multiply_adds=sum(layer.weight.numel() for layer in head.modules() if isinstance(layer, nn.Linear)),
+        stored_dims=old.shape[1] + (side.shape[1] if use_side else 0),
+        log_variance=log_variance,
+    )

@@ -1,0 +1,54 @@
+"""Compare upgrades of a gallery: linear maps, FCT, FastFill, and new models that were trained to be compatible.
+
+What the config needs (old, side and new model, tables of embeddings) is trained first if it is missing; what was
+trained before is used again.
+
+Example:
+    python tools/compare_methods.py configs/fct/resnet10_digits.py
+    python tools/compare_methods.py configs/fct/resnet10_omniglot.py --methods fct fct+side fastfill+side \\
+        --cfg-options setting=tenth
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of a transformation that trains from cached embeddings')
+    parser.add_argument('--work-dir', help='folder of the config (default: its own); results go to WORK_DIR/methods')
+    parser.add_argument('--methods', nargs='+', help='some of the methods (default: all; `x` is refused with a list)')
+    parser.add_argument(
+        '--aligned', nargs='+', default=[], metavar='NAME=CHECKPOINT', help='new models trained for compatibility'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+    )
+    args = parser.parse_args()
+    if any('=' not in entry for entry in args.aligned):
+        parser.error(f'`--aligned` takes NAME=CHECKPOINT, got {" ".join(args.aligned)}')
+    return args
+
+
+def main() -> None:
+    """Run the comparison."""
+    require_hosts('mmengine', 'mmcv')
+    args = parse_args()
+    from mmfct.apis.methods import compare_methods
+    from mmfct.apis.training_options import TrainingOptions
+    from mmfct.apis.user_errors import user_errors
+
+    options = TrainingOptions(work_dir=args.work_dir, cfg_options=args.cfg_options)
+    aligned = dict(entry.split('=', 1) for entry in args.aligned)
+    with user_errors():
+        compare_methods(args.config, methods=args.methods, aligned=aligned, options=options)
+
+
+if __name__ == '__main__':
+    main()
