@@ -5,8 +5,7 @@ trained before is used again.
 
 Example:
     python tools/compare_methods.py configs/fct/resnet10_digits.py
-    python tools/compare_methods.py configs/fct/resnet10_omniglot.py --methods fct fct+side fastfill+side \\
-        --cfg-options setting=tenth
+    python tools/compare_methods.py configs/fct/resnet10_omniglot.py --methods fct fct+side --cfg-options setting=tenth
 """
 
 from __future__ import annotations
@@ -23,7 +22,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a transformation that trains from cached embeddings')
     parser.add_argument('--work-dir', help='folder of the config (default: its own); results go to WORK_DIR/methods')
-    parser.add_argument('--methods', nargs='+', help='some of the methods (default: all; `x` is refused with a list)')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        help='identity, procrustes, ridge, fct, fastfill; ridge+side, fct+side, fastfill+side (default: all)',
+    )
     parser.add_argument(
         '--aligned', nargs='+', default=[], metavar='NAME=CHECKPOINT', help='new models trained for compatibility'
     )

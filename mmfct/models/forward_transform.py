@@ -94,8 +94,8 @@ def _labels(data_samples: Sequence | dict | None) -> Tensor | None:
         return None
     if isinstance(data_samples, dict):
         return data_samples.get('gt_label')
-    labels = [getattr(sample, 'gt_label', None) for sample in data_samples]
-    return None if any(label is None for label in labels) else torch.cat(labels)
+    labels = [sample.gt_label for sample in data_samples if hasattr(sample, 'gt_label')]
+    return torch.cat(labels) if len(labels) == len(data_samples) else None
 
 
 def _to_samples(embeddings: dict[str, Tensor], data_samples: Sequence | dict | None) -> list[dict]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.linalg import orthogonal_procrustes
-from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from mmfct.apis.methods.table import Table
@@ -27,6 +25,8 @@ def rotate(train: Table, test: Table) -> Upgraded:
     Schönemann, A generalized solution of the orthogonal Procrustes problem, 1966. The narrower side is padded with
     zeros, so that models may differ in width.
     """
+    from scipy.linalg import orthogonal_procrustes
+
     old, new = (train.embeddings[role].double().numpy() for role in ('old', 'new'))
     width = max(old.shape[1], new.shape[1])
     rotation, _ = orthogonal_procrustes(_pad(old - old.mean(0), width), _pad(new - new.mean(0), width))
@@ -36,6 +36,8 @@ def rotate(train: Table, test: Table) -> Upgraded:
 
 def regress(train: Table, test: Table, *, use_side: bool) -> Upgraded:
     """Ridge regression of new embeddings; its penalty has the smallest leave-one-out error on the training rows."""
+    from sklearn.linear_model import RidgeCV
+
     inputs, new = train.inputs(use_side=use_side).double().numpy(), train.embeddings['new'].double().numpy()
     # Standardised, or the penalty would weigh widely and narrowly spread dimensions differently.
     mean, scale = inputs.mean(0), np.maximum(inputs.std(0), 1e-12)

@@ -17,12 +17,13 @@ from mmfct.apis.checks import check_data
 from mmfct.apis.methods import closed_form
 from mmfct.apis.methods.report import write_comparison
 from mmfct.apis.methods.scores import Judge
-from mmfct.apis.methods.table import Table
+from mmfct.apis.methods.table import Table, check_table
 from mmfct.apis.methods.trained import objective_config, transform
 from mmfct.apis.methods.upgraded import Upgraded
 from mmfct.apis.train import train_prerequisites
 from mmfct.apis.training_options import TrainingOptions
 
+_LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
 METHODS = ('identity', 'procrustes', 'ridge', 'ridge+side', 'fct', 'fct+side', 'fastfill', 'fastfill+side')
 
@@ -57,14 +58,17 @@ def compare_methods(
     """
     options = options or TrainingOptions()
     config = options.load(filename)
-    if config.get('model', {}).get('type') != 'mmfct.ForwardTransform':
-        raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {config.get("model")!r}')
+    kind = config.get('model', {}).get('type')
+    if kind != 'mmfct.ForwardTransform':
+        raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {kind!r}')
     has_side = 'side' in config.model.encoders
     methods = _check_methods(methods, has_side=has_side)
+    for entry in _LOADERS:
+        check_table(config[entry].dataset, f'{entry}.dataset')
     check_data(config)
     train_prerequisites(config, options)
     init_default_scope(config.default_scope)
-    train, test = (Table.of(config[entry].dataset, f'{entry}.dataset') for entry in _LOADERS)
+    train, test = (Table.of(config[entry].dataset) for entry in _LOADERS)
     folder = Path(config.work_dir) / 'methods'
     judge = Judge(test, distance=config.test_evaluator.get('distance', 'l2'))
     results = {}
@@ -78,9 +82,6 @@ def compare_methods(
     comparison = dict(bounds=judge.bounds(), methods={name: asdict(result) for name, result in results.items()})
     write_comparison(comparison, folder)
     return comparison
-
-
-_LOADERS = ('train_dataloader', 'test_dataloader')
 
 
 def _check_methods(methods: Sequence[str] | None, *, has_side: bool) -> list[str]:
@@ -110,4 +111,4 @@ def _embed(config: Config, folder: Path, checkpoint: str) -> Table:
     dataset = copy.deepcopy(config.test_dataloader.dataset)
     new = dict(dataset.encoders.new, checkpoint=checkpoint)
     dataset.update(path=str(folder / 'embeddings_test'), encoders=dict(new=new, old=dataset.encoders.old))
-    return Table.of(dataset, 'test_dataloader.dataset')
+    return Table.of(dataset)

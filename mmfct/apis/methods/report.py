@@ -95,6 +95,9 @@ def plot_curves(comparison: dict[str, Any], path: Path) -> Path:
             label = f'{name}, {method["order"]}' if score == 'map' else None
             style = dict(marker=_MARKERS[place % len(_MARKERS)], markersize=4, color=COLORS[place % len(COLORS)])
             axes.plot(percents, [100 * value for value in curve], label=label, **style)
+        old = 100 * comparison['bounds']['old/old'][score]
+        axes.axhline(old, color=COLORS[7], linestyle='--', label='old/old' if score == 'map' else None)
+        axes.set_ylim(bottom=old - 3)  # what is worse than no upgrade at all would squeeze the rest
         axes.set_title(score_title(score))
         axes.set_xlabel('recomputed from images (% of the gallery)')
         axes.set_ylabel('score (%)')

@@ -29,7 +29,8 @@ class MethodScores:
         scores: ``cmc1``, ``cmc5`` and ``map`` of new queries on the upgraded gallery, as fractions.
         gains: Share of the gap between old/old and new/new that is recovered, for each of these.
         goal: The same scores of new/new: other than the usual ones where the method alters the new model.
-        order: How items are chosen for a partial backfill: ``uncertainty`` where the method predicts it, or ``random``.
+        order: How items are chosen for a partial backfill: by ``uncertainty`` where the method predicts it, else
+            at ``random``.
         curves: Each score at 22 fractions of the gallery that are recomputed.
         negative_flips: Share of the queries whose nearest neighbour was a match in old/old and is none any more.
         parameters: See `Upgraded`.
@@ -89,7 +90,7 @@ class Judge:
         by_uncertainty = method.log_variance is not None
         lost = math.nan
         curves = {name: [math.nan] for name in SCORES}
-        if pair is not None:
+        if pair is not None and self._old_old is not None:
             flips = negative_flips(self._old_old.cmc[:, 0], pair.cmc[:, 0])[pair.counted]
             lost = flips.double().mean().item()
             order = order_at_random(len(gallery.ids), self.seed)
@@ -109,7 +110,7 @@ class Judge:
         )
 
     @cached_property
-    def _old_old(self) -> QueryScores:
+    def _old_old(self) -> QueryScores | None:
         old = self._set('old', self.test.embeddings['old'])
         return score_pair(old, old)
 

@@ -10,7 +10,6 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from mmfct.apis.compatibility.embedded_set import column_tensor
-from mmfct.datasets import EmbeddingTable
 
 
 @dataclass(frozen=True)
@@ -28,27 +27,22 @@ class Table:
     ids: Tensor
 
     @classmethod
-    def of(cls, dataset: ConfigDict, entry: str) -> Table:
-        """Read a table, which is computed first if it is missing.
-
-        Args:
-            dataset: Config of the `EmbeddingTable`.
-            entry: Where the config has it, for the message.
-
-        Raises:
-            ValueError: If it is another data set.
-        """
+    def of(cls, dataset: ConfigDict) -> Table:
+        """Read the table of an `EmbeddingTable`, given by its config; it is computed first if it is missing."""
         table = DATASETS.build(dataset)
-        if not isinstance(table, EmbeddingTable):
-            raise ValueError(
-                f'`{entry}` must be a `mmfct.EmbeddingTable`, as in configs that train from cached embeddings, '
-                f'got {dataset.type!r}'
-            )
-        gallery = table.gallery
-        embeddings = {role: column_tensor(gallery, role).float() for role in table.roles}
-        return cls(embeddings, column_tensor(gallery, 'label'), column_tensor(gallery, 'id'))
+        embeddings = {role: column_tensor(table.gallery, role).float() for role in table.roles}
+        return cls(embeddings, column_tensor(table.gallery, 'label'), column_tensor(table.gallery, 'id'))
 
     def inputs(self, *, use_side: bool) -> Tensor:
         """Return what the gallery stores and a method may use, of shape (N, D) or (N, D + S)."""
         roles = ('old', 'side') if use_side else ('old',)
         return torch.cat([self.embeddings[role] for role in roles], dim=1)
+
+
+def check_table(dataset: ConfigDict, entry: str) -> None:
+    """Raise a ``ValueError`` unless the data set at ``entry`` of a config is an `EmbeddingTable`."""
+    if dataset.type != 'mmfct.EmbeddingTable':
+        raise ValueError(
+            f'`{entry}` must be a `mmfct.EmbeddingTable`, as in configs that train from cached embeddings, '
+            f'got {dataset.type!r}'
+        )

@@ -52,8 +52,9 @@ class TransformationHead(BaseModule):
         self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
         loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
-        is_config = class_loss is not None and not isinstance(class_loss, nn.Module)
-        self.class_loss_module = MODELS.build(class_loss) if is_config else class_loss
+        self.class_loss_module: nn.Module | None = None
+        if class_loss is not None:
+            self.class_loss_module = class_loss if isinstance(class_loss, nn.Module) else MODELS.build(class_loss)
 
     def forward(self, old: Tensor, side: Tensor) -> Tensor:
         """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D')."""

@@ -1,0 +1,125 @@
+"""Tests of the comparison as a whole, on the digits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmfct.apis.methods import METHODS, compare_methods
+from mmfct.apis.methods.report import cost_table, scores_table, write_comparison
+from mmfct.apis.methods.trained import objective_config
+from mmfct.apis.training_options import TrainingOptions
+
+
+@pytest.fixture(scope='module')
+def options(digits, tmp_path_factory) -> TrainingOptions:
+    return TrainingOptions(work_dir=str(tmp_path_factory.mktemp('work')), cfg_options=digits.cfg_options)
+
+
+@pytest.fixture(scope='module')
+def compared(digits, options):
+    aligned = dict(itself=str(digits.root / 'resnet10_digits_old/final.pth'))
+    return compare_methods(digits.config, aligned=aligned, options=options)
+
+
+def test_all_methods_are_scored_and_written(compared, options, digits):
+    assert list(compared['methods']) == [*METHODS, 'itself']
+    with open(f'{options.work_dir}/methods/methods.json') as file:
+        assert json.load(file) == compared
+    for name in ('methods.png', 'backfill.png'):
+        with open(f'{options.work_dir}/methods/{name}', 'rb') as file:
+            assert file.read(4) == b'\x89PNG'
+    assert compared['bounds']['new/new']['map'] == pytest.approx(digits.metrics['compatibility/new/new_map'])
+
+
+def test_fct_is_what_training_reports(compared, digits):
+    fct = compared['methods']['fct+side']
+    for name in ('cmc1', 'cmc5', 'map'):
+        assert fct['scores'][name] == pytest.approx(digits.metrics[f'compatibility/new/upgraded_{name}'], abs=1e-6)
+        assert fct['gains'][name] == pytest.approx(digits.metrics[f'compatibility/update_gain_{name}'], abs=1e-4)
+    assert fct['bytes_per_item'] == 2 * compared['methods']['fct']['bytes_per_item'] == 1024
+
+
+def test_an_aligned_model_searches_the_old_gallery(compared):
+    # The old model itself is perfectly aligned: nothing is gained and nothing lost.
+    itself = compared['methods']['itself']
+    assert itself['scores'] == itself['goal'] and itself['negative_flips'] == 0
+    assert itself['scores']['map'] == compared['bounds']['old/old']['map']
+
+
+def test_only_fastfill_predicts_its_uncertainty(compared):
+    orders = {name: method['order'] for name, method in compared['methods'].items()}
+    assert {name for name, order in orders.items() if order == 'uncertainty'} == {'fastfill', 'fastfill+side'}
+
+
+def test_what_was_trained_is_used_again(compared, options, digits):
+    checkpoint = Path(options.work_dir) / 'methods/fct/final.pth'
+    before = checkpoint.stat().st_mtime_ns
+    again = compare_methods(digits.config, methods=['fct', 'ridge'], options=options)
+    assert checkpoint.stat().st_mtime_ns == before
+    assert again['methods'] == {name: compared['methods'][name] for name in ('fct', 'ridge')}
+
+
+def test_tables(compared):
+    scores, costs = scores_table(compared), cost_table(compared)
+    assert len(scores.splitlines()) == 2 + 3 + 9 and len(costs.splitlines()) == 2 + 9
+    assert '| fct+side ' in scores and '790,656' in costs
+
+
+def test_a_score_that_could_not_be_measured(compared, tmp_path):
+    nothing = dict.fromkeys(['cmc1', 'cmc5', 'map'], float('nan'))
+    curves = {name: [value] for name, value in nothing.items()}
+    method = dict(compared['methods']['fct'], scores=nothing, gains=nothing, curves=curves)
+    write_comparison(dict(compared, methods=dict(narrow=method, fct=compared['methods']['fct'])), tmp_path)
+    assert json.loads((tmp_path / 'methods.json').read_text())['methods']['narrow']['scores']['map'] is None
+    assert '| narrow  |     - |' in (tmp_path / 'methods.md').read_text()
+
+
+def test_objectives_differ_in_the_head_alone(digits, tmp_path):
+    config = TrainingOptions(cfg_options=digits.cfg_options).load(digits.config)
+    configs = {
+        (name, side): objective_config(config, tmp_path, name, use_side=side)
+        for name in ('fct', 'fastfill')
+        for side in (False, True)
+    }
+    assert config.model.get('use_side') is None and config.test_dataloader is not None  # untouched
+    fastfill = configs['fastfill', True].model.head
+    assert fastfill.with_uncertainty and fastfill.class_loss.checkpoint == config.model.encoders.new.checkpoint
+    assert configs['fct', True].model.head.class_loss is None
+    assert [configs['fct', side].model.head.side_dims for side in (False, True)] == [128, 128]
+    assert [configs['fct', side].model.use_side for side in (False, True)] == [False, True]
+    for other in configs.values():
+        assert other.optim_wrapper == config.optim_wrapper and other.train_dataloader == config.train_dataloader
+
+
+def test_unknown_method(digits, options):
+    with pytest.raises(ValueError, match=r"`methods` must be among identity, .*, fastfill\+side, got 'best'"):
+        compare_methods(digits.config, methods=['ridge', 'best'], options=options)
+
+
+def test_side_information_that_is_not_there(digits, options, tmp_path):
+    path = tmp_path / 'noside.py'
+    path.write_text(f'_base_ = {digits.config!r}\nmodel = dict(encoders=dict(_delete_=True, old={{}}, new={{}}))\n')
+    with pytest.raises(ValueError, match="'fct.side' needs the encoder `side`, which the config does not have"):
+        compare_methods(str(path), methods=['fct', 'fct+side'], options=options)
+
+
+def test_other_configs_are_refused(digits, options):
+    with pytest.raises(ValueError, match="must be the config of a `mmfct.ForwardTransform`, got 'ImageClassifier'"):
+        compare_methods(digits.config.replace('digits.py', 'digits_old.py'), options=options)
+    config = digits.config.replace('digits.py', 'omniglot_online.py')
+    with pytest.raises(ValueError, match='`train_dataloader.dataset` must be a `mmfct.Emb.*got .*Omniglot'):
+        compare_methods(config, options=options)
+
+
+def test_tool(run_tool, digits, options, capsys):
+    words = [digits.config, '--work-dir', options.work_dir, '--methods']
+    extra = ['--cfg-options', *(f'{name}={value}' for name, value in digits.cfg_options.items())]
+    assert run_tool('compare_methods.py', *words, 'identity', 'procrustes', *extra) == 0
+    assert '| procrustes |' in capsys.readouterr().out
+    assert run_tool('compare_methods.py', *words, 'best', *extra) == 2
+    assert 'error: `methods` must be among' in capsys.readouterr().err
+    assert run_tool('compare_methods.py', *words, 'fct', '--aligned', 'bct') == 2
+    assert '`--aligned` takes NAME=CHECKPOINT, got bct' in capsys.readouterr().err
