@@ -20,8 +20,8 @@ class FrozenClassifierLoss(nn.Module):
 
     Args:
         checkpoint: Checkpoint of the classifier.
-        num_classes: The classifier was trained on the labels below this number, others contribute nothing (its
-            weights for them are untrained); ``None`` for all of its outputs.
+        num_classes: The classifier was trained on the labels from 0 to below this number, others contribute nothing
+            (its weights for them are untrained); ``None`` for all of its outputs.
         key: Name of the classifier's weight (C, D) in the checkpoint; a bias of the same name is used if present.
         label_smoothing: Share of the target that is spread over all classes.
         loss_weight: Factor of the loss.
@@ -64,7 +64,7 @@ class FrozenClassifierLoss(nn.Module):
             raise ValueError(
                 f'the classifier takes embeddings of width {self.weight.shape[1]}, got {tuple(embedding.shape)}'
             )
-        known = labels < len(self.weight)
+        known = (labels >= 0) & (labels < len(self.weight))
         logits = F.linear(embedding, self.weight, self.bias)
         losses = F.cross_entropy(
             logits, torch.where(known, labels, 0), reduction='none', label_smoothing=self.label_smoothing

@@ -45,3 +45,17 @@ def test_is_the_cross_entropy_under_the_old_classes(checkpoint, old, weight):
 def test_another_key(tmp_path):
     torch.save({'fc.weight': torch.eye(4)}, tmp_path / 'old.pth')
     assert build(tmp_path / 'old.pth', key='fc.weight').weight.shape == (3, 4)
+
+
+def test_other_labels_than_the_old_models(checkpoint, old):
+    embedding, labels = torch.randn(4, 4), torch.tensor([3, 1, 0, 2])
+    logits = embedding @ old['head.fc.weight'][:3].T + old['head.fc.bias'][:3]
+    losses = build(checkpoint, old_labels=[2, 0, 0, -1])(embedding, labels)
+    expected = F.cross_entropy(logits[1:], torch.tensor([0, 2, 0]), reduction='none')
+    torch.testing.assert_close(losses, torch.cat([torch.zeros(1), expected]))
+
+
+@pytest.mark.parametrize('old_labels', [[0, 3], [0, -2]])
+def test_old_labels_that_the_old_model_does_not_have(checkpoint, old_labels):
+    with pytest.raises(ValueError, match=f'`old_labels` must be from -1 to 2, got {min(old_labels)} to'):
+        build(checkpoint, old_labels=old_labels)
