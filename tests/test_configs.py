@@ -18,6 +18,7 @@ from mmfct.apis.training_options import TrainingOptions
 
 FCT = Path(__file__).parents[1] / 'configs/fct'
 LEAVES = sorted(path.name for path in FCT.glob('*.py'))
+LEAVES += sorted(f'../bct/{path.name}' for path in FCT.parent.glob('bct/*.py'))
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1)
 
 

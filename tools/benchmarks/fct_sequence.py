@@ -1,8 +1,8 @@
 """Measure FCT over two switches, v1 -> v2 -> v3, with the side-information of v1: direct and chained upgrades.
 
 Trains three versions of the model and the transforms between them, extracts a gallery of every version, upgrades those
-of v1 and v2, and scores every version's queries on every gallery. Finished steps are used again. Prints a Markdown table
-of mAP (percent), mean +- standard deviation over the seeds: queries in columns, galleries in rows.
+of v1 and v2, and scores every version's queries on every gallery. Finished seeds are used again. Prints a Markdown
+table of mAP (percent), mean +- standard deviation over the seeds: queries in columns, galleries in rows.
 
 Example:
     python tools/benchmarks/fct_sequence.py --seeds 0 1 2
