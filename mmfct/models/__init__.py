@@ -1,10 +1,12 @@
 """Model components of mmfct, reached from configs as ``mmfct.X``."""
 
+from .autoencoder import Autoencoder
 from .backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideResNet
 from .forward_transform import ForwardTransform
 from .frozen_encoder import FrozenEncoder
 from .frozen_encoders import FrozenEncoders
 from .heads import BackwardCompatibleHead, TransformationHead
+from .joined_encoder import JoinedEncoder
 from .losses import (
     BackwardCompatibleLoss,
     DataParameterLoss,
@@ -26,6 +28,7 @@ from .task_weightings import (
 from .tasks import DepthTask, SegmentationTask
 
 __all__ = [
+    'Autoencoder',
     'BackwardCompatibleHead',
     'BackwardCompatibleLoss',
     'DataParameterLoss',
@@ -42,6 +45,7 @@ __all__ = [
     'GeometricLossStrategy',
     'InstanceTaskWeightLoss',
     'InstanceTaskWeighting',
+    'JoinedEncoder',
     'MultiTaskSegmentor',
     'RandomLossWeighting',
     'SegNetMTAN',

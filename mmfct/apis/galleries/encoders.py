@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,23 @@ def load_encoders(
     network = FrozenEncoders(old=embedding, side=side)
     side_info = None
     if side is not None:
-        side_info = identify(network.encoders['side'], side['checkpoint'])
-    return GalleryEncoders(network, identify(network.encoders['old'], checkpoint), side_info)
+        side_info = identify(network.encoders['side'], side)
+    return GalleryEncoders(network, identify(network.encoders['old'], embedding), side_info)
 
 
-def identify(encoder: nn.Module, checkpoint: str) -> ModelIdentity:
-    """Name an encoder after its checkpoint, or after the folder of one that is called as every other."""
-    path = Path(checkpoint)
-    name = path.parent.name if path.name == FINAL_CHECKPOINT else path.stem
-    return ModelIdentity(name, fingerprint_state_dict(encoder.state_dict()))
+def identify(encoder: nn.Module, config: Mapping[str, Any]) -> ModelIdentity:
+    """Name an encoder after its checkpoint, or after the folder of one that is called as every other.
+
+    Args:
+        encoder: The encoder.
+        config: Its config: of a `FrozenEncoder`, or of a `JoinedEncoder`, which has the names of all.
+    """
+    return ModelIdentity(_name(config), fingerprint_state_dict(encoder.state_dict()))
+
+
+def _name(config: Mapping[str, Any]) -> str:
+    if 'encoders' in config:
+        return '+'.join(map(_name, config['encoders']))
+    # A TorchScript file comes with the backbone.
+    path = Path(config.get('checkpoint') or config['backbone'].get('checkpoint', config['backbone']['type']))
+    return path.parent.name if path.name == FINAL_CHECKPOINT else path.stem

@@ -52,7 +52,7 @@ def export_transform(
     load_weights(model, state_dict, checkpoint)
     encoders, head = config.model.encoders, model.head
     network = FrozenEncoders(**encoders)
-    models = {role: identify(network.encoders[role], encoders[role]['checkpoint']) for role in network.roles}
+    models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
     quality = Path(checkpoint).parent / 'compatibility.json'
     description = TransformDescription(
         old=models['old'],
