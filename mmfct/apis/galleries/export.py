@@ -11,7 +11,7 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfct.apis.galleries.encoders import identify, load_model_config
+from mmfct.apis.galleries.encoders import identify, load_model_config, weights_file
 from mmfct.apis.galleries.images import GalleryImages
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
@@ -52,7 +52,7 @@ def export_transform(
     load_weights(model, state_dict, checkpoint)
     encoders, head = config.model.encoders, model.head
     network = FrozenEncoders(**encoders)
-    models = {role: identify(network.encoders[role], encoders[role]['checkpoint']) for role in network.roles}
+    models = {role: identify(network.encoders[role], weights_file(encoders[role])) for role in network.roles}
     quality = Path(checkpoint).parent / 'compatibility.json'
     description = TransformDescription(
         old=models['old'],
