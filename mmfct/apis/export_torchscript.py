@@ -73,9 +73,7 @@ def export_torchscript(
     return shape
 
 
-def _transformation(
-    config: Config, checkpoint: str, with_encoders: bool, size: int
-) -> tuple[nn.Module, list[Tensor]]:
+def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: int) -> tuple[nn.Module, list[Tensor]]:
     """Return a transformation, or a transformed old model, and inputs to trace it with."""
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(checkpoint), checkpoint)

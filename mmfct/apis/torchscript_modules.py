@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmfct.models import FrozenEncoder, FrozenEncoders, TransformationHead
+from mmfct.models import FrozenEncoders, TransformationHead
 
 
 class BackboneScript(nn.Module):
-    """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1); weights are named as in a training's checkpoint."""
+    """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1), from a frozen encoder; named as in a checkpoint."""
 
-    def __init__(self, encoder: FrozenEncoder) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.backbone, self.neck = encoder.backbone, encoder.neck
 

@@ -155,7 +155,7 @@ def test_a_transformation_loads_into_the_model_of_the_last_stage(files, kind, wa
 
 def test_a_transformation_of_another_width_is_refused(files):
     model = MODELS.build(dict(type='mmfct.ForwardTransform', head=head_cfg(old_dims=SIDE)))
-    with pytest.raises(ValueError, match=r'transformation.pt. is of another model: size mismatch for head.old_branch.0'):
+    with pytest.raises(ValueError, match='is of another model: size mismatch for head.old_branch.0'):
         load_weights(model, load_state_dict(files['transformation']), files['transformation'])
 
 
