@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -11,9 +13,10 @@ from mmfct.models import FrozenEncoders, TransformationHead
 class BackboneScript(nn.Module):
     """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1), from a frozen encoder; named as in a checkpoint."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        self.backbone, self.neck = encoder.backbone, encoder.neck
+        self.backbone: nn.Module = encoder.backbone
+        self.neck: nn.Module = encoder.neck
 
     def forward(self, images: Tensor) -> Tensor:
         """Return embeddings of images."""
@@ -47,8 +50,8 @@ class TransformedModelScript(nn.Module):
 
     def __init__(self, encoders: FrozenEncoders, transformation: TransformationScript) -> None:
         super().__init__()
-        old = encoders.encoders['old']
-        side = encoders.encoders['side'] if 'side' in encoders.roles else None
+        old: Any = encoders.encoders['old']
+        side: Any = encoders.encoders['side'] if 'side' in encoders.roles else None
         if side is not None and not _alike(old.data_preprocessor, side.data_preprocessor):
             raise ValueError(
                 'the old model and its side-information must normalise images alike to become one file, '

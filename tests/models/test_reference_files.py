@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 from torchvision.models import resnet50
@@ -169,6 +172,25 @@ def test_a_backbone_loads_into_our_resnet(files, way):
     expected = run(files['old'], images)
     assert expected.shape == (3, OLD) and expected.std() > 1e-2
     torch.testing.assert_close(MODELS.build(cfg)(images), expected, **CLOSE)
+
+
+def test_the_snippet_of_the_readme(files, tmp_path, monkeypatch):
+    readme = Path(__file__).parents[2] / 'configs/fct/README.md'
+    blocks = re.findall(r'```python\n(.*?)```', readme.read_text(), re.S)
+    (code,) = (block for block in blocks if 'TorchScriptBackbone' in block)
+    names: dict = {}
+    exec(code, names)
+    monkeypatch.chdir(tmp_path)
+    init_default_scope('mmpretrain')  # as in our configs
+    for name in ('old.pt', 'side.pt'):
+        shutil.copy(files['old'], name)
+    new = MODELS.build(names['encoders']['new']['backbone'])
+    torch.save({f'backbone.{name}': value for name, value in new.state_dict().items()}, 'new.pth')
+    encoders = MODELS.build(dict(type='mmfct.FrozenEncoders', **names['encoders']))
+    embeddings = encoders(torch.randint(256, (2, 3, 64, 64)).float())
+    torch.testing.assert_close(embeddings['side'], embeddings['old'], **CLOSE)
+    assert embeddings['new'].shape == (2, OLD)
+    assert names['load_from'].startswith('torchscript://')
 
 
 def test_a_backbone_of_another_width_is_refused(files):
