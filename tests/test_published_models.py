@@ -101,3 +101,22 @@ def test_a_checkpoint_may_be_torchscript_too(published, tmp_path):
     export_torchscript(config, final(folder), path, cfg_options=options)
     training = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
     assert run_test(config, path, training) == pytest.approx(metrics, abs=1e-6, nan_ok=True)
+    first, second = (
+        export_transform(config, checkpoint, str(tmp_path / name), cfg_options=options)
+        for name, checkpoint in (('a', final(folder)), ('b', path))
+    )
+    assert (first.old, first.side, first.new) == (second.old, second.side, second.new)
+
+
+def test_a_transformation_of_published_models_becomes_one_file(published, tmp_path):
+    from mmfct.apis.export_torchscript import export_torchscript
+
+    folder, options, _ = published
+    path = str(tmp_path / 'transformed.pt')
+    shape = export_torchscript(str(folder / 'config.py'), final(folder), path, with_encoders=True, cfg_options=options)
+    assert shape == (8, 1, 1)
+    images = torch.randn(5, 3, 40, 40)
+    old, side = (torch.jit.load(str(folder / f'{role}.pt'))(images) for role in ('old', 'side'))
+    script = torch.jit.load(path)
+    expected = script.transformation(old, side)
+    torch.testing.assert_close(script(images), expected, rtol=1e-5, atol=1e-5)

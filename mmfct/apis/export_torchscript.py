@@ -88,8 +88,8 @@ def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: 
 
 def _images(module: nn.Module, size: int) -> Tensor:
     """Return three images with as many channels as the first convolution of the model takes."""
-    kernels = (weight for name, weight in module.state_dict().items() if weight.dim() == 4)
-    return torch.randn(3, next(kernels).shape[1], size, size)
+    channels = [weight.shape[1] for weight in module.state_dict().values() if weight.dim() == 4]
+    return torch.randn(3, channels[0] if channels else 3, size, size)
 
 
 def _write(module: nn.Module, inputs: list[Tensor], out: Path) -> tuple[int, ...]:
