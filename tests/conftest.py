@@ -106,12 +106,34 @@ def encoded(image: np.ndarray, suffix: str) -> bytes:
 @pytest.fixture(scope='session')
 def imagenet_root(tmp_path_factory) -> str:
     """Four classes in the ImageNet format, four training and three validation images each."""
-    folder, rng = tmp_path_factory.mktemp('imagenet'), np.random.default_rng(0)
-    for split, count in dict(train=4, val=3).items():
-        for label in range(4):
-            (folder / split / f'n0{label}').mkdir(parents=True)
-            for index in range(count):
-                (folder / split / f'n0{label}/{index}.JPEG').write_bytes(encoded(picture(label, rng), '.jpg'))
+    names = [f'n0{label}' for label in range(4)]
+    return write_classes(tmp_path_factory.mktemp('imagenet'), dict(train=names, val=names), '{}.JPEG')
+
+
+@pytest.fixture(scope='session')
+def places365_root(tmp_path_factory) -> str:
+    """Four scenes in the folder format of Places-365, as many images as in `imagenet_root`."""
+    names = ['airfield', 'airplane_cabin', 'alley', 'yard']
+    folder = tmp_path_factory.mktemp('places365')
+    return write_classes(folder, dict(train=names, val=names), 'Places365_{:08d}.jpg')
+
+
+@pytest.fixture(scope='session')
+def vggface2_root(tmp_path_factory) -> str:
+    """Four identities for the training and four others for the test, in the folder format of VGGFace2."""
+    identities = [f'n{number:06d}' for number in range(1, 9)]
+    folder = tmp_path_factory.mktemp('vggface2')
+    return write_classes(folder, dict(train=identities[1::2], test=identities[::2]), '{:04d}_01.jpg')
+
+
+def write_classes(folder: Path, splits: dict[str, list[str]], file: str) -> str:
+    """Write a folder per class: four images for the training, three otherwise."""
+    rng = np.random.default_rng(0)
+    for split, names in splits.items():
+        for label, name in enumerate(names):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(4 if split == 'train' else 3):
+                (folder / split / name / file.format(index)).write_bytes(encoded(picture(label, rng), '.jpg'))
     return str(folder)
 
 

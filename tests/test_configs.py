@@ -19,6 +19,8 @@ from mmfct.apis.training_options import TrainingOptions
 FCT = Path(__file__).parents[1] / 'configs/fct'
 LEAVES = sorted(path.name for path in FCT.glob('*.py'))
 LEAVES += sorted(f'../bct/{path.name}' for path in FCT.parent.glob('bct/*.py'))
+# Data sets of many large images: two old classes, four images at a time.
+LARGE = ('imagenet', 'cifar100', 'places365', 'vggface2')
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1)
 
 
@@ -33,19 +35,19 @@ def stock_config(request, workplace, monkeypatch, plain_config_text):
     """Load a config as mmengine does, with the data of a miniature, and smaller images and batches."""
     monkeypatch.chdir(workplace)
 
-    def load(name: str, depth: int = 50) -> Config:
-        config = Config.fromfile(FCT / name)
+    def load(name: str, depth: int = 50, cfg_options: dict | None = None) -> Config:
+        config = load_config(FCT / name, cfg_options)  # without options as mmengine does
         kind = name.split('_')[1].removesuffix('.py')
         root = None if kind == 'digits' else request.getfixturevalue(f'{kind}_root')
         for node in _dicts(config._cfg_dict):
             if root is not None and 'data_root' in node:
                 node['data_root'] = root
-            for key in {'scale', 'crop_size'} & node.keys():
-                if node[key] >= 224:
+            for key in {'scale', 'crop_size', 'img_size'} & node.keys():
+                if isinstance(node[key], int) and node[key] >= 224:
                     node[key] //= 4
             if node.get('depth') == 50:
                 node['depth'] = depth
-            if node.get('type') == 'mmfct.ClassSubset' and kind in ('imagenet', 'cifar100'):
+            if node.get('type') == 'mmfct.ClassSubset' and kind in LARGE:
                 node['num_classes'] = 2
             if node.get('type') == 'mmfct.EmbeddingTable':
                 node.update(num_views=1, num_workers=0)
@@ -53,7 +55,7 @@ def stock_config(request, workplace, monkeypatch, plain_config_text):
                     node['dataset']['indices'] = 12
         for loader in ('train_dataloader', 'test_dataloader'):
             if loader in config:
-                batch_size = min(config[loader].batch_size, 4 if kind in ('imagenet', 'cifar100') else 16)
+                batch_size = min(config[loader].batch_size, 4 if kind in LARGE else 16)
                 config[loader].update(batch_size=batch_size, num_workers=0)
         config.work_dir = str(workplace / 'stock' / name.removesuffix('.py'))
         config.log_level = 'ERROR'
@@ -75,7 +77,7 @@ def make_prerequisites(config: Config, stock_config) -> None:
     for entry in config.get('prerequisites', []):
         if Path(entry.checkpoint).exists():
             continue
-        stage = stock_config(entry.config, depth=18)
+        stage = stock_config(entry.config, depth=18, cfg_options=entry.get('cfg_options'))
         make_prerequisites(stage, stock_config)
         init_default_scope('mmpretrain')
         model = MODELS.build(stage.model)

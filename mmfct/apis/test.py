@@ -16,7 +16,8 @@ from mmfct.apis.report import write_report
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.weights import load_weights
 from mmfct.engine.launch import init_launcher
-from mmfct.models.checkpoint import load_state_dict
+from mmfct.models.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict
+from mmfct.models.torchscript import is_torchscript
 
 
 def test(
@@ -55,7 +56,9 @@ def test(
         raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
     check_data(config, ['test_dataloader'])
     state_dict = load_state_dict(checkpoint)
-    config.load_from, config.resume = checkpoint, False
+    # The Runner reads the file once more, for its hooks.
+    config.load_from = f'{TORCHSCRIPT_SCHEME}{checkpoint}' if is_torchscript(checkpoint) else checkpoint
+    config.resume = False
     if show_dir is not None:
         if 'visualization' not in config.default_hooks:
             raise ValueError('`--show-dir` needs `default_hooks.visualization` in the config')

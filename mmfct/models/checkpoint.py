@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 from torch import Tensor
+
+from mmfct.models.torchscript import is_torchscript, load_torchscript
+
+# What stands before a path where mmengine reads the file itself: `load_from` and `init_cfg` of type `Pretrained`.
+TORCHSCRIPT_SCHEME = 'torchscript://'
 
 
 def _history_statistic(owner: object, name: str) -> object:
@@ -37,7 +43,8 @@ def load_checkpoint(path: str | Path) -> dict:
     """Load a checkpoint of mmengine with ``weights_only``, so that a hostile file cannot run code.
 
     Args:
-        path: File written by mmengine's ``CheckpointHook``, or by ``torch.save`` of a state dict.
+        path: File written by mmengine's ``CheckpointHook``, or by ``torch.save`` of a state dict; or a TorchScript
+            file, whose weights are taken.
 
     Returns:
         The checkpoint; always a dict.
@@ -49,6 +56,8 @@ def load_checkpoint(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    if is_torchscript(path):
+        return dict(state_dict=load_torchscript(path).state_dict())
     try:
         with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
@@ -85,6 +94,12 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     if odd:
         raise ValueError(f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}')
     return state_dict
+
+
+@CheckpointLoader.register_scheme(prefixes=TORCHSCRIPT_SCHEME, force=True)
+def load_from_torchscript(filename: str, map_location: str | None = None) -> dict:
+    """Load ``torchscript://PATH`` for mmengine, which calls every loader with a device; weights stay on the CPU."""
+    return load_checkpoint(filename.removeprefix(TORCHSCRIPT_SCHEME))
 
 
 def _holds_a_pickle(path: Path) -> bool:

@@ -8,6 +8,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmfct.models.reference_keys import place_reference_transformation
 from mmfct.registry import MODELS
 
 Inputs = Tensor | list[Tensor] | dict[str, Tensor]
@@ -21,7 +22,8 @@ class ForwardTransform(BaseModel):
     role that were computed before (*cached*, see `mmfct.EmbeddingTable`).
 
     The encoders are built when the first image arrives and are not part of the state dict: a checkpoint of this
-    model holds h alone, and training from a table needs no encoder in memory.
+    model holds h alone, and training from a table needs no encoder in memory. State dicts of the FCT reference load
+    too: its transformation, and its transformed old model, of which the transformation is taken.
 
     Args:
         head: Config of the transformation, see `TransformationHead`.
@@ -47,6 +49,7 @@ class ForwardTransform(BaseModel):
         self._encoders_cfg = encoders
         # In a list, so that torch does not count the encoders as submodules.
         self._encoders: list[torch.nn.Module] = []
+        self.register_load_state_dict_pre_hook(place_reference_transformation)
 
     def forward(self, inputs: Inputs, data_samples: Sequence | None = None, mode: str = 'tensor'):
         """Run one of the three modes of mmengine's models.

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmfct.models.checkpoint import load_state_dict
+from mmfct.models.reference_keys import place_reference_backbone
 from mmfct.registry import MODELS
 
 
@@ -18,8 +19,9 @@ class FrozenEncoder(BaseModule):
         neck: Config of the neck, whose last output is the embedding; ``None`` for a global average pool.
         data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises
             images its own way.
-        checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used, or
-            ``None`` where the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type
+        checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used; or a
+            backbone of the FCT reference, as its TorchScript file or state dict, for `EmbeddingResNet`; or ``None``
+            where the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type
             ``Pretrained``).
 
     Raises:
@@ -67,7 +69,7 @@ class FrozenEncoder(BaseModule):
 
 def _load(encoder: nn.Module, checkpoint: str) -> None:
     """Load the encoder's part of ``checkpoint``; unlike mmengine's loader, refuse what does not fit."""
-    state_dict = load_state_dict(checkpoint)
+    state_dict = place_reference_backbone(load_state_dict(checkpoint))
     # Heads and projectors of the training model are not part of an encoder; its backbone must fit completely.
     own = encoder.state_dict()
     given = {name: value for name, value in state_dict.items() if name in own or name.startswith('backbone.')}

@@ -165,11 +165,14 @@ def test_a_text_under_the_name_of_a_checkpoint_is_named(tmp_path, text):
         load_checkpoint(tmp_path / 'text.pth')
 
 
-@pytest.mark.filterwarnings('ignore:.*deprecated.*', "ignore:'torch.load' received a zip file")
-def test_a_torchscript_file_is_no_checkpoint(tmp_path):
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / 'script.pt'))
-    with pytest.raises(ValueError, match='or no checkpoint .*TorchScript archives'):
-        load_checkpoint(tmp_path / 'script.pt')
+@pytest.mark.filterwarnings('ignore:.*torch.jit')
+def test_weights_of_a_torchscript_file(tmp_path):
+    model, path = torch.nn.Linear(2, 3), str(tmp_path / 'script.pt')
+    torch.jit.save(torch.jit.script(model), path)
+    loaded = load_state_dict(path)
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+    assert load_checkpoint(path).keys() == {'state_dict'}
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -62,11 +62,11 @@ def load_encoders(
     if encoders is not None:
         if role not in ('old', 'new') or role not in encoders:
             raise ValueError(f"`role` must be 'old' or 'new', one of the config's encoders, got {role!r}")
-        embedding = dict(encoders[role], checkpoint=checkpoint)
+        embedding = _with_weights(encoders[role], checkpoint)
         if role == 'old' and with_side and encoders.get('side') is not None:
             side = dict(encoders['side'])
             if side_checkpoint is not None:
-                side['checkpoint'] = side_checkpoint
+                side = _with_weights(side, side_checkpoint)
     else:
         if 'backbone' not in config.model:
             raise ValueError(
@@ -76,11 +76,11 @@ def load_encoders(
         preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor')
         if preprocessor is not None:
             preprocessor = dict(dict(type='ClsDataPreprocessor'), **preprocessor)  # as mmpretrain's models do
-        embedding = dict(
-            backbone=config.model.backbone,
-            neck=config.model.get('neck'),
-            data_preprocessor=preprocessor,
-            checkpoint=checkpoint,
+        neck = config.model.get('neck')
+        if neck is not None and 'projector' in neck:
+            neck = dict(neck, projector=None)  # the space of a contrastive loss, thrown away after training
+        embedding = _with_weights(
+            dict(backbone=config.model.backbone, neck=neck, data_preprocessor=preprocessor), checkpoint
         )
     if side is None and side_checkpoint is not None:
         raise ValueError(
@@ -92,6 +92,13 @@ def load_encoders(
     if side is not None:
         side_info = identify(network.encoders['side'], side)
     return GalleryEncoders(network, identify(network.encoders['old'], embedding), side_info)
+
+
+def _with_weights(encoder: dict, checkpoint: str) -> dict:
+    """Return the config of an encoder with the weights of ``checkpoint``, which for TorchScript is the backbone."""
+    if 'checkpoint' in encoder.get('backbone', {}):
+        return dict(encoder, backbone=dict(encoder['backbone'], checkpoint=checkpoint))
+    return dict(encoder, checkpoint=checkpoint)
 
 
 def identify(encoder: nn.Module, config: Mapping[str, Any]) -> ModelIdentity:
@@ -107,6 +114,7 @@ def identify(encoder: nn.Module, config: Mapping[str, Any]) -> ModelIdentity:
 def _name(config: Mapping[str, Any]) -> str:
     if 'encoders' in config:
         return '+'.join(map(_name, config['encoders']))
-    # A TorchScript file comes with the backbone.
-    path = Path(config.get('checkpoint') or config['backbone'].get('checkpoint', config['backbone']['type']))
+    # Weights come in one of three ways: with the model, as TorchScript, or with the host's backbone.
+    backbone = config.get('backbone', {})
+    path = Path(config.get('checkpoint') or backbone.get('checkpoint') or backbone['init_cfg']['checkpoint'])
     return path.parent.name if path.name == FINAL_CHECKPOINT else path.stem

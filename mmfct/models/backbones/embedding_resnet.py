@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from mmfct.models.reference_keys import rename_backbone_keys
 from mmfct.registry import MODELS
-
-_REFERENCE_PREFIX = 'model.'
-_REFERENCE_CLASSIFIER = 'fc.'
 
 
 @MODELS.register_module()
@@ -58,7 +56,7 @@ def EmbeddingResNet(  # noqa: N802 - a component name in configs, like any other
     _narrow(last_block, embedding_dims, backbone.conv_cfg, backbone.norm_cfg)
     backbone.feat_dim = embedding_dims
     backbone._freeze_stages()  # the new layers of a frozen stage are frozen with it
-    backbone.register_load_state_dict_pre_hook(_accept_reference_keys)
+    backbone.register_load_state_dict_pre_hook(rename_backbone_keys)
     # Convolutions on channels-last weights are about 1.6 x faster on a CPU, and feed tensor cores under AMP.
     return backbone.to(memory_format=torch.channels_last)
 
@@ -78,13 +76,3 @@ def _narrow(block: nn.Module, channels: int, conv_cfg: dict | None, norm_cfg: di
     shortcut = build_conv_layer(conv_cfg, block.conv1.in_channels, channels, 1, stride=block.stride, bias=False)
     block.downsample = nn.Sequential(shortcut, build_norm_layer(norm_cfg, channels)[1])
     block.out_channels = channels
-
-
-def _accept_reference_keys(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
-    """Rename the keys of the FCT reference in ``state_dict`` to those of the host, in place as torch expects."""
-    reference = prefix + _REFERENCE_PREFIX
-    for key in [key for key in state_dict if key.startswith(reference)]:
-        value = state_dict.pop(key)
-        name = key.removeprefix(reference)
-        if not name.startswith(_REFERENCE_CLASSIFIER):
-            state_dict[prefix + name] = value

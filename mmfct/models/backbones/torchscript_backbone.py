@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmfct.models.torchscript import load_torchscript
 from mmfct.registry import MODELS
 
 
@@ -26,15 +24,7 @@ class TorchScriptBackbone(BaseModule):
 
     def __init__(self, checkpoint: str, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        if not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'`checkpoint` must be an existing TorchScript file, got {checkpoint!r}')
-        try:
-            self.script = torch.jit.load(checkpoint, map_location='cpu').eval()
-        except RuntimeError as error:
-            raise ValueError(
-                f'`checkpoint` must be a TorchScript file (`torch.jit.save`), got {checkpoint!r}, '
-                'which is another format or damaged'
-            ) from error
+        self.script = load_torchscript(checkpoint)
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> TorchScriptBackbone:

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmfct.functional.uncertainty import heteroscedastic_loss
+from mmfct.models.reference_keys import rename_transformation_keys
 from mmfct.registry import MODELS
 
 
@@ -16,7 +17,7 @@ class TransformationHead(BaseModule):
 
     Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``, each layer
     Linear-BN-ReLU but the last, which is a Linear with bias. The reference writes the same layers as 1x1
-    convolutions on 1x1 maps.
+    convolutions on 1x1 maps; its state dicts load as they are.
 
     Args:
         old_dims: Width D of the old embedding.
@@ -55,6 +56,7 @@ class TransformationHead(BaseModule):
         self.class_loss_module: nn.Module | None = None
         if class_loss is not None:
             self.class_loss_module = class_loss if isinstance(class_loss, nn.Module) else MODELS.build(class_loss)
+        self.register_load_state_dict_pre_hook(rename_transformation_keys)
 
     def forward(self, old: Tensor, side: Tensor) -> Tensor:
         """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D')."""

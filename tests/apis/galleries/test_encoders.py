@@ -15,7 +15,7 @@ from mmfct.retrieval import fingerprint_state_dict
         (dict(checkpoint='work/model_v1/final.pth'), 'model_v1'),
         (dict(checkpoint='work/model_v2.pth', backbone=dict(type='X')), 'model_v2'),
         (dict(backbone=dict(type='mmfct.TorchScriptBackbone', checkpoint='published.pt')), 'published'),
-        (dict(backbone=dict(type='ResNet', init_cfg=dict(type='Pretrained', checkpoint='x'))), 'ResNet'),
+        (dict(backbone=dict(type='ResNet', init_cfg=dict(type='Pretrained', checkpoint='w/r50.pth'))), 'r50'),
         (dict(type='mmfct.JoinedEncoder', encoders=[dict(checkpoint='a/final.pth'), dict(checkpoint='b.pth')]), 'a+b'),
     ],
 )

@@ -1,0 +1,11 @@
+"""Places-365, standard set at 256 pixels, in its folder format (train/<class>/*, val/<class>/*)."""
+
+_base_ = './imagenet.py'
+
+data_root = 'data/places365_standard'
+num_classes = 365
+old_classes = 182  # in folder order; the paper gives their number alone
+
+image_preprocessor = dict(num_classes=num_classes)
+train_set = dict(data_root=data_root)
+test_set = dict(data_root=data_root)

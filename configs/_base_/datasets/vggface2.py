@@ -1,0 +1,23 @@
+"""VGGFace2, loosely cropped faces in a folder per identity (train/<identity>/*, test/<identity>/*).
+
+The 500 identities of the test are none of the 8,631 of the training.
+"""
+
+_base_ = './imagenet.py'
+
+data_root = 'data/vggface2'
+num_classes = 8631
+old_classes = 863  # in folder order; the paper gives their number alone
+image_size = 224
+
+image_preprocessor = dict(num_classes=num_classes)
+train_set = dict(data_root=data_root)
+test_set = dict(data_root=data_root, data_prefix='test')
+# Faces fill the picture: crops are nearly as large as it is, not the eighth of it that is common for ImageNet.
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=image_size * 8 // 7, edge='short'),
+    dict(type='RandomCrop', crop_size=image_size),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]

@@ -1,0 +1,13 @@
+"""FCT on Places-365, 182 -> 365 classes, with side-information by SimCLR from the images of the old classes."""
+
+_base_ = './resnet50_places365_noside.py'
+
+work_dir = f'{_base_.work_root}/resnet50_places365'
+side_checkpoint = f'{_base_.work_root}/resnet50_places365_side/final.pth'
+side_stage = dict(config='resnet50_places365_side.py', checkpoint=side_checkpoint)
+prerequisites = [_base_.old_stage, side_stage, _base_.new_stage]
+side_encoder = dict(_base_.encoder, checkpoint=side_checkpoint)
+
+model = dict(encoders=dict(side=side_encoder))
+train_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_train', encoders=dict(side=side_encoder)))
+test_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_test', encoders=dict(side=side_encoder)))

@@ -1,0 +1,110 @@
+"""Our models as TorchScript files with the signatures of the FCT reference."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmfct.apis.galleries.encoders import load_encoders, load_model_config
+from mmfct.apis.torchscript_modules import BackboneScript, TransformationScript, TransformedModelScript
+from mmfct.apis.weights import load_weights
+from mmfct.models import FrozenEncoders
+from mmfct.models.checkpoint import load_state_dict
+from mmfct.registry import MODELS
+from mmfct.retrieval.atomic_files import replaced_when_done
+
+_DEFAULT_IMAGE_SIZE = 224
+
+
+def export_torchscript(
+    filename: str,
+    checkpoint: str,
+    out: str,
+    *,
+    with_encoders: bool = False,
+    image_size: int | None = None,
+    cfg_options: dict[str, Any] | None = None,
+) -> tuple[int, ...]:
+    """Write a trained model as a TorchScript file, which needs neither this project nor its hosts to run.
+
+    - A model with a backbone becomes ``images (B, 3, H, W) -> (B, D, 1, 1)``: what `mmfct.TorchScriptBackbone` loads.
+    - A transformation becomes ``(old (B, D, 1, 1), side (B, S, 1, 1)) -> (B, D', 1, 1)``; without side-information
+      both inputs are the old embedding.
+    - ``with_encoders``, a transformation becomes the transformed old model, ``images -> (B, D', 1, 1)``.
+
+    Images are normalised by the caller, as the data preprocessor of the config does. The file is traced and then
+    compared with the model on another number of images.
+
+    Args:
+        filename: Config of a `mmfct.ForwardTransform`, or of a model with a backbone.
+        checkpoint: Its checkpoint.
+        out: The file.
+        with_encoders: Whether to put a transformation behind its old model and side-information.
+        image_size: Height and width of the images to trace with; ``None`` for ``image_size`` in the config, or 224. A
+            convolutional network takes others later, a vision transformer does not.
+        cfg_options: Options that the training had.
+
+    Returns:
+        Shape of the output for one item.
+
+    Raises:
+        FileNotFoundError: If the config or a checkpoint is missing.
+        ValueError: If a checkpoint is of another model, or the model cannot be written this way.
+    """
+    config = load_model_config(filename, cfg_options)
+    size = image_size or config.get('image_size', _DEFAULT_IMAGE_SIZE)
+    if size < 1:
+        raise ValueError(f'`image_size` must be at least 1, got {image_size!r}')
+    if config.model.get('encoders') is None:
+        if with_encoders:
+            raise ValueError(f'`with_encoders` needs a config with `model.encoders`, got {filename!r}')
+        module: nn.Module = BackboneScript(load_encoders(config, checkpoint).network.encoders['old'])
+        inputs = [_images(module, size)]
+    else:
+        module, inputs = _transformation(config, checkpoint, with_encoders, size)
+    shape = _write(module.eval(), inputs, Path(out))
+    print_log(f'TorchScript {out}: {[tuple(value.shape[1:]) for value in inputs]} -> {shape}', 'current')
+    return shape
+
+
+def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: int) -> tuple[nn.Module, list[Tensor]]:
+    """Return a transformation, or a transformed old model, and inputs to trace it with."""
+    model = MODELS.build(config.model)
+    load_weights(model, load_state_dict(checkpoint), checkpoint)
+    transformation = TransformationScript(model.head)
+    if not with_encoders:
+        widths = (model.head.old_dims, model.head.side_dims)
+        return transformation, [torch.randn(3, width, 1, 1) for width in widths]
+    encoders = {role: encoder for role, encoder in config.model.encoders.items() if role != 'new'}
+    module = TransformedModelScript(FrozenEncoders(**encoders), transformation)
+    return module, [_images(module, size)]
+
+
+def _images(module: nn.Module, size: int) -> Tensor:
+    """Return three images with as many channels as the first convolution of the model takes."""
+    channels = [weight.shape[1] for weight in module.state_dict().values() if weight.dim() == 4]
+    return torch.randn(3, channels[0] if channels else 3, size, size)
+
+
+def _write(module: nn.Module, inputs: list[Tensor], out: Path) -> tuple[int, ...]:
+    """Trace the module, compare it on other inputs, and write it whole or not at all."""
+    with torch.no_grad(), warnings.catch_warnings():
+        # The host's checks of shapes become constants, which the comparison below covers; torch advises other formats.
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        warnings.filterwarnings('ignore', message='.*torch.jit', category=FutureWarning)
+        warnings.filterwarnings('ignore', message='.*torch.jit', category=DeprecationWarning)
+        script = torch.jit.trace(module, tuple(inputs), check_trace=False)
+        others = [torch.randn(2, *value.shape[1:]) for value in inputs]
+        expected, found = module(*others), script(*others)
+        if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-4, atol=1e-5):
+            raise ValueError(f'the model cannot be traced: {out} would compute something else for two items')
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_when_done(out) as temporary:
+            torch.jit.save(script, str(temporary))
+    return tuple(expected.shape[1:])

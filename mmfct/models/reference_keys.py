@@ -1,0 +1,63 @@
+"""Names of weights in the FCT reference, and ours.
+
+The reference's files are TorchScript; their state dicts name a backbone as torchvision does, behind ``model.``, and
+write the transformation as blocks ``conv`` and ``normalizer`` of 1x1 convolutions in ``p1`` (old), ``p2`` (side) and
+``mixer``. The functions with ``module`` and ``prefix`` are pre-hooks of ``load_state_dict``, which torch expects to
+work in place; other names than the reference's pass through.
+"""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor, nn
+
+_BACKBONE = 'model.'
+_CLASSIFIER = 'fc.'
+_BRANCHES = {'p1': 'old_branch', 'p2': 'side_branch', 'mixer': 'mixer'}
+_BLOCK = re.compile(r'(p1|p2|mixer)\.(\d+)\.(conv|normalizer)\.(\w+)')
+# Our layers of a block: Linear, BN, ReLU.
+_BLOCK_LAYERS = 3
+_LAYER = {'conv': 0, 'normalizer': 1}
+# Parts of a transformed old model.
+_TRANSFORMATION, _ENCODERS = 'transformation.', ('old_model.', 'side_info_model.')
+
+
+def rename_backbone_keys(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
+    """Give the weights of a backbone the names of the host's ResNet, and leave the classifier out."""
+    reference = prefix + _BACKBONE
+    for key in [key for key in state_dict if key.startswith(reference)]:
+        value = state_dict.pop(key)
+        name = key.removeprefix(reference)
+        if not name.startswith(_CLASSIFIER):
+            state_dict[prefix + name] = value
+
+
+def place_reference_backbone(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of a whole model where ``state_dict`` is that of a backbone of the reference."""
+    if state_dict and all(name.startswith(_BACKBONE) for name in state_dict):
+        return {f'backbone.{name}': value for name, value in state_dict.items()}
+    return state_dict
+
+
+def rename_transformation_keys(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
+    """Give the weights of a transformation the names of `TransformationHead`; (out, in, 1, 1) becomes (out, in)."""
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        match = _BLOCK.fullmatch(key.removeprefix(prefix))
+        if match is None:
+            continue
+        branch, block, layer, name = match.groups()
+        value = state_dict.pop(key)
+        if value.dim() == 4:
+            value = value.flatten(1)
+        state_dict[f'{prefix}{_BRANCHES[branch]}.{_BLOCK_LAYERS * int(block) + _LAYER[layer]}.{name}'] = value
+
+
+def place_reference_transformation(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
+    """Put the weights of a transformation, alone or in a transformed old model, where `ForwardTransform` has h."""
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        name = key.removeprefix(prefix)
+        if name.startswith(_ENCODERS):
+            del state_dict[key]
+        elif _BLOCK.fullmatch(name.removeprefix(_TRANSFORMATION)):
+            state_dict[f'{prefix}head.{name.removeprefix(_TRANSFORMATION)}'] = state_dict.pop(key)

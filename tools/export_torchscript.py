@@ -1,0 +1,56 @@
+"""Write a trained model as TorchScript, with the signatures of the FCT reference.
+
+A model with a backbone becomes `images -> (B, D, 1, 1)`, a transformation `(old, side) -> (B, D', 1, 1)`, and with
+--with-encoders the transformed old model `images -> (B, D', 1, 1)`. Images are normalised by the caller.
+
+Example:
+    python tools/export_torchscript.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth h.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfct.hosts import require_hosts
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file of a transformation, or of a model with a backbone')
+    parser.add_argument('checkpoint', help='checkpoint of it')
+    parser.add_argument('out', help='file to write')
+    parser.add_argument(
+        '--with-encoders', action='store_true', help='of a transformation: behind its old model and side-information'
+    )
+    parser.add_argument(
+        '--image-size', type=int, help='height and width to trace with (default: that of the config, or 224)'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: those that the training had'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Export the model."""
+    require_hosts('mmengine', 'mmcv')
+    args = parse_args()
+    from mmfct.apis.export_torchscript import export_torchscript
+    from mmfct.apis.user_errors import user_errors
+
+    with user_errors():
+        export_torchscript(
+            args.config,
+            args.checkpoint,
+            args.out,
+            with_encoders=args.with_encoders,
+            image_size=args.image_size,
+            cfg_options=args.cfg_options,
+        )
+
+
+if __name__ == '__main__':
+    main()
