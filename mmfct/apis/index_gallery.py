@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmfct.apis.index_recall import index_recall
+from mmfct.datasets.progress import Progress
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.faiss_index import build_index, is_quantised
 from mmfct.retrieval.index_file import write_index
@@ -48,7 +49,7 @@ class IndexOptions:
 def index_gallery(
     path: str | Path, out: str | Path, options: IndexOptions | None = None, *, query: str | Path | None = None
 ) -> float | None:
-    """Build an index, write it with its notes, and print its recall.
+    """Build an index, write it with its notes, and print its recall; progress bars while rows are added and compared.
 
     Args:
         path: Folder of the gallery.
@@ -72,12 +73,14 @@ def index_gallery(
     if query is not None:
         queries = Gallery(query)
         check_same_model(Provenance.from_metadata(queries.metadata).embedding, provenance)
+    print_log(f'Adding {len(gallery)} rows to the index', 'current')
     index = build_index(
         gallery,
         options.factory,
         parameters=options.parameters,
         train_rows=options.train_rows,
         seed=options.seed,
+        advance=Progress(len(gallery)).advance,
     )
     write_index(index, out, gallery, options.factory)
     print_log(f'{out}: {options.factory} of {len(gallery)} vectors, {provenance.embedding}', 'current')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,14 @@ class Neighbours(NamedTuple):
     rows: np.ndarray
 
 
-def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -> Neighbours:
+def search_exact(
+    gallery: Gallery,
+    queries: np.ndarray,
+    k: int,
+    distance: str,
+    *,
+    advance: Callable[[int], None] = lambda pairs: None,
+) -> Neighbours:
     """Find the k nearest rows; of rows at the same distance the first ones.
 
     Candidates are found by matrix products, with a margin for their rounding, and compared by distances that are
@@ -36,6 +44,7 @@ def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -
         queries: Embeddings of shape (Q, D).
         k: Number of neighbours; all rows where the gallery has fewer.
         distance: ``l2``, ``cosine`` or ``inner``, as in `mmfct.functional.pairwise_distances`.
+        advance: Is told, block by block, how many of the Q x len(gallery) pairs are compared.
 
     Raises:
         ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or the distance is
@@ -43,7 +52,9 @@ def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -
     """
     queries = check_queries(gallery, queries, k)
     chunks = range(0, len(queries), _QUERIES_PER_CHUNK)
-    parts = [_search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance) for start in chunks]
+    parts = [
+        _search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance, advance) for start in chunks
+    ]
     return Neighbours(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -82,7 +93,9 @@ def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 
-def _search_chunk(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -> Neighbours:
+def _search_chunk(
+    gallery: Gallery, queries: np.ndarray, k: int, distance: str, advance: Callable[[int], None]
+) -> Neighbours:
     queries = prepare(queries, distance)
     best = [(np.empty(0), np.empty(0, np.int64)) for _ in queries]
     for index, start, _ in gallery.shards:
@@ -94,6 +107,7 @@ def _search_chunk(gallery: Gallery, queries: np.ndarray, k: int, distance: str) 
                 numbers = np.concatenate([best[i][1], candidates + start + offset])
                 nearest = np.argsort(distances, kind='stable')[:k]
                 best[i] = distances[nearest], numbers[nearest]
+            advance(len(queries) * len(rows))
     return Neighbours(*(np.stack(column) for column in zip(*best, strict=True)))
 
 
