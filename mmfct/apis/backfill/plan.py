@@ -35,6 +35,9 @@ def plan_backfill(
     gallery that are recomputed already; with ``new`` and ``query``
     ``backfill.md``, ``backfill.json`` and ``backfill.png``: the score at 22 fractions of the gallery and their mean.
 
+    Memory holds the ids and, for ``class_mean``, the gallery; with ``new`` both galleries; a curve takes about five
+    times the gallery.
+
     Args:
         upgraded: Folder of the upgraded gallery.
         out: Folder of the files.
