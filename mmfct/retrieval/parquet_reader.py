@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .atomic_files import replaced_when_done
 from .gallery import Gallery
 from .gallery_description import GalleryDescription
 from .gallery_writer import GalleryWriter
@@ -15,6 +14,7 @@ from .parquet_files import read_batches
 from .parquet_notes import describe_gallery, list_parquet, read_notes
 from .parquet_writer import arrow_module
 from .provenance import Provenance
+from .replaced_files import replaced_when_done
 
 
 def read_parquet(
