@@ -13,7 +13,7 @@ from mmfct.datasets.progress import Progress
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.faiss_index import build_index, is_quantised
 from mmfct.retrieval.index_file import write_index
-from mmfct.retrieval.provenance import Provenance, check_same_model
+from mmfct.retrieval.provenance import Provenance, check_same_distance, check_same_model
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def index_gallery(
     Raises:
         FileNotFoundError: If a folder is no gallery.
         ImportError: If FAISS is not installed.
-        ValueError: If FAISS refuses the description, or the queries come from another model.
+        ValueError: If FAISS refuses the description, or the queries come from another model or are compared by another
+            distance.
     """
     options = options or IndexOptions()
     gallery = Gallery(path)
@@ -72,7 +73,9 @@ def index_gallery(
     queries = None
     if query is not None:
         queries = Gallery(query)
-        check_same_model(Provenance.from_metadata(queries.metadata).embedding, provenance)
+        made_by = Provenance.from_metadata(queries.metadata)
+        check_same_model(made_by.embedding, provenance)
+        check_same_distance('queries', made_by, provenance)
     print_log(f'Adding {len(gallery)} rows to the index', 'current')
     index = build_index(
         gallery,

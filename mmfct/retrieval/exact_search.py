@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .gallery import Gallery
+from .provenance import DISTANCES
 
 _QUERIES_PER_CHUNK = 256
 _ROWS_PER_BLOCK = 16384
@@ -88,8 +89,8 @@ def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndar
 
 def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
     """Rows as they are compared: float64, unit ones for cosine."""
-    if distance not in ('l2', 'cosine', 'inner'):
-        raise ValueError(f'`distance` must be one of l2, cosine, inner, got {distance!r}')
+    if distance not in DISTANCES:
+        raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {distance!r}')
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 
