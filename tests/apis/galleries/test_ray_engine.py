@@ -53,6 +53,7 @@ def test_the_same_bytes_as_without_ray(cluster, chain, tmp_path, monkeypatch, so
     assert len(upgraded) == 50 and 'log_variance' in upgraded.columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
 def test_stopped_on_the_way_it_continues_to_the_same_bytes(cluster, chain, tmp_path, number):
     chain.write_rows(tmp_path / 'many', rows=400)
