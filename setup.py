@@ -33,6 +33,7 @@ setup(
     | {
         'faiss': ['faiss-cpu'],
         'parquet': ['pyarrow'],
+        'ray': ['ray[data]'],
         'torchjd': ['torchjd'],
         'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],

@@ -1,5 +1,7 @@
 """Build a FAISS index of a gallery; number n of the index is row n of the gallery.
 
+Shows rate and time left while rows are added, and while the recall is measured. Rows are added block by block.
+
 Example:
     python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF1024,Flat
 """

@@ -23,7 +23,11 @@ def parse_args() -> argparse.Namespace:
         parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=DIR', help=text)
     parser.add_argument('--out', required=True, help='folder for tables and pictures')
     parser.add_argument(
-        '--also', nargs='+', default=[], metavar='QUERY/GALLERY', help='pairs to score although their models differ'
+        '--also',
+        nargs='+',
+        default=[],
+        metavar='QUERY/GALLERY',
+        help='pairs to score although models or distances differ',
     )
     parser.add_argument('--gate', action='store_true', help='compare --candidate with --baseline and decide')
     parser.add_argument('--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that decides')

@@ -5,6 +5,7 @@ Interrupted, it goes on where it stopped when it is run once more. Several trans
 Example:
     python tools/upgrade_gallery.py gallery_old h.safetensors gallery_upgraded --dry-run
     python tools/upgrade_gallery.py gallery_v1 h12.safetensors h23.safetensors gallery_v3
+    python tools/upgrade_gallery.py gallery_old.parquet h.safetensors gallery_upgraded --engine ray
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('gallery', help='folder of the gallery')
+    parser.add_argument('gallery', help='folder of the gallery, or its Parquet')
     parser.add_argument('transforms', nargs='+', metavar='transform', help='files of tools/export_transform.py')
     parser.add_argument('out', help='folder of the upgraded gallery')
     parser.add_argument('--dry-run', action='store_true', help='say what it would take, and what a backfill would')
@@ -27,6 +28,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--batch-size', type=int, default=1024, help='rows at once')
     parser.add_argument('--device', help="where h runs, such as 'cpu' or 'cuda:1' (default: accelerator)")
+    parser.add_argument(
+        '--engine', choices=['local', 'ray'], default='local', help='who computes: this process, or a Ray cluster'
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -45,7 +49,8 @@ def main() -> None:
         if args.dry_run:
             print(estimate_upgrade(args.gallery, args.transforms, **options))
             return
-        upgrade_gallery(args.gallery, args.transforms, args.out, launcher=args.launcher, **options)
+        ranks = dict(launcher=args.launcher, engine=args.engine)
+        upgrade_gallery(args.gallery, args.transforms, args.out, **ranks, **options)
 
 
 if __name__ == '__main__':

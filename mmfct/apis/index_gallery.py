@@ -9,10 +9,11 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmfct.apis.index_recall import index_recall
+from mmfct.datasets.progress import Progress
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.faiss_index import build_index, is_quantised
 from mmfct.retrieval.index_file import write_index
-from mmfct.retrieval.provenance import Provenance, check_same_model
+from mmfct.retrieval.provenance import Provenance, check_same_distance, check_same_model
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class IndexOptions:
 def index_gallery(
     path: str | Path, out: str | Path, options: IndexOptions | None = None, *, query: str | Path | None = None
 ) -> float | None:
-    """Build an index, write it with its notes, and print its recall.
+    """Build an index, write it with its notes, and print its recall; progress bars while rows are added and compared.
 
     Args:
         path: Folder of the gallery.
@@ -63,7 +64,8 @@ def index_gallery(
     Raises:
         FileNotFoundError: If a folder is no gallery.
         ImportError: If FAISS is not installed.
-        ValueError: If FAISS refuses the description, or the queries come from another model.
+        ValueError: If FAISS refuses the description, or the queries come from another model or are compared by another
+            distance.
     """
     options = options or IndexOptions()
     gallery = Gallery(path)
@@ -71,13 +73,17 @@ def index_gallery(
     queries = None
     if query is not None:
         queries = Gallery(query)
-        check_same_model(Provenance.from_metadata(queries.metadata).embedding, provenance)
+        made_by = Provenance.from_metadata(queries.metadata)
+        check_same_model(made_by.embedding, provenance)
+        check_same_distance('queries', made_by, provenance)
+    print_log(f'Adding {len(gallery)} rows to the index', 'current')
     index = build_index(
         gallery,
         options.factory,
         parameters=options.parameters,
         train_rows=options.train_rows,
         seed=options.seed,
+        advance=Progress(len(gallery)).advance,
     )
     write_index(index, out, gallery, options.factory)
     print_log(f'{out}: {options.factory} of {len(gallery)} vectors, {provenance.embedding}', 'current')

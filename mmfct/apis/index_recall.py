@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
+from mmfct.datasets.progress import Progress
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.exact_search import Neighbours, prepare, row_distances, search_exact
 from mmfct.retrieval.faiss_index import search_index
@@ -15,7 +17,7 @@ from mmfct.retrieval.provenance import Provenance
 def index_recall(
     gallery: Gallery, index: Any, *, k: int, queries: Gallery | None = None, num_queries: int = 1000, seed: int = 0
 ) -> float:
-    """Share of the k exact neighbours of some queries that an index finds.
+    """Share of the k exact neighbours of some queries that an index finds; shows the progress of the exact search.
 
     Args:
         gallery: The gallery, of two rows at least.
@@ -33,7 +35,9 @@ def index_recall(
         own = np.sort(np.random.default_rng(seed).choice(len(gallery), number, replace=False))
         rows = gallery.rows('embedding', own)
         k += 1
-    exact = _without(search_exact(gallery, rows, k, distance), own)
+    print_log(f'Comparing {len(rows)} queries with every row', 'current')
+    progress = Progress(len(rows) * len(gallery))
+    exact = _without(search_exact(gallery, rows, k, distance, advance=progress.advance), own)
     found = _without(search_index(gallery, index, rows, k), own)
     return recall_of(gallery, rows, exact, found, distance)
 

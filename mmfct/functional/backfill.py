@@ -8,6 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Rows that are in float64 at once.
+_ROWS_PER_BLOCK = 16384
+
 
 def order_by_uncertainty(log_variance: Tensor) -> Tensor:
     """Order by the log-variance that a transformation predicts, largest first.
@@ -41,10 +44,12 @@ def order_by_class_mean(upgraded: Tensor, labels: Tensor) -> Tensor:
     if labels.shape != (len(upgraded),):
         raise ValueError(f'`labels` must have shape ({len(upgraded)},), got {tuple(labels.shape)}')
     classes, members = labels.unique(return_inverse=True)
-    upgraded = upgraded.double()
-    sums = upgraded.new_zeros(len(classes), upgraded.shape[1]).index_add_(0, members, upgraded)
+    sums = upgraded.new_zeros(len(classes), upgraded.shape[1], dtype=torch.float64)
+    blocks = list(zip(upgraded.split(_ROWS_PER_BLOCK), members.split(_ROWS_PER_BLOCK), strict=True))
+    for rows, classes_of_rows in blocks:
+        sums.index_add_(0, classes_of_rows, rows.double())
     means = sums / members.bincount(minlength=len(classes))[:, None]
-    return _largest_first(torch.linalg.vector_norm(upgraded - means[members], dim=1))
+    return _largest_first(torch.cat([_norms(rows, means[classes_of_rows]) for rows, classes_of_rows in blocks]))
 
 
 def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:
@@ -59,7 +64,8 @@ def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:
     """
     if upgraded.shape != new.shape:
         raise ValueError(f'`new` must have the shape {tuple(upgraded.shape)} of `upgraded`, got {tuple(new.shape)}')
-    return _largest_first(torch.linalg.vector_norm(upgraded.double() - new.double(), dim=1))
+    blocks = zip(upgraded.split(_ROWS_PER_BLOCK), new.split(_ROWS_PER_BLOCK), strict=True)
+    return _largest_first(torch.cat([_norms(*block) for block in blocks]))
 
 
 def order_at_random(size: int, seed: int = 0) -> Tensor:
@@ -70,6 +76,10 @@ def order_at_random(size: int, seed: int = 0) -> Tensor:
         seed: The same seed gives the same order.
     """
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+
+
+def _norms(rows: Tensor, others: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows.double() - others.double(), dim=1)
 
 
 def _largest_first(urgency: Tensor) -> Tensor:

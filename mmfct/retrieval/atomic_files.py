@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 _TEMPORARY = re.compile(r'.+\.(json|npy)\.[0-9a-f]{32}\.tmp')
@@ -42,30 +39,7 @@ def write_atomically(path: Path, payload: bytes | memoryview, *, overwrite: bool
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-@contextlib.contextmanager
-def replaced_when_done(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write a file or a folder under; in the end it gets its own name.
-
-    For libraries that write by name and too much to hold in memory. Where the block fails, nothing is left.
-
-    Args:
-        path: The file, which is replaced if it exists, or the folder, which must not exist.
-    """
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
-    try:
-        yield temporary
-        for file in sorted(temporary.iterdir()) if temporary.is_dir() else [temporary]:
-            with open(file, 'rb') as written:
-                os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def is_temporary(path: Path) -> bool:
@@ -82,7 +56,7 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name durable: a name belongs to the folder, not to the file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

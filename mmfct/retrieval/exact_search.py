@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from .gallery import Gallery
+from .provenance import DISTANCES
 
 _QUERIES_PER_CHUNK = 256
 _ROWS_PER_BLOCK = 16384
@@ -24,7 +26,14 @@ class Neighbours(NamedTuple):
     rows: np.ndarray
 
 
-def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -> Neighbours:
+def search_exact(
+    gallery: Gallery,
+    queries: np.ndarray,
+    k: int,
+    distance: str,
+    *,
+    advance: Callable[[int], None] = lambda pairs: None,
+) -> Neighbours:
     """Find the k nearest rows; of rows at the same distance the first ones.
 
     Candidates are found by matrix products, with a margin for their rounding, and compared by distances that are
@@ -36,6 +45,7 @@ def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -
         queries: Embeddings of shape (Q, D).
         k: Number of neighbours; all rows where the gallery has fewer.
         distance: ``l2``, ``cosine`` or ``inner``, as in `mmfct.functional.pairwise_distances`.
+        advance: Is told, block by block, how many of the Q x len(gallery) pairs are compared.
 
     Raises:
         ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or the distance is
@@ -43,7 +53,9 @@ def search_exact(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -
     """
     queries = check_queries(gallery, queries, k)
     chunks = range(0, len(queries), _QUERIES_PER_CHUNK)
-    parts = [_search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance) for start in chunks]
+    parts = [
+        _search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance, advance) for start in chunks
+    ]
     return Neighbours(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -77,12 +89,14 @@ def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndar
 
 def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
     """Rows as they are compared: float64, unit ones for cosine."""
-    if distance not in ('l2', 'cosine', 'inner'):
-        raise ValueError(f'`distance` must be one of l2, cosine, inner, got {distance!r}')
+    if distance not in DISTANCES:
+        raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {distance!r}')
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 
-def _search_chunk(gallery: Gallery, queries: np.ndarray, k: int, distance: str) -> Neighbours:
+def _search_chunk(
+    gallery: Gallery, queries: np.ndarray, k: int, distance: str, advance: Callable[[int], None]
+) -> Neighbours:
     queries = prepare(queries, distance)
     best = [(np.empty(0), np.empty(0, np.int64)) for _ in queries]
     for index, start, _ in gallery.shards:
@@ -94,6 +108,7 @@ def _search_chunk(gallery: Gallery, queries: np.ndarray, k: int, distance: str) 
                 numbers = np.concatenate([best[i][1], candidates + start + offset])
                 nearest = np.argsort(distances, kind='stable')[:k]
                 best[i] = distances[nearest], numbers[nearest]
+            advance(len(queries) * len(rows))
     return Neighbours(*(np.stack(column) for column in zip(*best, strict=True)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -17,12 +18,18 @@ _FROM_FAISS = dict(l2=lambda squares: np.sqrt(squares.clip(min=0)), cosine=lambd
 
 
 def build_index(
-    gallery: Gallery, factory: str, *, parameters: str = '', train_rows: int = 100_000, seed: int = 0
+    gallery: Gallery,
+    factory: str,
+    *,
+    parameters: str = '',
+    train_rows: int = 100_000,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda rows: None,
 ) -> Any:
     """Train an index on a sample of a gallery and add all rows, block by block.
 
     Distances are those of the gallery: ``l2`` and ``inner`` by FAISS' own metrics, ``cosine`` by inner products of
-    unit vectors.
+    unit vectors. Memory beyond the index itself holds the sample, then a block.
 
     Args:
         gallery: A gallery with a column ``embedding``.
@@ -30,6 +37,7 @@ def build_index(
         parameters: Of the search, as FAISS writes them, such as ``nprobe=16`` or ``efSearch=64``; kept in the index.
         train_rows: Size of the sample; all rows where the gallery has fewer.
         seed: Seed of the sample.
+        advance: Is told how many rows are added, block by block.
 
     Returns:
         A ``faiss.Index``.
@@ -53,7 +61,9 @@ def build_index(
         for number, _, _ in gallery.shards:
             shard = gallery.shard('embedding', number)
             for start in range(0, len(shard), _ROWS_PER_BLOCK):
-                index.add(_as_compared(shard[start : start + _ROWS_PER_BLOCK], distance))
+                block = shard[start : start + _ROWS_PER_BLOCK]
+                index.add(_as_compared(block, distance))
+                advance(len(block))
         if parameters:
             faiss.ParameterSpace().set_index_parameters(index, parameters)
     except RuntimeError as error:

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .atomic_files import file_sha256, replaced_when_done, write_atomically
+from .atomic_files import file_sha256
 from .faiss_index import faiss_module, is_quantised
 from .gallery import Gallery
 from .gallery_manifest import encode_json
 from .provenance import Provenance
+from .replaced_files import replaced_when_done
 
 FORMAT_VERSION = 1
 
@@ -40,7 +41,8 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str) ->
         gallery={**gallery.metadata, 'name': gallery.path.resolve().name, 'fingerprint': gallery.fingerprint},
     )
     # Last: without it, or with that of an earlier index, the file is refused.
-    write_atomically(notes_file(path), encode_json(notes))
+    with replaced_when_done(notes_file(path)) as temporary:
+        temporary.write_bytes(encode_json(notes))
     return notes_file(path)
 
 

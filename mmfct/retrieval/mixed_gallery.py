@@ -8,7 +8,7 @@ import numpy as np
 
 from .gallery import Gallery
 from .gallery_writer import GalleryWriter
-from .provenance import Provenance
+from .provenance import Provenance, check_same_distance
 
 UPGRADED, RECOMPUTED = 0, 1
 ORIGIN = 'origin'
@@ -32,12 +32,14 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         The mixed gallery.
 
     Raises:
-        ValueError: If the two come from different models, an id occurs twice in ``recomputed`` or is unknown, or the
-            widths differ.
+        ValueError: If the two come from different models or differ in distance or width, or an id occurs twice in
+            ``recomputed`` or is unknown.
     """
-    models = [Provenance.from_metadata(gallery.metadata).embedding for gallery in (upgraded, recomputed)]
+    provenances = [Provenance.from_metadata(gallery.metadata) for gallery in (upgraded, recomputed)]
+    models = [provenance.embedding for provenance in provenances]
     if models[0].fingerprint != models[1].fingerprint:
         raise ValueError(f'`recomputed` must come from the model of the gallery, {models[0]}, got {models[1]}')
+    check_same_distance('recomputed embeddings', provenances[1], provenances[0])
     widths = (upgraded.width('embedding'), recomputed.width('embedding'))
     if widths[0] != widths[1]:
         raise ValueError(f'`recomputed` must have embeddings of width {widths[0]}, got {widths[1]}')

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .atomic_files import replaced_when_done
 from .gallery import Gallery
 from .gallery_description import GalleryDescription
 from .gallery_writer import GalleryWriter
 from .parquet_columns import describe_columns, numpy_rows
-from .parquet_files import open_parquet, read_batches
-from .parquet_writer import FORMAT_VERSION, NOTES, arrow_module
+from .parquet_files import read_batches
+from .parquet_notes import describe_gallery, list_parquet, read_notes
+from .parquet_writer import arrow_module
 from .provenance import Provenance
+from .replaced_files import replaced_when_done
 
 
 def read_parquet(
@@ -45,46 +45,21 @@ def read_parquet(
     out = Path(out)
     if out.exists():
         raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
-    files = _list_files(Path(path))
-    notes, num_rows = [], 0
-    for name in files:
-        with open_parquet(name) as file:
-            notes.append((file.schema_arrow.metadata or {}).get(NOTES))
-            num_rows += file.metadata.num_rows
-    if notes[0] is not None:
-        description = _described(notes, num_rows, path)
+    files = list_parquet(Path(path))
+    if read_notes(files[0])[0] is not None:
+        description = describe_gallery(files, path)
     elif provenance is None:
         raise ValueError(
             f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
             '`--model` and `--fingerprint`'
         )
     else:
+        num_rows = sum(read_notes(file)[1] for file in files)
         description = GalleryDescription(describe_columns(files), num_rows, shard_rows, provenance.to_metadata())
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(out) as temporary:
         _write(files, description, temporary)
     return Gallery(out, verify=False)
-
-
-def _list_files(path: Path) -> list[Path]:
-    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
-    if not names or not names[0].is_file():
-        raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
-    return names
-
-
-def _described(notes: Sequence[Any], num_rows: int, path: str | Path) -> GalleryDescription:
-    """Read the notes of `write_parquet`, and make sure that no file is missing or of another gallery."""
-    if any(other != notes[0] for other in notes):
-        raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
-    entries = json.loads(notes[0])
-    version = entries.get('format_version')
-    if version != FORMAT_VERSION:
-        raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
-    description = GalleryDescription.from_json(entries)
-    if num_rows != description.num_rows:
-        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {num_rows}')
-    return description
 
 
 def _write(files: Sequence[Path], description: GalleryDescription, folder: Path) -> None:

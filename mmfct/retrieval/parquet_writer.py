@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .atomic_files import replaced_when_done
 from .fingerprint import canonical_json
 from .gallery import Gallery
 from .gallery_description import GalleryDescription
+from .replaced_files import replaced_when_done
 
 # Key of the notes in the metadata of the schema, from which the same gallery can be made again.
 NOTES = b'mmfct'

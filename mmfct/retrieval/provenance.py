@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# As in `mmfct.functional.distance`, which needs torch: a gallery is read with numpy alone.
+DISTANCES = ('l2', 'cosine', 'inner')
 _FINGERPRINT = re.compile('[0-9a-f]{64}')
 
 
@@ -61,13 +63,17 @@ class Provenance:
             its file has about itself.
 
     Raises:
-        ValueError: From :meth:`from_metadata`, if the metadata are not those of a gallery.
+        ValueError: If the distance is unknown; from :meth:`from_metadata`, if the metadata are not those of a gallery.
     """
 
     embedding: ModelIdentity
     side_info: ModelIdentity | None = None
     distance: str = 'l2'
     upgrades: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.distance not in DISTANCES:
+            raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {self.distance!r}')
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the metadata of a gallery."""
@@ -107,4 +113,24 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
             f'queries and gallery must come from the same model, got queries of {query} and a gallery of '
             f'{gallery.embedding}; upgrade the gallery with `tools/upgrade_gallery.py` or embed the queries with its '
             'own model'
+        )
+
+
+def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> None:
+    """Refuse a set of embeddings that are to be compared in another way than the gallery's.
+
+    The distance of one of them would be used for both, without a word.
+
+    Args:
+        what: What the set is called in the message.
+        given: Its provenance.
+        gallery: That of the gallery.
+
+    Raises:
+        ValueError: If the distances differ; names both.
+    """
+    if given.distance != gallery.distance:
+        raise ValueError(
+            f'{what} and gallery must have the same `distance`, got {given.distance!r} and {gallery.distance!r}; make '
+            f'the {what} with `tools/extract_gallery.py --distance {gallery.distance}`'
         )

@@ -24,6 +24,13 @@ def test_a_flat_index_misses_nothing(switch, tmp_path, query, capsys):
     assert read_index(tmp_path / 'g.faiss', Gallery(switch.upgraded)).ntotal == 60
 
 
+def test_progress_of_adding_and_of_comparing(switch, tmp_path, capsys):
+    index_gallery(switch.upgraded, tmp_path / 'g.faiss', IndexOptions(num_queries=7))
+    output = capsys.readouterr().out
+    assert output.index('Adding 60 rows') < output.index('60/60') < output.index('Comparing 7 queries')
+    assert output.index('Comparing 7 queries') < output.index('420/420') and 'ETA' in output
+
+
 def test_recall_equals_a_plain_loop(switch, tmp_path, capsys):
     options = IndexOptions('IVF4,Flat', k=5)
     recall = index_gallery(switch.upgraded, tmp_path / 'g.faiss', options, query=switch.new)

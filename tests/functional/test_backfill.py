@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from mmfct.functional import backfill
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 
 
@@ -14,7 +15,13 @@ def test_most_uncertain_first_and_equal_ones_in_order():
     assert order_by_uncertainty(torch.tensor([0.0, 3, -1, 3])).tolist() == [1, 3, 0, 2]
 
 
-def test_class_mean_equals_a_plain_loop():
+@pytest.fixture(params=[7, 30, 1000])
+def in_blocks(request, monkeypatch):
+    """Work on 30 rows in several blocks, in one that they fill, and in one."""
+    monkeypatch.setattr(backfill, '_ROWS_PER_BLOCK', request.param)
+
+
+def test_class_mean_equals_a_plain_loop(in_blocks):
     upgraded, labels = torch.randn(30, 4), torch.randint(0, 5, (30,)) * 7 - 3
     distances = []
     for row in range(30):
@@ -24,7 +31,7 @@ def test_class_mean_equals_a_plain_loop():
     assert order_by_class_mean(upgraded, labels).tolist() == expected
 
 
-def test_error_equals_a_plain_loop():
+def test_error_equals_a_plain_loop(in_blocks):
     upgraded, new = torch.randn(30, 4), torch.randn(30, 4)
     expected = sorted(range(30), key=lambda row: -math.dist(upgraded[row].tolist(), new[row].tolist()))
     assert order_by_error(upgraded, new).tolist() == expected

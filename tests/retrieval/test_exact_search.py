@@ -45,6 +45,14 @@ def test_of_equal_rows_the_first_ones_whatever_the_blocks(make_gallery, distance
     assert np.array_equal(found.rows, again.rows) and np.array_equal(found.distances, again.distances)
 
 
+def test_compared_pairs_are_counted(make_gallery, monkeypatch):
+    monkeypatch.setattr(exact_search, '_ROWS_PER_BLOCK', 3)
+    monkeypatch.setattr(exact_search, '_QUERIES_PER_CHUNK', 2)
+    gallery, compared = Gallery(make_gallery('g', 'm', np.eye(5), shard_rows=4)), []
+    search_exact(gallery, np.eye(5)[:3], 1, 'l2', advance=compared.append)
+    assert compared == [6, 2, 2, 3, 1, 1] and sum(compared) == 3 * 5
+
+
 def test_more_neighbours_than_rows(make_gallery):
     gallery = Gallery(make_gallery('g', 'm', np.eye(3), shard_rows=2))
     found = search_exact(gallery, np.array([[0.0, 1, 0]]), 10, 'l2')

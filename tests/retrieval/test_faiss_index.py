@@ -43,6 +43,13 @@ def test_lossless_indexes_find_the_exact_neighbours(make, queries, factory, dist
     assert found.distances == pytest.approx(exact.distances, abs=1e-5)
 
 
+def test_added_rows_are_counted_block_by_block(make, monkeypatch):
+    monkeypatch.setattr(faiss_index, '_ROWS_PER_BLOCK', 16)
+    added = []
+    build_index(make(), 'Flat', advance=added.append)
+    assert added == [16, 14, 16, 14, 16, 4]  # of shards of 30, 30 and 20 rows
+
+
 def test_number_n_of_the_index_is_row_n(make):
     gallery = make()
     index = build_index(gallery, 'Flat')

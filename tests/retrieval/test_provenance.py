@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmfct.retrieval.provenance import ModelIdentity, Provenance, check_same_model
+from mmfct.functional import distance
+from mmfct.retrieval.provenance import DISTANCES, ModelIdentity, Provenance, check_same_distance, check_same_model
 
 OLD, NEW, SIDE = (ModelIdentity(name, digit * 64) for name, digit in (('old', '0'), ('new', '1'), ('simclr', '2')))
 
@@ -20,6 +21,21 @@ def test_same_model_by_weights_not_by_name():
     check_same_model(ModelIdentity('renamed', NEW.fingerprint), Provenance(NEW))
     with pytest.raises(ValueError, match=r'queries of new \(1{12}\) and a gallery of old \(0{12}\); upgrade'):
         check_same_model(NEW, Provenance(OLD))
+
+
+def test_one_distance_on_both_sides():
+    check_same_distance('queries', Provenance(NEW, distance='cosine'), Provenance(OLD, distance='cosine'))
+    with pytest.raises(
+        ValueError,
+        match="queries and gallery must have the same `distance`, got 'l2' and 'cosine'; make .* --distance cosine",
+    ):
+        check_same_distance('queries', Provenance(NEW), Provenance(NEW, distance='cosine'))
+
+
+def test_only_known_distances():
+    assert DISTANCES == distance.DISTANCES
+    with pytest.raises(ValueError, match="`distance` must be one of l2, cosine, inner, got 'l1'"):
+        Provenance.from_metadata({**Provenance(NEW).to_metadata(), 'distance': 'l1'})
 
 
 def test_metadata_of_something_else():

@@ -50,7 +50,9 @@ def order_rows(
         raise ValueError('the order `oracle` needs `new`, the gallery of the new model, got None')
     if 'class_mean' in names and 'label' not in upgraded.columns:
         raise ValueError(f'the order `class_mean` needs the column label, got {", ".join(upgraded.columns)}')
-    embeddings = _comparable(column_tensor(upgraded, 'embedding'), upgraded)
+    # The others need no embedding, which may be more than fits into memory.
+    compared = {'class_mean', 'oracle'}.intersection(names)
+    embeddings = _comparable(column_tensor(upgraded, 'embedding'), upgraded) if compared else torch.empty(0)
     orders = {}
     for name in names:
         if name == 'random':

@@ -16,7 +16,7 @@ from mmfct.apis.backfill.report import write_curves
 from mmfct.apis.compatibility.embedded_set import EmbeddedSet
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.atomic_files import write_atomically
-from mmfct.retrieval.provenance import check_same_model
+from mmfct.retrieval.provenance import check_same_distance, check_same_model
 
 
 def plan_backfill(
@@ -34,6 +34,9 @@ def plan_backfill(
     Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
     gallery that are recomputed already; with ``new`` and ``query``
     ``backfill.md``, ``backfill.json`` and ``backfill.png``: the score at 22 fractions of the gallery and their mean.
+
+    Memory holds the ids and, for ``class_mean``, the gallery; with ``new`` both galleries; a curve takes about five
+    times the gallery.
 
     Args:
         upgraded: Folder of the upgraded gallery.
@@ -67,6 +70,7 @@ def plan_backfill(
         return {}
     queries = EmbeddedSet.read('query', query)
     check_same_model(queries.provenance.embedding, sets[0].provenance)
+    check_same_distance('queries', queries.provenance, sets[0].provenance)
     curves = backfill_curves(queries, *sets, ordered)
     write_curves(curves, folder)
     return curves
@@ -76,6 +80,7 @@ def _read_pair(upgraded: str | Path, new: str | Path) -> tuple[EmbeddedSet, Embe
     """Read both galleries, the second one in the order of the first."""
     before, after = EmbeddedSet.read('upgraded', upgraded), EmbeddedSet.read('new', new)
     check_same_model(after.provenance.embedding, before.provenance)
+    check_same_distance('new embeddings', after.provenance, before.provenance)
     order = after.order_of(before)
     return before, replace(after, embeddings=after.embeddings[order], labels=after.labels[order], ids=after.ids[order])
 

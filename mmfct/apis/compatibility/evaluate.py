@@ -33,6 +33,9 @@ def evaluate_compatibility(
     An item never finds itself: the gallery's row with the query's id is left out. With the names ``old``, ``new`` and
     anything else for upgraded galleries the update gain of each upgraded gallery is reported.
 
+    Memory holds every set; while a pair is scored, its gallery about twice more (its rows sorted by label, ids as
+    integers) and a block of distances of at most 160 MB.
+
     Files: ``compatibility.md``, ``compatibility.json``, ``compatibility.png``; ``embeddings.png`` for galleries
     ``old``, ``upgraded`` and ``new`` of the same items; ``gate.md`` and ``gate.png`` with a gate.
 

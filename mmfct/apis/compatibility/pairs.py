@@ -10,6 +10,7 @@ import torch
 from mmfct.apis.compatibility.embedded_set import EmbeddedSet
 from mmfct.evaluation.compatibility_report import DEFAULT_PAIRS
 from mmfct.functional import QueryScores, query_scores, update_gain
+from mmfct.retrieval.provenance import check_same_distance
 
 TOPK = (1, 5)
 SCORES = ('cmc1', 'cmc5', 'map')
@@ -25,16 +26,18 @@ def choose_pairs(
         queries: Sets of queries by name.
         galleries: Galleries by name.
         also: Further pairs, each written ``query/gallery``: with another model distances mean nothing, unless it was
-            trained to be compatible.
+            trained to be compatible. The distance is the gallery's, whatever that of the queries.
 
     Raises:
-        ValueError: If a pair is of unknown sets, or there is none.
+        ValueError: If a pair is of unknown sets, there is none, or a pair of one model differs in its distance.
     """
     known = [f'{query}/{gallery}' for query in queries for gallery in galleries]
     for pair in also:
         if pair not in known:
             raise ValueError(f'`also` must be among {", ".join(known)}, got {pair!r}')
     pairs = [pair for pair in known if pair in also or _same_model(queries, galleries, pair)]
+    for query, gallery in (pair.split('/') for pair in pairs if pair not in also):
+        check_same_distance(f'queries {query!r}', queries[query].provenance, galleries[gallery].provenance)
     if not pairs:
         models = [str(items.provenance.embedding) for items in (*queries.values(), *galleries.values())]
         raise ValueError(f'queries and galleries must share a model, got {", ".join(models)}')

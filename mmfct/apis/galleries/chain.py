@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery_source import GallerySource
 from mmfct.retrieval.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.transform import Transform
 
@@ -28,7 +28,7 @@ class TransformChain:
             gallery has other embeddings or side-information than it needs.
     """
 
-    def __init__(self, transforms: Sequence[Transform], gallery: Gallery) -> None:
+    def __init__(self, transforms: Sequence[Transform], gallery: GallerySource) -> None:
         if not transforms:
             raise ValueError('`transforms` must name at least one transform, got none')
         self.transforms = list(transforms)
@@ -64,7 +64,7 @@ class TransformChain:
 
 
 def load_chain(
-    paths: Sequence[str], gallery: Gallery, *, device: str = 'cpu', dtype: str = 'float32'
+    paths: Sequence[str], gallery: GallerySource, *, device: str = 'cpu', dtype: str = 'float32'
 ) -> TransformChain:
     """Load transforms from their files.
 

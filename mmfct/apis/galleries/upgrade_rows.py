@@ -9,7 +9,7 @@ import torch
 from mmengine.device import get_device
 
 from mmfct.apis.galleries.chain import TransformChain, load_chain
-from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery_source import GallerySource, open_source
 from mmfct.retrieval.mixed_gallery import ORIGIN
 
 LOG_VARIANCE = 'log_variance'
@@ -19,19 +19,19 @@ _OUTDATED = (ORIGIN, LOG_VARIANCE)
 
 def open_upgrade(
     gallery: str, transforms: Sequence[str], dtype: str, device: str | None
-) -> tuple[Gallery, TransformChain]:
+) -> tuple[GallerySource, TransformChain]:
     """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
-    source = Gallery(gallery, verify=False)  # each shard is verified before it is used
+    source = open_source(gallery)  # each shard is verified before it is used
     return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
 
 
-def upgraded_columns(source: Gallery, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
+def upgraded_columns(source: GallerySource, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
     """Describe the columns of the upgraded gallery: those that are computed, and those that stay true."""
     carried = {name: column for name, column in source.columns.items() if name not in _OUTDATED}
     return carried | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
 
 
-def verify_rows(source: Gallery, start: int, stop: int, verified: set[int]) -> None:
+def verify_rows(source: GallerySource, start: int, stop: int, verified: set[int]) -> None:
     """Verify the shards of a gallery that hold some rows, each once.
 
     Args:
@@ -50,7 +50,7 @@ def verify_rows(source: Gallery, start: int, stop: int, verified: set[int]) -> N
             verified.add(shard.index)
 
 
-def compute_columns(chain: TransformChain, source: Gallery, start: int, stop: int) -> dict[str, np.ndarray]:
+def compute_columns(chain: TransformChain, source: GallerySource, start: int, stop: int) -> dict[str, np.ndarray]:
     """Compute the new columns, from row ``start`` up to, not including, ``stop``."""
     rows = np.arange(start, stop)
     embedding = torch.from_numpy(source.rows('embedding', rows).astype(np.float32, copy=False))

@@ -12,7 +12,7 @@ from mmfct.apis.search.search import Found, search
 from mmfct.apis.search.sheet import draw_neighbour_sheet
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.atomic_files import write_atomically
-from mmfct.retrieval.provenance import Provenance
+from mmfct.retrieval.provenance import Provenance, check_same_distance, check_same_model
 
 
 def search_gallery(
@@ -40,14 +40,17 @@ def search_gallery(
     Raises:
         FileNotFoundError: If a folder or file is missing.
         ImportError: If an index is given and FAISS is not installed.
-        ValueError: If the queries come from another model than the gallery, or something is damaged.
+        ValueError: If the queries come from another model than the gallery or are compared by another distance, or
+            something is damaged.
     """
-    queries = Gallery(query)
-    model = Provenance.from_metadata(queries.metadata).embedding
+    queries, opened = Gallery(query), Gallery(gallery)
+    made_by, provenance = (Provenance.from_metadata(items.metadata) for items in (queries, opened))
+    check_same_model(made_by.embedding, provenance)  # the difference that says more, if there are two
+    check_same_distance('queries', made_by, provenance)
     names = queries.column('id').tolist()
     embeddings = np.asarray(queries.column('embedding'))
     files = [None if image_root is None else Path(image_root) / name for name in names]
-    found = search(Gallery(gallery), embeddings, model, names=names, k=k, index=index)
+    found = search(opened, embeddings, made_by.embedding, names=names, k=k, index=index)
     return report_neighbours(found, files, image_root, out)
 
 

@@ -37,6 +37,16 @@ def test_orders_without_the_new_gallery(switch, tmp_path):
     assert away == sorted(away, reverse=True)
 
 
+def test_orders_that_compare_nothing_read_no_embedding(switch, tmp_path, monkeypatch):
+    def refuse(gallery, name):
+        raise MemoryError(name)
+
+    monkeypatch.setattr('mmfct.apis.backfill.orders.column_tensor', refuse)
+    plan_backfill(switch.upgraded, tmp_path, orders=['random'])
+    with pytest.raises(MemoryError, match='embedding'):
+        plan_backfill(switch.upgraded, tmp_path, orders=['random', 'class_mean'])
+
+
 def test_curves_equal_a_plain_loop(switch, tmp_path):
     orders = ['random', 'oracle']
     curves = plan_backfill(switch.upgraded, tmp_path, orders=orders, new=switch.new, query=switch.new)

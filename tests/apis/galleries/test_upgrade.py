@@ -237,7 +237,7 @@ def test_large_shards_are_upgraded_in_parts_and_verified_once(chain, tmp_path, m
     """Memory is bounded by the shards of the result, not by those of the gallery."""
     upgrade_gallery(chain.gallery, [chain.h12], chain.out)
     row = 5 * 4 + 4 * 4 + chain.columns['id'].itemsize + 8
-    monkeypatch.setattr('mmfct.apis.galleries.upgrade._SHARD_BYTES', 3 * row + 1)
+    monkeypatch.setattr('mmfct.apis.galleries.upgrade_job._SHARD_BYTES', 3 * row + 1)
     verified, verify = [], Gallery.verify_shard
     monkeypatch.setattr(Gallery, 'verify_shard', lambda self, index: verified.append(index) or verify(self, index))
     parts = upgrade_gallery(chain.gallery, [chain.h12], str(tmp_path / 'parts'))
