@@ -17,7 +17,7 @@ from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
-from mmfct.retrieval.atomic_files import replaced_when_done
+from mmfct.retrieval.replaced_files import replaced_when_done
 
 _DEFAULT_IMAGE_SIZE = 224
 
