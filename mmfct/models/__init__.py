@@ -8,6 +8,7 @@ from .heads import TransformationHead
 from .losses import BackwardCompatibleLoss, DataParameterLoss, EmbeddingRegressionLoss, InstanceTaskWeightLoss
 from .multi_task_segmentor import MultiTaskSegmentor
 from .necks import SideInfoNeck
+from .smpl_body import SmplBody
 from .task_weightings import (
     DynamicWeightAverage,
     EqualWeighting,
@@ -17,10 +18,11 @@ from .task_weightings import (
     RandomLossWeighting,
     TorchJDWeighting,
 )
-from .tasks import DepthTask, SegmentationTask
+from .tasks import BodyPoseTask, DepthTask, SegmentationTask
 
 __all__ = [
     'BackwardCompatibleLoss',
+    'BodyPoseTask',
     'DataParameterLoss',
     'DepthTask',
     'DynamicWeightAverage',
@@ -39,6 +41,7 @@ __all__ = [
     'SegNetMTAN',
     'SegmentationTask',
     'SideInfoNeck',
+    'SmplBody',
     'TorchJDWeighting',
     'TorchScriptBackbone',
     'TransformationHead',
