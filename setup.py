@@ -28,13 +28,14 @@ setup(
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
     install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'safetensors', 'scikit-learn']
-    + ['threadpoolctl', 'torch>=2.6'],
+    + ['scipy', 'threadpoolctl', 'torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
         'parquet': ['pyarrow'],
+        'smpl': ['smplx'],
         'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'torchjd'],
+        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'smplx', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

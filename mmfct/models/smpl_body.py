@@ -30,8 +30,8 @@ class SmplBody(nn.Module):
     """SMPL (Loper et al., "SMPL: A Skinned Multi-Person Linear Model", SIGGRAPH Asia 2015), skinned by ``smplx``.
 
     A file is ``SMPL_FEMALE.npz`` or the like with the arrays ``v_template``, ``shapedirs``, ``posedirs``,
-    ``J_regressor``, ``weights`` and ``kintree_table`` of the published model. The published files are pickles (``.pkl``),
-    which can run any program when they are opened: they are refused. Convert one that you trust with
+    ``J_regressor``, ``weights`` and ``kintree_table`` of the published model. The published files are pickles, which
+    can run any program when they are opened: they are refused. Convert one that you trust with
     ``numpy.savez(path, **arrays)``.
 
     Args:

@@ -20,8 +20,8 @@ pose_head = dict(in_channels=128, channels=256, pool_size=4)
 map_head = dict(
     type='FCNHead',
     input_transform='resize_concat',
-    in_channels=stage_channels,
-    in_index=(0, 1, 2, 3),
+    in_channels=stage_channels[1:],
+    in_index=(1, 2, 3),  # a quarter of the crop's size, as SURREAL's own networks have it
     channels=32,
     num_convs=1,
     kernel_size=1,
