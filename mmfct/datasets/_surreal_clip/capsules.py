@@ -59,13 +59,18 @@ def _intersect(rays: np.ndarray, a: np.ndarray, b: np.ndarray, r: float) -> tupl
     first = length * forward - offset * slope
     zeroth = length * (a @ a) - offset**2 - r * r * length
     inside = first**2 - second * zeroth
-    with np.errstate(divide='ignore', invalid='ignore'):
+    with np.errstate(divide='ignore', invalid='ignore'):  # rays along the axis, and axes without length
         depth = np.where(inside >= 0, (-first - np.sqrt(np.maximum(inside, 0))) / second, np.inf)
         along = (offset + depth * slope) / length
-    for end, missed in ((a, along <= 0), (b, along >= 1)):  # beyond its ends there are half spheres instead
+    between = (along > 0) & (along < 1)  # beyond its ends there are half spheres instead
+    caps = np.full(depth.shape, np.inf)
+    for end in (a, b):
         middle = -(rays @ end)
         inside = middle**2 - square * (end @ end - r * r)
-        cap = np.where(inside >= 0, (-middle - np.sqrt(np.maximum(inside, 0))) / square, np.inf)
-        depth = np.where(missed, cap, depth)
-    depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.inf)
-    return depth, np.clip(np.nan_to_num(along), 0, 1)
+        cap = (-middle - np.sqrt(np.maximum(inside, 0))) / square
+        caps = np.where(inside >= 0, np.minimum(cap, caps), caps)
+    depth = np.where(between, depth, caps)
+    found = np.isfinite(depth) & (depth > 0)
+    depth = np.where(found, depth, np.inf)
+    place = offset + np.where(found, depth, 0) * slope
+    return depth, np.clip(place / length if length else np.zeros_like(place), 0, 1)
