@@ -7,6 +7,7 @@ test_frames = 'middle'  # of each clip, as SURREAL is evaluated
 image_size = (256, 256)
 batch_size = 32
 num_workers = 8
+zooms = (1.0, 1.1, 1.2, 1.3)
 cache = False  # keep all frames in memory
 
 image_preprocessor = dict(
@@ -21,5 +22,10 @@ val_set = dict(type='mmfct.Surreal', data_root=data_root, split='val', frames=te
 test_set = dict(val_set, split='test')
 loading = dict(type='mmfct.LoadSurreal', size=image_size, cache=cache)
 packing = dict(type='mmfct.PackPoseInputs')
-train_pipeline = [loading, dict(type='PhotoMetricDistortion'), packing]
+train_pipeline = [
+    loading,
+    dict(type='mmfct.RandomZoomCrop', scales=zooms),
+    dict(type='PhotoMetricDistortion'),
+    packing,
+]
 val_pipeline = [loading, packing]

@@ -38,8 +38,8 @@ def draw_motion(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.n
         Rotation vectors as SURREAL has them, of shape (T, 72), and the angles ``zrot`` of the body, (T,).
     """
     first, last = _draw_pose(rng), _draw_pose(rng)
-    share = np.linspace(0, rng.uniform(0.3, 1.0), frames)[:, None]
-    zrot = _FACING + rng.uniform(-0.8, 0.8)
+    share = np.linspace(0, 1, frames)[:, None]
+    zrot = _FACING + rng.uniform(-0.6, 0.6)
     return (1 - share) * first + share * last, np.full(frames, zrot)
 
 

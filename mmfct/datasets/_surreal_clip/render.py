@@ -125,7 +125,7 @@ def _draw_background(rng: np.random.Generator) -> np.ndarray:
     import cv2
 
     picture = np.zeros((HEIGHT, WIDTH, 3))
-    for cells, weight in ((3, 0.6), (12, 0.3), (48, 0.1)):
+    for cells, weight in ((3, 0.7), (12, 0.3)):
         coarse = rng.uniform(0, 255, (cells, cells, 3))
         picture += weight * cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     return 0.4 * picture + 0.6 * picture.mean(-1, keepdims=True)  # rooms are less colourful than clothes

@@ -23,7 +23,7 @@ class LoadSurreal:
     """Load what the annotations of ``mmfct.Surreal`` name, and crop it to the person.
 
     Sets ``img``, BGR of shape (H, W, 3); ``gt_depth_map``, depth behind the pelvis in metres, NaN where there is
-    nobody; ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``: ``rotations`` (24, 3, 3), relative to
+    nobody (``depth_target`` says so); ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``: ``rotations`` (24, 3, 3), relative to
     the joint before and that of the pelvis in the world; ``shape`` (10,); ``joints`` (24, 3) in the world, in metres
     from the pelvis; and ``gender``. A task whose path is None is not annotated. A label that belongs to another frame
     (``mmfct.CorruptLabels``) is cropped around the person of *its* frame.
@@ -37,7 +37,7 @@ class LoadSurreal:
         ValueError: If an option is out of range.
     """
 
-    def __init__(self, size: Sequence[int] = (256, 256), *, margin: float = 1.25, cache: bool = False) -> None:
+    def __init__(self, size: Sequence[int] = (256, 256), *, margin: float = 1.4, cache: bool = False) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'`size` must be (height, width), both at least 1, got {size!r}')
         if not margin > 0:
@@ -79,7 +79,7 @@ class LoadSurreal:
         path, frame = _split(image)
         info = read_info(_stem(path) + '_info.mat')
         picture = crop_image(read_frame(path, frame), self._box(info, frame), self.size)
-        loaded: dict = dict(img=picture, img_shape=self.size, ori_shape=self.size)
+        loaded: dict = dict(img=picture, img_shape=self.size, ori_shape=self.size, depth_target='relative_depth')
         loaded['gt_depth_map'] = self._depth(*_split(depth)) if depth else np.full(self.size, np.nan, np.float32)
         loaded['gt_seg_map'] = self._parts(*_split(parts)) if parts else np.full(self.size, _IGNORED, np.uint8)
         loaded['gt_pose'] = _pose(*_split(pose)) if pose else None
