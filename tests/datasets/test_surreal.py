@@ -188,7 +188,9 @@ def test_clips_of_one_frame(root):
     change(Path(f'{stem}_info.mat'), joints2D=info['joints2D'][..., 0], joints3D=info['joints3D'][..., 0])
     dataset = Surreal(str(root), pipeline=[dict(type='mmfct.LoadSurreal', size=(32, 32))])
     assert len(dataset) == 10
-    np.testing.assert_allclose(dataset[0]['gt_pose']['joints'][5], clip.joints3d[0, 5] - clip.joints3d[0, 0], atol=1e-5)
+    np.testing.assert_allclose(
+        dataset[0]['gt_pose']['joints'][5], clip.joints3d[0, 5] - clip.joints3d[0, 0], atol=1e-5
+    )
 
 
 def test_the_index_is_made_once_and_again_when_clips_come_or_go(root, monkeypatch, capsys):

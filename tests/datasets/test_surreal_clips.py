@@ -29,7 +29,8 @@ def clips() -> list:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Path -> content of every file below a folder but for the index, which reading makes."""
-    files = (path for path in folder.rglob('*') if path.is_file() and not path.match('surreal_t*.json'))
+    indices = {f'surreal_{split}.json' for split in ('train', 'val', 'test')}
+    files = (path for path in folder.rglob('*') if path.is_file() and path.name not in indices)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -23,10 +23,11 @@ class LoadSurreal:
     """Load what the annotations of ``mmfct.Surreal`` name, and crop it to the person.
 
     Sets ``img``, BGR of shape (H, W, 3); ``gt_depth_map``, depth behind the pelvis in metres, NaN where there is
-    nobody (``depth_target`` says so); ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``: ``rotations`` (24, 3, 3), relative to
-    the joint before and that of the pelvis in the world; ``shape`` (10,); ``joints`` (24, 3) in the world, in metres
-    from the pelvis; and ``gender``. A task whose path is None is not annotated. A label that belongs to another frame
-    (``mmfct.CorruptLabels``) is cropped around the person of *its* frame.
+    nobody (``depth_target`` says so); ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``:
+    ``rotations`` (24, 3, 3), relative to the joint before and that of the pelvis in the world; ``shape`` (10,);
+    ``joints`` (24, 3) in the world, in metres from the pelvis; and ``gender``. A task whose path is None is not
+    annotated. A label that belongs to another frame (``mmfct.CorruptLabels``) is cropped around the person of *its*
+    frame.
 
     Args:
         size: Height and width of the crop.

@@ -54,7 +54,7 @@ class DepthTask(BaseModule):
         """Return the loss of each instance (B,) from depth (B, 1, H, W), and whether it has a valid pixel (B,)."""
         depth = depth.float()  # half precision has too few digits for differences, or for the labels
         target = torch.stack([self._target(sample, depth) for sample in data_samples])
-        valid = target.isfinite() if self.signed else target > 0
+        valid = ~target.isnan() if self.signed else target > 0
         difference = depth - torch.where(valid, target, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)

@@ -34,7 +34,7 @@ def test_crop_holds_the_whole_person(load, clip):
         assert found['img'].shape == (128, 96, 3) and found['img_shape'] == found['ori_shape'] == (128, 96)
         parts, depth = found['gt_seg_map'], found['gt_depth_map']
         assert parts.shape == depth.shape == (128, 96) and found['seg_fields'] == ['gt_depth_map', 'gt_seg_map']
-        assert set(np.unique(parts)) == set(np.unique(PART_OF_LABEL[clip.segm[frame]]))
+        assert set(np.unique(parts)) <= set(np.unique(PART_OF_LABEL[clip.segm[frame]])) and (parts == 1).any()
         assert np.array_equal(parts > 0, np.isfinite(depth))
         border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
         assert not border.any()
@@ -42,9 +42,9 @@ def test_crop_holds_the_whole_person(load, clip):
 
 def test_labels_lie_over_the_image(load, clip):
     # At the size of the crop itself nothing is resampled.
-    row, column, side = person_box(clip.joints2d[2].astype(np.float32), 1.4)
-    found = load(5, size=(side, side))
-    assert 0 <= row and row + side <= 240
+    row, column, side = person_box(clip.joints2d[2].astype(np.float32), 1.3)
+    found = load(5, size=(side, side), margin=1.3)
+    assert row >= 0 and row + side <= 240
     window = np.s_[row : row + side, column : column + side]
     assert np.array_equal(found['gt_seg_map'], PART_OF_LABEL[clip.segm[2][window]])
     assert np.abs(found['img'][..., ::-1] - clip.images[2][window].astype(float)).mean() < 8
