@@ -4,7 +4,6 @@ data_root = 'data/surreal_clips'
 test_split = 'test'  # choose recipes on 'val'
 image_size = (64, 64)
 batch_size = 16
-zooms = (1.0, 1.1, 1.2, 1.3)
 cache = True  # keep all frames in memory
 
 image_preprocessor = dict(
@@ -18,10 +17,5 @@ train_set = dict(type='mmfct.Surreal', data_root=data_root, split='train')
 test_set = dict(type='mmfct.Surreal', data_root=data_root, split=test_split, test_mode=True)
 loading = dict(type='mmfct.LoadSurreal', size=image_size, cache=cache)
 packing = dict(type='mmfct.PackPoseInputs')
-train_pipeline = [
-    loading,
-    dict(type='mmfct.RandomZoomCrop', scales=zooms),
-    dict(type='PhotoMetricDistortion'),
-    packing,
-]
+train_pipeline = [loading, packing]  # neither zoom nor colour helps within a few epochs
 test_pipeline = [loading, packing]
