@@ -1,7 +1,7 @@
 """Render clips of a moving figure with pose, depth and body parts, in the format of SURREAL.
 
 Example:
-    python tools/render_surreal_clips.py data/surreal_clips --num 150 --seed 0
+    python tools/render_surreal_clips.py data/surreal_clips --num 800 --seed 0
     python tools/render_surreal_clips.py data/surreal_clips_large --num 2000 --num-val 200 --num-test 400 --frames 20
 """
 
@@ -16,10 +16,10 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('out', help='folder to write; an incomplete one is completed, a complete one left alone')
-    parser.add_argument('--num', type=int, default=150, help='number of training clips (default: 150)')
-    parser.add_argument('--num-val', type=int, default=40, help='number of validation clips (default: 40)')
-    parser.add_argument('--num-test', type=int, default=60, help='number of test clips (default: 60)')
-    parser.add_argument('--frames', type=int, default=4, help='number of frames of a clip (default: 4)')
+    parser.add_argument('--num', type=int, default=800, help='number of training clips (default: 800)')
+    parser.add_argument('--num-val', type=int, default=100, help='number of validation clips (default: 100)')
+    parser.add_argument('--num-test', type=int, default=200, help='number of test clips (default: 200)')
+    parser.add_argument('--frames', type=int, default=2, help='number of frames of a clip (default: 2)')
     parser.add_argument('--seed', type=int, default=0, help='equal seeds give equal files (default: 0)')
     return parser.parse_args()
 

@@ -18,9 +18,12 @@ corrupted_pose = 0.0  # share of the training frames whose poses and shapes are 
 corrupted_depth = 0.0
 corrupted_parts = 0.0
 only_clean = False  # leave out the frames with a wrong label: an oracle
-epochs = 30
+epochs = 24
 learning_rate = 2e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
+instance_lr = 4.0
+instance_warmup_epochs = 5  # before that, poses far from the mean would pass for wrong ones
+instance_max_factor = 8.0
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
 all_tasks = dict(
@@ -35,7 +38,8 @@ model = dict(
     tasks={task: all_tasks[task] for task in tasks},
     weighting=_base_.fixed_weighting if weighting == 'fixed' else _base_.weightings[weighting],
 )
-custom_hooks = _base_.weighting_hooks.get(weighting, [])
+instance_options = dict(lr=instance_lr, warmup_epochs=instance_warmup_epochs, max_factor=instance_max_factor)
+custom_hooks = [dict(hook, **instance_options) for hook in _base_.weighting_hooks.get(weighting, [])]
 
 training_frames = dict(
     type='mmfct.CorruptLabels',
@@ -62,6 +66,7 @@ test_evaluator = [_base_.evaluators[task] for task in tasks]
 
 optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=learning_rate),
+    clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / learning_rate)}),
 )
 param_scheduler = [

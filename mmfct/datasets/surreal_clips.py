@@ -25,7 +25,7 @@ _MOST = 100_000
 BODY_FILES = dict(female='smpl/SMPL_FEMALE.npz', male='smpl/SMPL_MALE.npz')
 
 
-def surreal_clip(split: str, index: int, *, frames: int = 4, seed: int = 0) -> Clip:
+def surreal_clip(split: str, index: int, *, frames: int = 2, seed: int = 0) -> Clip:
     """Render one clip. It depends on the arguments only, not on how many others there are.
 
     Args:
@@ -45,10 +45,10 @@ def surreal_clip(split: str, index: int, *, frames: int = 4, seed: int = 0) -> C
 def render_surreal_clips(
     out: str | Path,
     *,
-    num_train: int = 150,
-    num_val: int = 40,
-    num_test: int = 60,
-    frames: int = 4,
+    num_train: int = 800,
+    num_val: int = 100,
+    num_test: int = 200,
+    frames: int = 2,
     seed: int = 0,
 ) -> int:
     """Write a data set of rendered clips, or the part of it that is missing.

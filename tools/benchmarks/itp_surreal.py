@@ -80,7 +80,7 @@ def main() -> None:
     from mmfct.datasets.surreal_clips import BODY_FILES, render_surreal_clips
 
     data_root = str(args.folder / 'data')
-    render_surreal_clips(data_root, num_train=150, num_val=40, num_test=60, frames=4, seed=0)
+    render_surreal_clips(data_root, num_train=800, num_val=0, num_test=200, frames=2, seed=0)
     rates, tasks = tuple(args.rates), tuple(args.tasks)
     files = {gender: f'{data_root}/{name}' for gender, name in BODY_FILES.items()}
     surface = dict(body_files=files) if args.surface else {}
