@@ -69,8 +69,8 @@ class Surreal(BaseDataset):
         self.split, self.runs, self.frames, self.frame_step = split, runs, frames, frame_step
         self.index_file = index_file
         # `reduce_zero_label` and `label_map`, here and per frame, are what mmseg asks its data sets for.
-        defaults = dict(classes=PARTS, palette=[list(color) for color in PALETTE])
-        defaults |= dict(reduce_zero_label=False, label_map=None)
+        palette = [list(color) for color in PALETTE]
+        defaults = dict(classes=PARTS, palette=palette, reduce_zero_label=False, label_map=None)
         super().__init__(
             metainfo=defaults | dict(metainfo or {}),
             data_root=data_root,

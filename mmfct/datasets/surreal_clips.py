@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,8 @@ def render_surreal_clips(
     write_atomically(root / _STARTED, content)
     for gender, name in BODY_FILES.items():
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **body_arrays(gender))
+        arrays: dict[str, Any] = body_arrays(gender)
+        np.savez_compressed(buffer, **arrays)
         write_files(dict(body=root / name), dict(body=buffer.getvalue()))
     clips = [(split, index) for split, num in zip(_SPLITS, counts.values(), strict=True) for index in range(num)]
     missing = [clip for clip in clips if not all(path.is_file() for path in clip_files(root, *clip).values())]

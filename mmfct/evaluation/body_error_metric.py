@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfct.functional.pose_error import align_similarity, point_errors
 from mmfct.registry import METRICS, MODELS
@@ -61,7 +61,7 @@ class BodyErrorMetric(BaseMetric):
                 raise ValueError(f'`pred_pose` must be finite, got NaN or infinity for {sample.get("img_path")!r}')
             errors = [point_errors(joints, targets), point_errors(align_similarity(joints, targets), targets)]
             if self.body is not None:
-                errors.append(self._surface_error(predicted, true))
+                errors.append(_surface_error(self.body, predicted, true))
             self.results.append((1, *[float(error) for error in errors]))
 
     def compute_metrics(self, results: list[tuple[float, ...]]) -> dict[str, float]:
@@ -86,15 +86,16 @@ class BodyErrorMetric(BaseMetric):
             )
         return metrics
 
-    @torch.no_grad()
-    def _surface_error(self, predicted: Mapping[str, Any], true: Mapping[str, Any]) -> Tensor:
-        """Return the mean distance of vertices, in metres, (1,)."""
-        surfaces = []
-        for pose in (predicted, true):
-            rotations, shape = pose['rotations'].cpu().float()[None], pose['shape'].cpu().float()[None]
-            vertices, joints = self.body(rotations, shape, true['gender'].cpu().reshape(1))
-            surfaces.append(vertices - joints[:, :1])
-        return point_errors(*surfaces)
+
+@torch.no_grad()
+def _surface_error(body: nn.Module, predicted: Mapping[str, Any], true: Mapping[str, Any]) -> Tensor:
+    """Return the mean distance of vertices, in metres, (1,)."""
+    surfaces = []
+    for pose in (predicted, true):
+        rotations, shape = pose['rotations'].cpu().float()[None], pose['shape'].cpu().float()[None]
+        vertices, joints = body(rotations, shape, true['gender'].cpu().reshape(1))
+        surfaces.append(vertices - joints[:, :1])
+    return point_errors(*surfaces)
 
 
 def _from_pelvis(joints: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def _mp4(images: np.ndarray) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'clip.mp4')  # OpenCV writes by name only
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 30, (WIDTH, HEIGHT))
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 30, (WIDTH, HEIGHT))
         if not writer.isOpened():
             raise RuntimeError('OpenCV cannot write mp4 files here; install opencv-python from the package index')
         for image in images:

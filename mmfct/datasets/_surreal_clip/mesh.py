@@ -10,8 +10,10 @@ from .figure import make_figure
 
 _SIDES = 8
 # Rings of a capsule: place along the axis, distance from it and distance beyond its end, the latter two in radii.
-_RINGS = ((0.0, 0.1, -1.0), (0.0, 0.7, -0.7), (0.0, 1.0, 0.0), (0.5, 1.0, 0.0), (1.0, 1.0, 0.0), (1.0, 0.7, 0.7))
-_RINGS += ((1.0, 0.1, 1.0),)
+_RINGS = (
+    *((0.0, 0.1, -1.0), (0.0, 0.7, -0.7), (0.0, 1.0, 0.0), (0.5, 1.0, 0.0)),
+    *((1.0, 1.0, 0.0), (1.0, 0.7, 0.7), (1.0, 0.1, 1.0)),
+)
 _MARK = 0.01  # metres from a joint to the vertices whose mean it is
 
 

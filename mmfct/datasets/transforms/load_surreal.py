@@ -15,7 +15,7 @@ from mmfct.registry import TRANSFORMS
 
 _NOBODY = 1e9  # metres; the depth of the background is 1e10
 _IGNORED = 255
-_FIELDS = ('img_path', 'depth_map_path', 'seg_map_path', 'pose_path')
+_LABELS = ('depth_map_path', 'seg_map_path', 'pose_path')
 
 
 @TRANSFORMS.register_module()
@@ -61,7 +61,7 @@ class LoadSurreal:
             FileNotFoundError: If a file is missing, and ``skip_broken`` is not set.
             ValueError: If one is broken.
         """
-        key = tuple(results.get(field) for field in _FIELDS)
+        key = (results['img_path'], *[results.get(field) for field in _LABELS])
         if self._cache is not None and key in self._cache:
             return {**results, **self._cache[key], 'seg_fields': ['gt_depth_map', 'gt_seg_map']}
         try:

@@ -64,17 +64,18 @@ class BodyPoseTask(BaseModule):
         self.loss_weights = _LOSS_WEIGHTS | dict(loss_weights or {})
         width, self.to_matrices, rest = _ROTATIONS[rotation]
         self.widths = (width * len(JOINTS), NUM_SHAPES, 3 * len(JOINTS))
+        last = nn.Linear(channels, sum(self.widths))
         self.layers = nn.Sequential(
             nn.AdaptiveAvgPool2d(pool_size),
             nn.Flatten(),
             nn.Linear(in_channels * pool_size**2, channels),
             nn.ReLU(),
-            nn.Linear(channels, sum(self.widths)),
+            last,
         )
         # Without any input: the pose at rest, the mean shape, and all joints at the pelvis.
-        nn.init.normal_(self.layers[-1].weight, std=0.01)
+        nn.init.normal_(last.weight, std=0.01)
         with torch.no_grad():
-            self.layers[-1].bias.zero_()[: self.widths[0]] = torch.tensor(rest).repeat(len(JOINTS))
+            last.bias.zero_()[: self.widths[0]] = torch.tensor(rest).repeat(len(JOINTS))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return a vector per image, (B, C): rotations, shape and joints."""
