@@ -34,8 +34,9 @@ setup(
         'faiss': ['faiss-cpu'],
         'parquet': ['pyarrow'],
         'ray': ['ray[data]'],
+        'smpl': ['smplx'],
         'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'torchjd'],
+        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'smplx', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

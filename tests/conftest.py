@@ -196,6 +196,16 @@ def grocery_root(tmp_path_factory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope='session')
+def surreal_root(tmp_path_factory) -> str:
+    """Four training, one validation and two test clips of SURREAL's format, 3 frames each; change nothing."""
+    from mmfct.datasets.surreal_clips import render_surreal_clips
+
+    folder = tmp_path_factory.mktemp('surreal') / 'new/folder'
+    assert render_surreal_clips(folder, num_train=4, num_val=1, num_test=2, frames=3, seed=5) == 7
+    return str(folder)
+
+
 def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upgrades=(), **columns) -> Path:
     """Write a gallery of the named model; models of one name are the same."""
     from mmfct.retrieval import GalleryWriter

@@ -10,7 +10,16 @@ from mmfct.datasets.embedding_table import EmbeddingTable
 from mmfct.datasets.grocery_store import GroceryStore
 from mmfct.datasets.image_files import ImageFiles
 from mmfct.datasets.omniglot import Omniglot
-from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap, LoadNpyImage, RandomZoomCrop, ResizeWithMaps
+from mmfct.datasets.surreal import Surreal
+from mmfct.datasets.transforms import (
+    LoadDisparity,
+    LoadLabelMap,
+    LoadNpyImage,
+    LoadSurreal,
+    PackPoseInputs,
+    RandomZoomCrop,
+    ResizeWithMaps,
+)
 
 __all__ = [
     'CityscapesMultiTask',
@@ -24,8 +33,11 @@ __all__ = [
     'LoadDisparity',
     'LoadLabelMap',
     'LoadNpyImage',
+    'LoadSurreal',
     'Omniglot',
+    'PackPoseInputs',
     'RandomZoomCrop',
     'ResizeWithMaps',
+    'Surreal',
     'batch_collate',
 ]

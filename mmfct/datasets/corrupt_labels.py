@@ -14,7 +14,13 @@ from mmfct.datasets.positions import find_positions, inner_positions, number_ins
 from mmfct.registry import DATASETS
 
 # Parts of an annotation that belong together, by task; the first is None, or absent, where there is no annotation.
-_FIELDS = dict(seg=('seg_map_path',), depth=('depth_map_path', 'camera_path'), label=('gt_label',))
+_FIELDS = dict(
+    seg=('seg_map_path',),
+    parts=('seg_map_path',),
+    depth=('depth_map_path', 'camera_path'),
+    pose=('pose_path',),
+    label=('gt_label',),
+)
 
 
 @DATASETS.register_module()
@@ -27,8 +33,8 @@ class CorruptLabels:
 
     Args:
         dataset: An mmengine data set, wrappers of mmengine around such, or ``mmfct.ClassSubset``; or a config.
-        fractions: Share of instances by task: ``'seg'`` permutes ``seg_map_path``, ``'depth'`` permutes
-            ``depth_map_path`` with ``camera_path``, ``'label'`` permutes ``gt_label``.
+        fractions: Share of instances by task: ``'seg'`` and ``'parts'`` permute ``seg_map_path``, ``'depth'``
+            ``depth_map_path`` with ``camera_path``, ``'pose'`` ``pose_path``, and ``'label'`` ``gt_label``.
         seed: Seed of all choices.
         fields: Further tasks: fields of the annotation by name of the task.
         record: CSV file to write: the key of every corrupted instance (as in :class:`InstanceKeys`), the task, and

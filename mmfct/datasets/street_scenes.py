@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.datasets._street_scene.files import encode_scene, missing_scenes, scene_files, write_files
+from mmfct.datasets._street_scene.files import encode_scene, missing_scenes, scene_files
 from mmfct.datasets._street_scene.render import Scene, render_scene
-from mmfct.retrieval.atomic_files import is_temporary, write_atomically
+from mmfct.datasets.rendered_folder import is_complete, write_files
+from mmfct.retrieval.atomic_files import write_atomically
 
 # Grows whenever the same parameters give other files.
 _VERSION = 1
@@ -79,7 +80,7 @@ def render_street_scenes(
         raise ValueError(f'`size` must be (height, width), both at least {_SMALLEST}, got {size!r}')
     root = Path(out).expanduser()
     parameters = dict(version=_VERSION, num_train=num_train, num_val=num_val, seed=seed, size=list(size))
-    if _is_complete(root, parameters):
+    if is_complete(root, parameters, marker=_MARKER, started=_STARTED, what='street scenes'):
         return 0
     content = json.dumps(parameters, indent=4).encode()
     root.mkdir(parents=True, exist_ok=True)
@@ -106,37 +107,3 @@ def _render(root: Path, scenes: list[tuple[str, int]], seed: int, size: tuple[in
         for split, index in shown:
             contents = encode_scene(street_scene(split, index, seed=seed, size=size))
             write_files(scene_files(root, split, index), contents)
-
-
-def _is_complete(root: Path, parameters: dict) -> bool:
-    """Whether the folder holds all scenes.
-
-    Raises:
-        ValueError: If it holds scenes with other parameters, or something else.
-    """
-    if not root.exists():
-        return False
-    if not root.is_dir():
-        raise ValueError(f'`out` must be a folder, got {str(root)!r}, which is a file')
-    names = {path.name for path in root.iterdir() if not is_temporary(path)}
-    present = [name for name in (_MARKER, _STARTED) if name in names]
-    if names and not present:
-        raise ValueError(
-            f'`out` must be a new or empty folder, or one with {_MARKER} that this function wrote, got {str(root)!r}, '
-            f'which holds {sorted(names)[0]!r}'
-        )
-    for name in present:
-        try:
-            found = json.loads((root / name).read_bytes())
-        except FileNotFoundError:  # another process has finished in the meantime
-            continue
-        if found != parameters:
-            other, wanted = (
-                ', '.join(f'{key}={values.get(key)!r}' for key in parameters if found.get(key) != parameters[key])
-                for values in (found, parameters)
-            )
-            raise ValueError(
-                f'`out` holds street scenes with {other}, got {wanted}; write to another folder, or remove this one: '
-                f'rm -r {root}'
-            )
-    return _MARKER in present

@@ -28,15 +28,20 @@ class DepthErrorMetric(BaseMetric):
 
     Args:
         rmse: Whether to report also ``rmse``, the root of the mean squared error.
+        signed: Whether targets may be 0 and below, such as depth relative to a point: then all finite ones are valid,
+            and there is no ``rel_error``.
         collect_device: Where the sums of the ranks are exchanged: ``cpu`` or ``gpu``.
         prefix: First part of the names of the results; ``None`` for ``depth``.
     """
 
     default_prefix = 'depth'
 
-    def __init__(self, *, rmse: bool = False, collect_device: str = 'cpu', prefix: str | None = None) -> None:
+    def __init__(
+        self, *, rmse: bool = False, signed: bool = False, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.rmse = rmse
+        self.signed = signed
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Add up the errors of each image of a batch.
@@ -58,7 +63,7 @@ class DepthErrorMetric(BaseMetric):
                     f'`pred_depth_map` must have the shape {tuple(target.shape)!r} of `gt_depth_map`, '
                     f'got {tuple(prediction.shape)!r} for {path!r}'
                 )
-            valid = (target > 0) & torch.isfinite(target)
+            valid = torch.isfinite(target) & (self.signed | (target > 0))
             truth = target[valid].double()  # (N,)
             errors = (prediction.to(target.device)[valid].double() - truth).abs()
             if not torch.isfinite(errors).all():
@@ -81,11 +86,12 @@ class DepthErrorMetric(BaseMetric):
         pixels, *sums = (math.fsum(column) for column in zip(*results, strict=True)) if results else (0.0,)
         if not pixels:
             raise ValueError(
-                '`gt_depth_map` must have a valid pixel, positive and finite, in at least one image, '
+                f'`gt_depth_map` must have a valid pixel, {"" if self.signed else "positive and "}finite, in at least '
+                f'one image, '
                 f'got none in {len(results)} images'
             )
         absolute, relative, squared = (total / pixels for total in sums)
-        metrics = dict(abs_error=absolute, rel_error=relative)
+        metrics = dict(abs_error=absolute) if self.signed else dict(abs_error=absolute, rel_error=relative)
         return metrics | dict(rmse=math.sqrt(squared)) if self.rmse else metrics
 
 

@@ -16,6 +16,7 @@ from .losses import (
 )
 from .multi_task_segmentor import MultiTaskSegmentor
 from .necks import SideInfoNeck
+from .smpl_body import SmplBody
 from .task_weightings import (
     DynamicWeightAverage,
     EqualWeighting,
@@ -25,12 +26,13 @@ from .task_weightings import (
     RandomLossWeighting,
     TorchJDWeighting,
 )
-from .tasks import DepthTask, SegmentationTask
+from .tasks import BodyPoseTask, DepthTask, SegmentationTask
 
 __all__ = [
     'Autoencoder',
     'BackwardCompatibleHead',
     'BackwardCompatibleLoss',
+    'BodyPoseTask',
     'DataParameterLoss',
     'DepthTask',
     'DynamicWeightAverage',
@@ -51,6 +53,7 @@ __all__ = [
     'SegNetMTAN',
     'SegmentationTask',
     'SideInfoNeck',
+    'SmplBody',
     'TorchJDWeighting',
     'TorchScriptBackbone',
     'TransformationHead',

@@ -15,11 +15,12 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class MultiTaskSegmentor(BaseModel):
-    """Dense multi-task model of mmseg's parts: any backbone, any neck, any decode heads.
+    """Multi-task model of mmseg's parts: any backbone, any neck, any decode heads, and heads of one vector per image.
 
     Args:
         backbone: Config of the encoder.
-        tasks: Config of each task by name, such as `SegmentationTask` and `DepthTask`; one is a single-task model.
+        tasks: Config of each task by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
+            single-task model.
         weighting: Config of how losses (B, T) become one objective: `InstanceTaskWeighting` (with its hook),
             `EqualWeighting`, ...
         neck: Config of what is between encoder and heads.
@@ -61,8 +62,9 @@ class MultiTaskSegmentor(BaseModel):
         Args:
             inputs: Images (B, 3, H, W).
             data_samples: mmseg's data samples, with ``gt_sem_seg``, ``gt_depth_map`` ...
-            mode: ``'tensor'`` returns outputs (B, C, H, W) by task; ``'loss'`` the objective, and for the log the mean
-                loss and weight of each task; ``'predict'`` the data samples with predictions of the original size.
+            mode: ``'tensor'`` returns outputs (B, C, H, W), or (B, C), by task; ``'loss'`` the objective, and for the
+                log the mean loss and weight of each task; ``'predict'`` the data samples with predictions of the
+                original size.
         """
         if mode == 'tensor':
             return self._outputs(inputs)
@@ -92,6 +94,8 @@ class MultiTaskSegmentor(BaseModel):
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
 
     def _resize(self, maps: Tensor, size: Sequence[int]) -> Tensor:
+        if maps.dim() == 2:  # vectors
+            return maps
         if tuple(maps.shape[2:]) == tuple(size):
             return maps
         return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=self.align_corners)
@@ -118,6 +122,9 @@ class MultiTaskSegmentor(BaseModel):
             left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
             for name, task in self.tasks.items():
                 maps = outputs[name][index : index + 1]
+                if maps.dim() == 2:
+                    task.add_prediction(maps[0], sample)
+                    continue
                 maps = maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]
                 if meta.get('flip'):  # an image flipped for test-time augmentation
                     maps = maps.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)

@@ -178,7 +178,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError('disk full')
 
-    monkeypatch.setattr('mmfct.datasets._street_scene.files.os.replace', fail)
+    monkeypatch.setattr('mmfct.datasets.rendered_folder.os.replace', fail)
     files = street_scenes.scene_files(tmp_path, 'train', 0)
     with pytest.raises(OSError, match='disk full'):
         street_scenes.write_files(files, dict.fromkeys(files, b''))

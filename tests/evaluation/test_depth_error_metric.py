@@ -164,3 +164,15 @@ def test_two_ranks_give_what_one_process_gives(tmp_path):
     for rank, (worker, error) in enumerate(zip(workers, errors, strict=True)):
         assert worker.returncode == 0, error
         assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == pytest.approx(by_loops(maps), rel=1e-6)
+
+
+def test_signed_targets_are_valid_wherever_they_are_finite():
+    target = torch.tensor([[0.5, -0.5, 0.0], [math.nan, math.inf, -2.0]])
+    (sample,) = make_samples([(target, torch.full((2, 3), 0.5))])
+    metric = DepthErrorMetric(signed=True, rmse=True)
+    metric.process(None, [sample])
+    expected = {'depth/abs_error': (0 + 1 + 0.5 + 2.5) / 4, 'depth/rmse': math.sqrt((1 + 0.25 + 6.25) / 4)}
+    assert metric.evaluate(1) == pytest.approx(expected)
+    with pytest.raises(ValueError, match='must have a valid pixel, finite, in at least one image, got none in 1'):
+        metric.process(None, make_samples([(torch.full((2, 3), math.nan), torch.zeros(2, 3))]))
+        metric.evaluate(1)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from mmengine.structures import PixelData
+from mmengine.structures import BaseDataElement, PixelData
 from torch import nn
 from torch.nn import functional as F
 
@@ -235,3 +235,23 @@ def test_no_task_is_refused(build):
 def test_an_unknown_mode_is_refused(build):
     with pytest.raises(ValueError, match="`mode` must be 'tensor', 'loss' or 'predict', got 'losses'"):
         build()(torch.randn(1, 3, *SIZE), mode='losses')
+
+
+def test_a_task_of_one_vector_per_image_goes_along(sample):
+    pose = dict(type='mmfct.BodyPoseTask', in_channels=4, channels=5)
+    tasks = dict(seg=TASKS['seg'], pose=pose)
+    weighting = dict(type='mmfct.EqualWeighting')
+    model = MODELS.build(
+        dict(type='mmfct.MultiTaskSegmentor', backbone=dict(type='ToyBackbone'), tasks=tasks, weighting=weighting)
+    ).eval()
+    images, samples = torch.randn(2, 3, *SIZE), [sample('seg'), sample('seg')]
+    label = BaseDataElement(rotations=torch.randn(24, 3, 3), shape=torch.randn(10), joints=torch.randn(24, 3))
+    samples[1].set_data(dict(gt_pose=label))
+    outputs = model(images)
+    assert outputs['seg'].shape == (2, 3, *SIZE) and outputs['pose'].shape == (2, 226)
+    losses, annotated = model.instance_losses(images, samples)
+    assert annotated.tolist() == [[True, False], [True, True]]
+    torch.testing.assert_close(losses[:, 1], model.tasks['pose'].losses(outputs['pose'], samples)[0])
+    predicted = model(images, samples, mode='predict')
+    assert predicted[0].pred_sem_seg.data.shape == (1, *SIZE)
+    torch.testing.assert_close(predicted[1].pred_pose.joints.flatten(), outputs['pose'][1, -72:])

@@ -1,4 +1,4 @@
-"""What is shown of a label, given or predicted: a map of classes, a map of depths, or a name."""
+"""What is shown of a label, given or predicted: a map of classes, a map of depths, joints, or a name."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from typing import Any
 import numpy as np
 
 # Fields of data samples without their prefix `gt_` or `pred_`.
-CLASS_MAP, DEPTH_MAP, CLASS = 'sem_seg', 'depth_map', 'label'
+CLASS_MAP, DEPTH_MAP, POSE, CLASS = 'sem_seg', 'depth_map', 'pose', 'label'
 
 
 def label_kind(sample: Any, task: str) -> str | None:
     """Return which field of a data sample is the label of a task; ``None`` if it has none.
 
-    A sample with several is one of dense tasks: depth belongs to a task whose name has ``depth`` in it.
+    A sample with several is one of several tasks: depth belongs to a task whose name has ``depth`` in it, a pose to
+    one whose name has ``pose`` in it.
 
     Args:
         sample: A data sample of mmseg, or of mmpretrain with one task or several.
         task: Name of the task.
     """
-    kinds = [CLASS_MAP, DEPTH_MAP, CLASS]
-    if 'depth' in task:
-        kinds = [DEPTH_MAP, CLASS_MAP, CLASS]
+    kinds = [CLASS_MAP, DEPTH_MAP, POSE, CLASS]
+    kinds.sort(key=lambda kind: kind.removesuffix('_map') not in task)  # stable
     sample = _of_task(sample, task)
     return next((kind for kind in kinds if f'gt_{kind}' in sample), None)
 
 
 def label_map(sample: Any, field: str) -> np.ndarray:
-    """Return a map of shape (H, W) out of a field such as ``gt_sem_seg``; an empty one if it is missing."""
+    """Return a map of shape (H, W) out of a field such as ``gt_sem_seg``; an empty one if it is missing.
+
+    Of a pose they are its joints, of shape (24, 3).
+    """
     if field not in sample:
         return np.zeros((1, 1))
+    if field.endswith(POSE):
+        return sample.get(field).joints.numpy()
     return sample.get(field).data.squeeze(0).numpy()
 
 

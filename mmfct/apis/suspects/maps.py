@@ -58,7 +58,8 @@ class DepthPainter:
 
     Args:
         metainfo: Not used.
-        given: Maps that are labels, float of shape (H, W), 0 or not finite where invalid.
+        given: Maps that are labels, float of shape (H, W), 0 or not finite where invalid; if any has values below 0,
+            such as depth relative to a point, 0 is valid too.
         predicted: Not used: where there are no labels, predictions can be anything.
     """
 
@@ -68,7 +69,8 @@ class DepthPainter:
         from matplotlib import colormaps
         from matplotlib.colors import Normalize
 
-        valid = np.concatenate([values[_is_valid(values)] for values in given])
+        self._signed = any((values < 0).any() for values in given)
+        valid = np.concatenate([values[self._is_valid(values)] for values in given])
         # A few far-off values must not take all colours.
         low, high = np.percentile(valid, [1, 99]) if len(valid) else (0.0, 1.0)
         self._norm = Normalize(low, high)
@@ -76,7 +78,7 @@ class DepthPainter:
 
     def paint(self, axes: Axes, values: np.ndarray, *, given: bool) -> None:
         """Draw a map (H, W), a label if it is given: a prediction below 0 is wrong, but no hole."""
-        values = np.where(_is_valid(values), values, np.nan) if given else values
+        values = np.where(self._is_valid(values), values, np.nan) if given else values
         axes.imshow(values, cmap=self._cmap, norm=self._norm)
 
     def explain(self, figure: Figure) -> None:
@@ -87,6 +89,5 @@ class DepthPainter:
         label = 'depth or inverse depth, as in the labels; grey: no label'
         figure.colorbar(bar, ax=figure.axes, location='bottom', shrink=0.4, aspect=40, pad=0.01, label=label)
 
-
-def _is_valid(values: np.ndarray) -> np.ndarray:
-    return np.isfinite(values) & (values > 0)
+    def _is_valid(self, values: np.ndarray) -> np.ndarray:
+        return np.isfinite(values) & (self._signed | (values > 0))

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmfct.apis.figures import COLORS, save_png
-from mmfct.apis.suspects.labels import CLASS, CLASS_MAP, DEPTH_MAP, label_kind, label_map, label_names
+from mmfct.apis.suspects.labels import CLASS, CLASS_MAP, DEPTH_MAP, POSE, label_kind, label_map, label_names
 from mmfct.apis.suspects.maps import ClassPainter, DepthPainter
+from mmfct.apis.suspects.pose_painter import PosePainter
 from mmfct.apis.suspects.ranking import Suspects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PAINTERS: dict[str | None, type[ClassPainter | DepthPainter]] = {CLASS_MAP: ClassPainter, DEPTH_MAP: DepthPainter}
+_Painter = ClassPainter | DepthPainter | PosePainter
+_PAINTERS: dict[str | None, type[_Painter]] = {CLASS_MAP: ClassPainter, DEPTH_MAP: DepthPainter, POSE: PosePainter}
 _BOX = dict(facecolor='white', edgecolor='none', pad=1, alpha=0.8)
 _TILE_WIDTH = 2.2  # inches
 _MAX_PIXELS = 512  # of the longer side of a tile
@@ -29,8 +31,8 @@ def draw_suspect_sheet(
 ) -> Path:
     """Draw image, given label and prediction of the first suspects, with their numbers above them.
 
-    Class maps have the colours of the data set and a legend, depth maps one colour map and a colour bar, class labels
-    are written. Where the truth is known, the caption says it.
+    Class maps have the colours of the data set and a legend, depth maps one colour map and a colour bar, poses are
+    drawn as skeletons, class labels are written. Where the truth is known, the caption says it.
 
     Args:
         suspects: Suspects of a task.
@@ -43,7 +45,7 @@ def draw_suspect_sheet(
     """
     samples = [sample for _, sample in views]
     kind = label_kind(samples[0], suspects.task)
-    painter: ClassPainter | DepthPainter | None = None
+    painter: _Painter | None = None
     maps: dict[str, list[np.ndarray]] = {}
     if kind in _PAINTERS:
         fields = dict(given=f'gt_{kind}', predicted=f'pred_{kind}')

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,18 +43,6 @@ def encode_scene(scene: Scene) -> dict[str, bytes]:
         camera=json.dumps(scene.camera.description(), indent=4).encode(),
         image=_png(scene.image[..., ::-1]),
     )
-
-
-def write_files(files: dict[str, Path], contents: dict[str, bytes]) -> None:
-    """Write files, each under another name first, so that it is whole or absent when the process is killed."""
-    for kind, path in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
-        try:
-            temporary.write_bytes(contents[kind])
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def missing_scenes(root: Path, scenes: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

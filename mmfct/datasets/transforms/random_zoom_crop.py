@@ -11,7 +11,7 @@ from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image
 from mmfct.registry import TRANSFORMS
 
 # How a zoom by s changes the values of a depth map: the exponent of s.
-_GEOMETRIC = dict(depth=-1, inverse_depth=1, disparity=1)
+_GEOMETRIC = dict(depth=-1, inverse_depth=1, disparity=1, relative_depth=0)
 _MODES = ('geometric', 'published')
 
 
@@ -21,7 +21,8 @@ class RandomZoomCrop:
 
     A window of the size (floor(H / s), floor(W / s)) at a random place is resized to (H, W): the image by bilinear
     interpolation, the maps in ``seg_fields`` by the nearest pixel. A camera that zooms in sees everything nearer by
-    s, so depth is divided by s, inverse depth and disparity are multiplied by it.
+    s, so depth is divided by s, inverse depth and disparity are multiplied by it. Depth relative to a point of a
+    person stays what it is: a crop says nothing about the distance.
 
     The transform of the published two-task protocol (``RandomScaleCrop`` of MTAN and Nash-MTL, with the default
     scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too. (One

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,26 +19,32 @@ _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 
 @MODELS.register_module()
 class DepthTask(BaseModule):
-    """Regress depth, or inverse depth: whatever the labels hold, with 0 where they are invalid.
+    """Regress depth, or inverse depth: whatever the labels hold, with 0 (or NaN) where they are invalid.
 
     Args:
         head: Config of any decode head of mmseg with ``num_classes=1``; its ``loss_decode`` is not used.
         error: ``'l1'``, absolute errors, or ``'l2'``, squared ones; averaged over the valid pixels of each instance.
+        signed: Whether labels may be 0 and below, such as depth relative to a point; invalid pixels are then NaN.
         init_cfg: Initialisation config.
 
     Raises:
         ValueError: If ``error`` is neither.
     """
 
-    def __init__(self, head: dict, error: str = 'l1', init_cfg: dict | None = None) -> None:
+    def __init__(self, head: dict, error: str = 'l1', init_cfg: dict | None = None, *, signed: bool = False) -> None:
         super().__init__(init_cfg)
         if error not in _FORMS:
             raise ValueError(f'`error` must be one of {sorted(_FORMS)}, got {error!r}')
         self.error = error
+        self.signed = signed
         self.form = _FORMS[error]
         # The head warns about a loss that is not used; these say what it wants to hear.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
         self.head = MODELS.build(dict(dict(loss_decode=unused, threshold=0.0), **head))
+
+    @property
+    def _invalid(self) -> float:
+        return math.nan if self.signed else 0.0
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return depth (B, 1, h, w) from the features of the backbone or neck."""
@@ -47,7 +54,7 @@ class DepthTask(BaseModule):
         """Return the loss of each instance (B,) from depth (B, 1, H, W), and whether it has a valid pixel (B,)."""
         depth = depth.float()  # half precision has too few digits for differences, or for the labels
         target = torch.stack([self._target(sample, depth) for sample in data_samples])
-        valid = target > 0
+        valid = ~target.isnan() if self.signed else target > 0
         difference = depth - torch.where(valid, target, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)
@@ -57,15 +64,15 @@ class DepthTask(BaseModule):
         data_sample.set_data({'pred_depth_map': PixelData(data=depth)})
 
     def _target(self, sample: Any, depth: Tensor) -> Tensor:
-        """Return labels (1, H, W), 0 where invalid."""
+        """Return labels (1, H, W), 0 or NaN where invalid."""
         if 'gt_depth_map' not in sample:
-            return depth.new_zeros(depth.shape[1:])
+            return depth.new_full(depth.shape[1:], self._invalid)
         target = sample.gt_depth_map.data.to(depth.dtype)
         if not any(sample.metainfo.get('padding_size', ())):
             return target
         # mmseg pads depth with the ignored label of segmentation, a number that looks valid.
         height, width = sample.metainfo['img_shape']
         target = target.clone()
-        target[:, height:] = 0
-        target[:, :, width:] = 0
+        target[:, height:] = self._invalid
+        target[:, :, width:] = self._invalid
         return target

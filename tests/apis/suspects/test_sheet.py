@@ -11,6 +11,7 @@ from mmengine.structures import BaseDataElement, LabelData, PixelData
 
 from mmfct.apis.suspects.labels import label_kind
 from mmfct.apis.suspects.maps import ClassPainter, DepthPainter
+from mmfct.apis.suspects.pose_painter import PosePainter
 from mmfct.apis.suspects.ranking import Suspects
 from mmfct.apis.suspects.sheet import draw_suspect_sheet
 
@@ -131,3 +132,40 @@ def test_kind_of_label_follows_the_name_of_the_task():
     assert label_kind(sample, 'seg') == 'sem_seg'
     assert label_kind(sample, 'inverse_depth') == 'depth_map'
     assert label_kind(BaseDataElement(gt_depth_map=PixelData()), 'range') == 'depth_map'
+
+
+def test_depth_relative_to_a_point_has_valid_values_below_0():
+    given = np.array([[-0.5, 0.0], [np.nan, 0.5]])
+    painter = DepthPainter({}, [given], [])
+    axes = Figure().subplots()
+    painter.paint(axes, given, given=True)
+    assert axes.images[0].get_array().mask.tolist() == [[False, False], [True, False]]
+    plain = DepthPainter({}, [np.abs(given)], [])
+    plain.paint(axes, np.abs(given), given=True)
+    assert axes.images[1].get_array().mask.tolist() == [[False, True], [True, False]]
+
+
+def test_poses_are_drawn_as_skeletons(tmp_path, figures):
+    views = make_views(3)
+    for _, sample in views:
+        for name in ('gt_pose', 'pred_pose'):
+            sample.set_data({name: BaseDataElement(joints=torch.randn(24, 3))})
+    draw_suspect_sheet(make_suspects('pose', 3), views, tmp_path / 'sheet.png', METAINFO)
+    panels = [axes for axes in figures[0].axes if axes.lines]
+    assert len(panels) == 6 and all(len(axes.lines) == 23 for axes in panels)
+    joints = views[0][1].gt_pose.joints
+    # The left hip, from the pelvis: to the right is -z, down is y.
+    expected = [-joints[[0, 1], 2], joints[[0, 1], 1]]
+    np.testing.assert_allclose(panels[0].lines[0].get_data(), np.stack(expected))
+    left, right, middle = (panels[0].lines[joint - 1].get_color() for joint in (1, 2, 3))
+    assert len({left, right, middle}) == 3
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ['left', 'right', 'middle']
+
+
+def test_a_sample_without_a_pose_stays_empty():
+    axes = Figure().subplots()
+    PosePainter({}, [], []).paint(axes, np.zeros((1, 1)), given=True)
+    assert not axes.lines
+    sample = BaseDataElement(gt_sem_seg=PixelData(data=torch.zeros(1, 2, 2)), gt_pose=BaseDataElement())
+    assert label_kind(sample, 'pose') == 'pose' and label_kind(sample, 'parts') == 'sem_seg'

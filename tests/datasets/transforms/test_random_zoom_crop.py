@@ -137,3 +137,11 @@ def test_unknown_kind_of_depth():
 def test_bad_options(options, match):
     with pytest.raises(ValueError, match=match):
         RandomZoomCrop(**options)
+
+
+def test_depth_relative_to_a_point_keeps_its_values():
+    results = make_results('relative_depth')
+    before = results['gt_depth_map'].copy()
+    after = RandomZoomCrop(scales=(1.5,))(results)['gt_depth_map']
+    assert after.shape == before.shape and not np.array_equal(after, before)
+    assert set(after.ravel().tolist()) <= set(before.ravel().tolist())

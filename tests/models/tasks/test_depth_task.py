@@ -105,3 +105,18 @@ def test_head_and_prediction(task, sample):
 def test_an_unknown_error_is_refused(task):
     with pytest.raises(ValueError, match=r"`error` must be one of \['l1', 'l2'\], got 'huber'"):
         task(error='huber')
+
+
+def test_signed_labels_are_valid_wherever_they_are_numbers(task, sample):
+    module = task(signed=True)
+    target = torch.tensor([[0.5, -0.5, 0.0, math.nan], [math.nan, -1.0, math.nan, 2.0]])
+    depth = torch.full((2, 1, 2, 4), 0.25, requires_grad=True)
+    losses, annotated = module.losses(depth, [sample(target), sample()])
+    assert annotated.tolist() == [True, False]
+    assert losses.tolist() == pytest.approx([(0.25 + 0.75 + 0.25 + 1.25 + 1.75) / 5, 0])
+    losses.sum().backward()
+    assert torch.equal(depth.grad[0, 0] != 0, ~target.isnan()) and not depth.grad[1].any()
+    padded = sample(torch.zeros(2, 4), padding_size=(0, 1, 0, 1), img_shape=(1, 3))
+    losses, _ = module.losses(torch.arange(8.0).view(1, 1, 2, 4), [padded])
+    assert losses.tolist() == [1.0]  # (0 + 1 + 2) / 3
+    assert module.losses(depth[:1], [sample(torch.full((2, 4), math.inf))])[0].isinf()

@@ -1,0 +1,117 @@
+"""SURREAL: frames with depth, body parts, and the pose and shape of SMPL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+
+from mmfct.datasets.smpl_skeleton import PALETTE, PARTS
+from mmfct.datasets.surreal_index import load_index
+from mmfct.registry import DATASETS
+
+_FRAMES = ('all', 'middle')
+
+
+@DATASETS.register_module()
+class Surreal(BaseDataset):
+    """Frames of SURREAL's clips (Varol et al., "Learning from Synthetic Humans", CVPR 2017).
+
+    Only names are collected here; ``mmfct.LoadSurreal`` reads the files. An item is a frame: ``img_path``,
+    ``depth_map_path``, ``seg_map_path`` and ``pose_path`` are files with ``#`` and the number of the frame, from 1, so
+    that a frame is an instance with a key of its own, and tasks can be permuted apart from one another.
+
+    The first use of a split looks through all clips and writes an index; broken clips are skipped, counted and listed
+    there, and so are frames that show nobody.
+
+    Args:
+        data_root: Folder with ``cmu``.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+        runs: Runs to keep, such as ``(0,)``; ``None`` for all. Their clips overlap by 50, 30 and 70 %.
+        frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated.
+        frame_step: Of all frames, keep every n-th of a clip.
+        index_file: JSON file of the index; ``None`` for ``surreal_{split}.json`` in ``data_root``.
+        pipeline: Transforms, as configs or callables.
+        test_mode: Whether a frame that cannot be read is an error; otherwise another one takes its place.
+        metainfo: Overrides of the meta information.
+        indices: Number of first frames, or positions of the frames, to keep.
+        serialize_data: Whether to keep the annotations in one buffer that loader workers share.
+        lazy_init: Whether to put off reading the index until the first use.
+        max_refetch: How often to draw another frame in place of one that cannot be read.
+
+    Raises:
+        ValueError: If an option is out of range, or nothing is left.
+        FileNotFoundError: If there is no clip.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        *,
+        split: str = 'train',
+        runs: Sequence[int] | None = None,
+        frames: str = 'all',
+        frame_step: int = 1,
+        index_file: str | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        metainfo: dict | None = None,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        if frames not in _FRAMES:
+            raise ValueError(f'`frames` must be one of {_FRAMES}, got {frames!r}')
+        if frame_step < 1:
+            raise ValueError(f'`frame_step` must be at least 1, got {frame_step!r}')
+        self.split, self.runs, self.frames, self.frame_step = split, runs, frames, frame_step
+        self.index_file = index_file
+        # `reduce_zero_label` and `label_map`, here and per frame, are what mmseg asks its data sets for.
+        palette = [list(color) for color in PALETTE]
+        defaults = dict(classes=PARTS, palette=palette, reduce_zero_label=False, label_map=None)
+        super().__init__(
+            metainfo=defaults | dict(metainfo or {}),
+            data_root=data_root,
+            data_prefix={},
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Collect the frames, sorted by run, sequence, clip and number."""
+        root = Path(self.data_root).expanduser()
+        path = Path(self.index_file).expanduser() if self.index_file else root / f'surreal_{self.split}.json'
+        index = load_index(root, self.split, path)
+        kept = None if self.runs is None else {f'run{run}' for run in self.runs}
+        found = []
+        for name, gender, numbers in index['clips']:
+            if kept is not None and name.split('/')[2] not in kept:
+                continue
+            middle = numbers[len(numbers) // 2 :][:1]
+            for number in middle if self.frames == 'middle' else numbers[:: self.frame_step]:
+                found.append(self._annotation(root / name, gender, number))
+        if not found:
+            raise ValueError(
+                f'`runs` must leave a frame with a person in the split {self.split!r} of {str(root)!r}, '
+                f'got {self.runs!r}'
+            )
+        return found
+
+    def _annotation(self, stem: Path, gender: str, number: int) -> dict:
+        return dict(
+            img_path=f'{stem}.mp4#{number}',
+            depth_map_path=f'{stem}_depth.mat#{number}',
+            seg_map_path=f'{stem}_segm.mat#{number}',
+            pose_path=f'{stem}_info.mat#{number}',
+            gender=gender,
+            skip_broken=not self.test_mode,
+            reduce_zero_label=False,
+            label_map=None,
+            seg_fields=[],
+        )

@@ -1,0 +1,105 @@
+"""The index of SURREAL's clips: which are whole, and which of their frames show a person."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mmfct.datasets.progress import Progress
+from mmfct.datasets.surreal_check import check_clip
+from mmfct.datasets.surreal_files import SUFFIXES
+from mmfct.retrieval.atomic_files import write_atomically
+
+_VERSION = 1
+
+
+def load_index(root: Path, split: str, path: Path) -> dict[str, Any]:
+    """Return the index of a split; look through all clips, with a progress bar, if there is none of these files.
+
+    Args:
+        root: Folder with ``cmu``.
+        split: Name of the split.
+        path: JSON file of the index. It is written whole or not at all; a new one replaces it when files have come or
+            gone since. What is inside the files is looked at once.
+
+    Returns:
+        ``clips``, a list of ``[name, gender, frames]``: the name relative to ``root`` without suffix, and the frames
+        that show a person, from 1; ``skipped``, a list of ``[name, reason]``; ``empty``, the number of frames of the
+        clips without a person.
+
+    Raises:
+        FileNotFoundError: If there is no clip.
+        ValueError: If no clip is whole.
+    """
+    names = _list_files(root, split)
+    digest = hashlib.sha256('\n'.join([str(_VERSION), *names]).encode()).hexdigest()
+    index = _read(path)
+    if index is None or index.get('files') != digest:
+        index = dict(_look(root, names), files=digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(index).encode())
+    if index['skipped']:
+        name, reason = index['skipped'][0]
+        warnings.warn(
+            f'{len(index["skipped"])} of {len(index["clips"]) + len(index["skipped"])} clips of the split {split!r} '
+            f'are skipped, such as {name}: {reason}. All are listed in {path}; remove it to look again',
+            stacklevel=2,
+        )
+    if not index['clips']:
+        raise ValueError(f'`data_root` must hold a whole clip of the split {split!r}, got none in {str(root)!r}')
+    return index
+
+
+def _list_files(root: Path, split: str) -> list[str]:
+    """Return the names of the clips' files relative to ``root``, sorted; no file is opened."""
+    folder = root / 'cmu' / split
+    found = []
+    for run in sorted(folder.glob('run*')):
+        for sequence in sorted(os.scandir(run), key=lambda entry: entry.name):
+            if sequence.is_dir():
+                place = f'cmu/{split}/{run.name}/{sequence.name}'
+                found += [f'{place}/{name}' for name in sorted(os.listdir(sequence.path)) if name.endswith(SUFFIXES)]
+    if not found:
+        raise FileNotFoundError(
+            f'`data_root` must hold cmu/{split}/run*/<sequence>/<sequence>_c0001.mp4 with _depth.mat, _segm.mat and '
+            f'_info.mat, as SURREAL has them, or as `python tools/render_surreal_clips.py {root}` writes them; there '
+            f'is no clip of the split {split!r}, got {str(root)!r}'
+        )
+    return found
+
+
+def _look(root: Path, names: list[str]) -> dict[str, Any]:
+    """Check every clip."""
+    pattern = '|'.join(re.escape(suffix) for suffix in SUFFIXES)
+    stems = sorted({re.sub(f'({pattern})$', '', name) for name in names})
+    progress = Progress(len(stems))
+    clips: list[list] = []
+    skipped: list[list[str]] = []
+    empty = 0
+    for stem in stems:
+        try:
+            gender, frames, without = check_clip(str(root / stem))
+        except (ValueError, FileNotFoundError) as error:
+            skipped.append([stem, str(error)])
+        else:
+            clips.append([stem, gender, frames])
+            empty += without
+        progress.advance(1)
+    return dict(clips=clips, skipped=skipped, empty=empty)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what an index file holds; ``None`` if there is none, or something else."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        warnings.warn(f'{path} is no index; it is made again', stacklevel=3)
+        return None
+    return found if isinstance(found, dict) else None
