@@ -21,10 +21,10 @@ DATA = ('resnet10_digits', 'resnet10_omniglot', 'wrn28_cifar100')
 WEIGHTINGS = ('plain', 'data_parameters', 'itp')
 TINY = {
     'resnet10_digits': {'image_size': 8, 'train_dataloader.dataset.dataset.indices': 70, 'warmup_epochs': 1},
-    'resnet10_omniglot': {'image_size': 8, 'train_dataloader.dataset.dataset.indices': 70, 'warmup_epochs': 1},
+    'resnet10_omniglot': {'image_size': 8, 'warmup_epochs': 1},  # the first images are of one alphabet
     'wrn28_cifar100': {'depth': 10, 'widen_factor': 1, 'num_workers': 0, 'batch_size': 10},
 }
-SIZES = dict(resnet10_digits=70, resnet10_omniglot=70, wrn28_cifar100=16)
+SIZES = dict(resnet10_digits=70, resnet10_omniglot=484, wrn28_cifar100=16)
 
 
 def config_file(name: str) -> str:
