@@ -29,6 +29,7 @@ class Surreal(BaseDataset):
         data_root: Folder with ``cmu``.
         split: ``'train'``, ``'val'`` or ``'test'``.
         runs: Runs to keep, such as ``(0,)``; ``None`` for all. Their clips overlap by 50, 30 and 70 %.
+        exclude: Beginnings of names of sequences to leave out, such as ``('143_21',)``.
         frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated.
         frame_step: Of all frames, keep every n-th of a clip.
         index_file: JSON file of the index; ``None`` for ``surreal_{split}.json`` in ``data_root``.
@@ -51,6 +52,7 @@ class Surreal(BaseDataset):
         *,
         split: str = 'train',
         runs: Sequence[int] | None = None,
+        exclude: Sequence[str] = (),
         frames: str = 'all',
         frame_step: int = 1,
         index_file: str | None = None,
@@ -66,7 +68,10 @@ class Surreal(BaseDataset):
             raise ValueError(f'`frames` must be one of {_FRAMES}, got {frames!r}')
         if frame_step < 1:
             raise ValueError(f'`frame_step` must be at least 1, got {frame_step!r}')
+        if isinstance(exclude, str):
+            raise ValueError(f'`exclude` must be a sequence of names, got {exclude!r}')
         self.split, self.runs, self.frames, self.frame_step = split, runs, frames, frame_step
+        self.exclude = tuple(exclude)
         self.index_file = index_file
         # `reduce_zero_label` and `label_map`, here and per frame, are what mmseg asks its data sets for.
         palette = [list(color) for color in PALETTE]
@@ -91,15 +96,16 @@ class Surreal(BaseDataset):
         kept = None if self.runs is None else {f'run{run}' for run in self.runs}
         found = []
         for name, gender, numbers in index['clips']:
-            if kept is not None and name.split('/')[2] not in kept:
+            _, _, run, sequence, _ = name.split('/')
+            if (kept is not None and run not in kept) or sequence.startswith(self.exclude):
                 continue
             middle = numbers[len(numbers) // 2 :][:1]
             for number in middle if self.frames == 'middle' else numbers[:: self.frame_step]:
                 found.append(self._annotation(root / name, gender, number))
         if not found:
             raise ValueError(
-                f'`runs` must leave a frame with a person in the split {self.split!r} of {str(root)!r}, '
-                f'got {self.runs!r}'
+                f'`runs` and `exclude` must leave a frame with a person in the split {self.split!r} of {str(root)!r}, '
+                f'got {self.runs!r} and {self.exclude!r}'
             )
         return found
 

@@ -21,6 +21,8 @@ _VERSION = 1
 def load_index(root: Path, split: str, path: Path) -> dict[str, Any]:
     """Return the index of a split; look through all clips, with a progress bar, if there is none of these files.
 
+    Several processes that start without an index each look for themselves: let one make it first.
+
     Args:
         root: Folder with ``cmu``.
         split: Name of the split.

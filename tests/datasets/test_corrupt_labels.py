@@ -178,7 +178,7 @@ def test_pipeline_that_rejects_everything(test_mode, times):
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(fractions=dict(pose=0.5)), r"`fractions` must be for tasks from \('seg', .*\), got \['pose'\]"),
+        (dict(fractions=dict(flow=0.5)), r"`fractions` must be for tasks from \('seg', .*\), got \['flow'\]"),
         (dict(fractions=dict(seg=1.5)), r"`fractions` must be from 0 to 1, got \{'seg': 1\.5\}"),
         (dict(fractions=dict(seg=-0.1)), '`fractions` must be from 0 to 1'),
         (dict(fractions=dict(seg=float('nan'))), '`fractions` must be from 0 to 1'),

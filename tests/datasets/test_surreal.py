@@ -55,7 +55,7 @@ def test_every_frame_is_an_item(surreal_root):
         (dict(split='val'), ['1#1', '1#2', '1#3']),
         (dict(split='test', frames='middle'), ['1#2', '2#2']),
         (dict(frame_step=2, indices=3), ['1#1', '1#3', '2#1']),
-        (dict(runs=(0,), frame_step=3), ['1#1', '2#1', '3#1', '4#1']),
+        (dict(runs=(0,), exclude=('1_01', '02'), frame_step=3), ['1#1', '2#1', '3#1', '4#1']),
     ],
 )
 def test_choice_of_frames(surreal_root, options, expected):
@@ -69,7 +69,9 @@ def test_choice_of_frames(surreal_root, options, expected):
     [
         (dict(frames='first'), r"`frames` must be one of \('all', 'middle'\), got 'first'"),
         (dict(frame_step=0), '`frame_step` must be at least 1, got 0'),
-        (dict(runs=(1,)), r'`runs` must leave a frame with a person .*, got \(1,\)'),
+        (dict(runs=(1,)), r'`runs` and `exclude` must leave a frame with a person .*, got \(1,\) and \(\)'),
+        (dict(exclude=('02_', '01_')), r"must leave a frame with a person .*, got None and \('02_', '01_'\)"),
+        (dict(exclude='01_'), "`exclude` must be a sequence of names, got '01_'"),
     ],
 )
 def test_options_out_of_range_are_refused(surreal_root, options, message):

@@ -2,6 +2,7 @@
 
 data_root = 'data/surreal'
 runs = None  # such as (0,): those of one run overlap less
+exclude = ('18_', '19_', '143_21')  # known to be bad
 frame_step = 10  # frames of a clip hardly differ: keep every n-th for training
 test_frames = 'middle'  # of each clip, as SURREAL is evaluated
 image_size = (256, 256)
@@ -17,7 +18,9 @@ image_preprocessor = dict(
     bgr_to_rgb=True,
     size_divisor=1,
 )
-train_set = dict(type='mmfct.Surreal', data_root=data_root, split='train', runs=runs, frame_step=frame_step)
+train_set = dict(
+    type='mmfct.Surreal', data_root=data_root, split='train', runs=runs, exclude=exclude, frame_step=frame_step
+)
 val_set = dict(type='mmfct.Surreal', data_root=data_root, split='val', frames=test_frames, test_mode=True)
 test_set = dict(val_set, split='test')
 loading = dict(type='mmfct.LoadSurreal', size=image_size, cache=cache)
