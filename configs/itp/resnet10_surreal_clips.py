@@ -22,7 +22,7 @@ epochs = 24
 learning_rate = 2e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 instance_lr = 4.0
-instance_warmup_epochs = 5  # before that, poses far from the mean would pass for wrong ones
+instance_warmup_epochs = 2  # before that, poses far from the mean would pass for wrong ones
 instance_max_factor = 8.0
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
