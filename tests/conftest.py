@@ -48,10 +48,16 @@ def clean_mmengine():
         if module not in sys.modules:
             continue
         for name in names:
-            instances = getattr(sys.modules[module], name)._instance_dict
-            if name == 'MMLogger':
-                close_files(instances.values())
-            instances.clear()
+            for kind in with_subclasses(getattr(sys.modules[module], name)):
+                instances = kind._instance_dict
+                if name == 'MMLogger':
+                    close_files(instances.values())
+                instances.clear()
+
+
+def with_subclasses(kind: type) -> list[type]:
+    """A class and all that inherit from it, such as the hosts' visualizers, which keep their instances apart."""
+    return [kind, *(inner for subclass in kind.__subclasses__() for inner in with_subclasses(subclass))]
 
 
 def close_files(loggers) -> None:
