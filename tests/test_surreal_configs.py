@@ -39,6 +39,8 @@ def run(surreal_root, tmp_path, plain_config_text):
     def start(name: str, **options) -> tuple[dict, list[dict]]:
         options = dict(TINY, data_root=surreal_root, log_level='ERROR', work_dir=str(tmp_path / 'work')) | options
         options['default_hooks.logger.interval'] = 1
+        # mmengine names visualizers by experiment and second; two tests of one second would share a log.
+        options['experiment_name'] = tmp_path.name
         metrics = train(str(ITP / f'{name}.py'), TrainingOptions(cfg_options=options, no_persistent_workers=True))
         (log,) = tmp_path.glob('work/*/vis_data/scalars.json')
         return metrics, [json.loads(line) for line in log.read_text().splitlines()]
