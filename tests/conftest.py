@@ -9,6 +9,7 @@ import os
 import pickle
 import random
 import runpy
+import signal
 import sys
 import tarfile
 import zipfile
@@ -30,6 +31,10 @@ SINGLETONS = {
 }
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the tools that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

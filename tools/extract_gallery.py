@@ -49,9 +49,11 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(options.pop('local_rank')))
     from mmfct.apis.galleries import extract_gallery, resumable
     from mmfct.apis.user_errors import user_errors
+    from mmfct.engine.launch import leave_ranks
 
     with user_errors(), resumable():
         extract_gallery(**options)
+    leave_ranks()
 
 
 if __name__ == '__main__':

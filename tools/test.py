@@ -41,6 +41,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.test import test
     from mmfct.apis.training_options import TrainingOptions
+    from mmfct.engine.launch import leave_ranks
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     test(
@@ -52,6 +53,7 @@ def main() -> None:
         show_dir=args.show_dir,
         tta=args.tta,
     )
+    leave_ranks()
 
 
 if __name__ == '__main__':

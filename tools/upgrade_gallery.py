@@ -43,6 +43,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.galleries import estimate_upgrade, resumable, upgrade_gallery
     from mmfct.apis.user_errors import user_errors
+    from mmfct.engine.launch import leave_ranks
 
     options = dict(dtype=args.dtype, batch_size=args.batch_size, device=args.device)
     with user_errors(), resumable():
@@ -51,6 +52,7 @@ def main() -> None:
             return
         ranks = dict(launcher=args.launcher, engine=args.engine)
         upgrade_gallery(args.gallery, args.transforms, args.out, **ranks, **options)
+    leave_ranks()
 
 
 if __name__ == '__main__':

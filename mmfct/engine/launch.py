@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
+import sys
 
 import torch
 from mmengine.config import Config
@@ -38,6 +40,21 @@ def init_launcher(launcher: str) -> None:
     if launcher in _STARTERS:
         _translate_environment(launcher)
     torch.distributed.init_process_group('gloo')
+
+
+def leave_ranks() -> None:
+    """End this process at once where it is one of several ranks on gloo and its work is done; otherwise do nothing.
+
+    A thread of gloo that is still there when the interpreter winds up aborts the process now and then (torch 2.14),
+    also after ``destroy_process_group``, and the launcher would take the work for failed.
+    """
+    if not torch.distributed.is_initialized() or torch.distributed.get_backend() != 'gloo':
+        return
+    torch.distributed.barrier()  # rank 0 may hold the store that the others still talk to
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _translate_environment(launcher: str) -> None:

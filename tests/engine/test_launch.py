@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmfct.engine import launch
-from mmfct.engine.launch import adapt_to_launcher, init_launcher
+from mmfct.engine.launch import adapt_to_launcher, init_launcher, leave_ranks
 
 RANK_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SLURM = dict(SLURM_PROCID='3', SLURM_NTASKS='4', SLURM_LOCALID='1')
@@ -106,6 +106,10 @@ def test_without_gpus_gloo_is_started(monkeypatch, no_gpu, groups, launcher, var
         assert [os.environ[name] for name in RANK_VARIABLES] == ['3', '4', '1', '127.0.0.1', '29500']
         for name in RANK_VARIABLES:
             monkeypatch.delenv(name)
+
+
+def test_a_single_process_goes_on():
+    leave_ranks()  # or there would be no test after this one
 
 
 def test_slurm_on_several_machines_meets_on_the_first(monkeypatch, no_gpu, groups, tmp_path):
