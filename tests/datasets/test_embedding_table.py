@@ -23,6 +23,7 @@ from torch.utils.data import ConcatDataset, Subset
 
 import mmfct
 from mmfct.datasets import ClassSubset, EmbeddingTable, batch_collate, embedding_table_writer
+from mmfct.engine.launch import leave_ranks
 from mmfct.retrieval import Gallery, GalleryWriter, is_complete
 
 SHARD_ROWS = 4
@@ -392,7 +393,7 @@ def write_on_this_rank(folder: str, rank: int) -> None:
     (Path(folder) / f'rank{rank}').write_text(str(Scale.images))
     Scale.stop_after = 0
     assert len(table(f'{folder}/two')) == len(data) == 7
-    torch.distributed.destroy_process_group()
+    leave_ranks()
 
 
 if __name__ == '__main__':

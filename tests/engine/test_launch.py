@@ -251,7 +251,7 @@ def train_on_this_rank(folder: str) -> None:
         after=[parameter.tolist() for parameter in runner.model.parameters()],
     )
     (Path(folder) / f'rank{runner.rank}.json').write_text(json.dumps(result))
-    torch.distributed.destroy_process_group()
+    leave_ranks()
 
 
 if __name__ == '__main__':

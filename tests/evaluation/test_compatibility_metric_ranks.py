@@ -57,7 +57,8 @@ out = dict(
 data['embeddings']['old'][4] = float('nan')
 out['not finite'] = run(21, True)
 json.dump(out, open(f'{folder}/rank{rank}.json', 'w'))
-dist.destroy_process_group()
+from mmfct.engine.launch import leave_ranks
+leave_ranks()
 """
 
 

@@ -140,7 +140,8 @@ metric = DepthErrorMetric(rmse=True)
 for i in mine:
     metric.process(None, [samples[i]])
 json.dump(metric.evaluate(len(samples)), open(f'{folder}/rank{rank}.json', 'w'))
-dist.destroy_process_group()
+from mmfct.engine.launch import leave_ranks
+leave_ranks()
 """
 
 

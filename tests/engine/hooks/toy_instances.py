@@ -16,6 +16,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmfct.engine.launch import leave_ranks
 from mmfct.registry import MODELS
 
 FORMS = dict(a='gaussian', b='laplace')
@@ -190,7 +191,7 @@ def train_on_this_rank(folder: str, rank: int) -> None:
         runner.train()
         out[name] = results(runner)
     torch.save(out, f'{folder}/rank{rank}.pt')
-    torch.distributed.destroy_process_group()
+    leave_ranks()
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from mmengine.logging import MessageHub
 
+from mmfct.engine.launch import leave_ranks
 from mmfct.registry import MODELS
 
 FORMS = dict(seg='classification', depth='laplace', pose='gaussian')
@@ -85,4 +86,4 @@ if __name__ == '__main__':
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
     (folder / f'{rank}.json').write_text(json.dumps({name: run(name, rank, 2) for name in WEIGHTINGS}))
-    dist.destroy_process_group()
+    leave_ranks()
