@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfct.apis.galleries.encoders import load_encoders, load_model_config
+from mmfct.apis.galleries.encoders import load_encoders, load_model_config, used_encoders
 from mmfct.apis.torchscript_modules import BackboneScript, TransformationScript, TransformedModelScript
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
@@ -81,7 +81,7 @@ def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: 
     if not with_encoders:
         widths = (model.head.old_dims, model.head.side_dims)
         return transformation, [torch.randn(3, width, 1, 1) for width in widths]
-    encoders = {role: encoder for role, encoder in config.model.encoders.items() if role != 'new'}
+    encoders = {role: encoder for role, encoder in used_encoders(config.model).items() if role != 'new'}
     module = TransformedModelScript(FrozenEncoders(**encoders), transformation)
     return module, [_images(module, size)]
 

@@ -94,6 +94,11 @@ def load_encoders(
     return GalleryEncoders(network, identify(network.encoders['old'], embedding), side_info)
 
 
+def used_encoders(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the encoders by role that a transformation reads, given by the config of its `mmfct.ForwardTransform`."""
+    return {role: cfg for role, cfg in model['encoders'].items() if role != 'side' or model.get('use_side', True)}
+
+
 def _with_weights(encoder: dict, checkpoint: str) -> dict:
     """Return the config of an encoder with the weights of ``checkpoint``, which for TorchScript is the backbone."""
     if 'checkpoint' in encoder.get('backbone', {}):

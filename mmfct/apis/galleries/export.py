@@ -11,7 +11,7 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfct.apis.galleries.encoders import identify, load_model_config
+from mmfct.apis.galleries.encoders import identify, load_model_config, used_encoders
 from mmfct.apis.galleries.images import GalleryImages
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
@@ -50,7 +50,7 @@ def export_transform(
     state_dict = load_state_dict(checkpoint)
     model = MODELS.build(config.model)
     load_weights(model, state_dict, checkpoint)
-    encoders, head = config.model.encoders, model.head
+    encoders, head = used_encoders(config.model), model.head
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
     quality = Path(checkpoint).parent / 'compatibility.json'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,6 +26,7 @@ from mmfct.apis.training_options import TrainingOptions
 
 _LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
+_NAME = re.compile(r'[\w-]+')
 METHODS = ('identity', 'procrustes', 'ridge', 'ridge+side', 'fct', 'fct+side', 'fastfill', 'fastfill+side')
 
 
@@ -61,8 +63,10 @@ def compare_methods(
     kind = config.get('model', {}).get('type')
     if kind != 'mmfct.ForwardTransform':
         raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {kind!r}')
-    has_side = 'side' in config.model.encoders
-    methods = _check_methods(methods, has_side=has_side)
+    methods = _check_methods(methods, has_side='side' in config.model.encoders)
+    for name in aligned or ():
+        if name in METHODS or not _NAME.fullmatch(name):  # results and a folder go by it
+            raise ValueError(f'`aligned` must have names of letters, digits, `_` and `-`, of no method, got {name!r}')
     for entry in _LOADERS:
         check_table(config[entry].dataset, f'{entry}.dataset')
     check_data(config)

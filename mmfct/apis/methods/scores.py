@@ -87,21 +87,22 @@ class Judge:
         pair = score_pair(query, gallery)
         scores, goal = mean_scores(pair), mean_scores(score_pair(query, query))
         old, ideal = mean_scores(self._old_old), goal if new is None else self.bounds()['new/new']
-        by_uncertainty = method.log_variance is not None
+        order = 'random' if method.log_variance is None else 'uncertainty'
         lost = math.nan
         curves = {name: [math.nan] for name in SCORES}
         if pair is not None and self._old_old is not None:
             flips = negative_flips(self._old_old.cmc[:, 0], pair.cmc[:, 0])[pair.counted]
             lost = flips.double().mean().item()
-            order = order_at_random(len(gallery.ids), self.seed)
-            if method.log_variance is not None:
-                order = order_by_uncertainty(method.log_variance)
-            curves = backfill_curves(query, gallery, query, {'': order.numpy()})['']
+            if method.log_variance is None:
+                rows = order_at_random(len(gallery.ids), self.seed)
+            else:
+                rows = order_by_uncertainty(method.log_variance)
+            curves = backfill_curves(query, gallery, query, {order: rows.numpy()})[order]
         return MethodScores(
             scores={name: scores[name] for name in SCORES},
             gains={name: update_gain(scores[name], old[name], ideal[name]) for name in SCORES},
             goal={name: goal[name] for name in SCORES},
-            order='uncertainty' if by_uncertainty else 'random',
+            order=order,
             curves=curves,
             negative_flips=lost,
             parameters=method.parameters,

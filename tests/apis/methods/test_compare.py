@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmfct.apis.export_torchscript import export_torchscript
+from mmfct.apis.galleries import export_transform
 from mmfct.apis.methods import METHODS, compare_methods
 from mmfct.apis.methods.report import cost_table, scores_table, write_comparison
 from mmfct.apis.methods.trained import objective_config
@@ -97,6 +100,22 @@ def test_objectives_differ_in_the_head_alone(digits, tmp_path):
 def test_unknown_method(digits, options):
     with pytest.raises(ValueError, match=r"`methods` must be among identity, .*, fastfill\+side, got 'best'"):
         compare_methods(digits.config, methods=['ridge', 'best'], options=options)
+
+
+@pytest.mark.parametrize('name', ['fct', '../bct', ''])
+def test_names_of_aligned_models(digits, options, name):
+    with pytest.raises(ValueError, match=f'`aligned` must have names .* of no method, got {name!r}'):
+        compare_methods(digits.config, aligned={name: 'new.pth'}, options=options)
+
+
+def test_a_transformation_without_side_information_is_exported_without_it(compared, options, digits, tmp_path):
+    checkpoint = f'{options.work_dir}/methods/fct/final.pth'
+    cfg_options = digits.cfg_options | {'model.use_side': False}
+    description = export_transform(digits.config, checkpoint, str(tmp_path / 'h'), cfg_options=cfg_options)
+    assert description.side is None and description.side_dims == description.old_dims
+    script = str(tmp_path / 'h.pt')
+    export_torchscript(digits.config, checkpoint, script, with_encoders=True, cfg_options=cfg_options)
+    assert not hasattr(torch.jit.load(script), 'side_info_model')
 
 
 def test_side_information_that_is_not_there(digits, options, tmp_path):
