@@ -9,9 +9,11 @@ work_root = 'work_dirs'
 work_dir = f'{work_root}/resnet10_omniglot_{_base_.setting}_{source}{side_dims}_{side_classes}'
 
 backbone = dict(_base_.backbone, embedding_dims=side_dims)
+stem = 'resnet10_omniglot_side_autoencoder' if source == 'autoencoder' else 'resnet10_omniglot_side'
+width = '' if side_dims == _base_.embedding_dims else f'_width{side_dims}'  # without: the other configs' SimCLR
 unlabelled = dict(
-    config=f'resnet10_omniglot_side{"_autoencoder" if source == "autoencoder" else ""}.py',
-    checkpoint=f'{work_root}/resnet10_omniglot_{source.split("+")[0]}{side_dims}_{side_classes}/final.pth',
+    config=f'{stem}.py',
+    checkpoint=f'{work_root}/{stem}{width}_{side_classes}/final.pth',
     cfg_options=dict(side_classes=side_classes, embedding_dims=side_dims),
 )
 second = dict(
