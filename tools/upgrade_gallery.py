@@ -29,6 +29,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1024, help='rows at once')
     parser.add_argument('--device', help="where h runs, such as 'cpu' or 'cuda:1' (default: accelerator)")
     parser.add_argument(
+        '--distance',
+        choices=['l2', 'cosine', 'inner'],
+        help='how upgraded embeddings are compared (default: as before)',
+    )
+    parser.add_argument(
         '--engine', choices=['local', 'ray'], default='local', help='who computes: this process, or a Ray cluster'
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -50,8 +55,8 @@ def main() -> None:
         if args.dry_run:
             print(estimate_upgrade(args.gallery, args.transforms, **options))
             return
-        ranks = dict(launcher=args.launcher, engine=args.engine)
-        upgrade_gallery(args.gallery, args.transforms, args.out, **ranks, **options)
+        rest = dict(distance=args.distance, launcher=args.launcher, engine=args.engine)
+        upgrade_gallery(args.gallery, args.transforms, args.out, **rest, **options)
     leave_ranks()
 
 

@@ -132,5 +132,6 @@ def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> No
     if given.distance != gallery.distance:
         raise ValueError(
             f'{what} and gallery must have the same `distance`, got {given.distance!r} and {gallery.distance!r}; make '
-            f'the {what} with `tools/extract_gallery.py --distance {gallery.distance}`'
+            f'the {what} with `tools/extract_gallery.py --distance {gallery.distance}`, or, where the model itself is '
+            f'searched that way, upgrade the gallery with `tools/upgrade_gallery.py --distance {given.distance}`'
         )

@@ -29,6 +29,7 @@ def upgrade_gallery(
     dtype: str = 'float32',
     batch_size: int = 1024,
     device: str | None = None,
+    distance: str | None = None,
     launcher: str = 'none',
     engine: str = 'local',
 ) -> Gallery:
@@ -47,6 +48,8 @@ def upgrade_gallery(
         dtype: Precision of the computation, ``'float32'``, ``'float16'`` or ``'bfloat16'``; float32 is stored.
         batch_size: Rows at once.
         device: Where h runs; ``None`` for the accelerator, where there is one.
+        distance: How the upgraded embeddings are to be compared, where the new model is searched in another way than
+            the old one; ``None``: as before.
         launcher: See `init_launcher`.
         engine: ``'local'``, this process and the ranks that a launcher started; or ``'ray'``, the workers of a Ray
             cluster, see `upgrade_on_ray`.
@@ -58,7 +61,7 @@ def upgrade_gallery(
         FileNotFoundError: If the gallery or a transform is missing.
         ImportError: If Ray, or pyarrow for Parquet, is needed and not installed.
         ValueError: If they do not belong together, a shard is damaged, a result is not finite, or ``out`` holds
-            something else, or is the gallery itself; if the engine is unknown, or Ray is given a launcher.
+            something else, or is the gallery itself; if engine or distance are unknown, or Ray is given a launcher.
     """
     if engine not in ENGINES:
         raise ValueError(f'`engine` must be one of {", ".join(ENGINES)}, got {engine!r}')
@@ -68,7 +71,7 @@ def upgrade_gallery(
             raise ValueError(f"`launcher` must be 'none' with the engine 'ray', got {launcher!r}")
     init_launcher(launcher)
     words: dict[str, Any] = dict(gallery=gallery, transforms=transforms, out=out)
-    options: dict[str, Any] = dict(dtype=dtype, batch_size=batch_size, device=device)
+    options: dict[str, Any] = dict(dtype=dtype, batch_size=batch_size, device=device, distance=distance)
     job = UpgradeJob(**words, **options)
     rank, world_size = dist.get_dist_info()
     pending = job.writer.pending(rank=rank, world_size=world_size)

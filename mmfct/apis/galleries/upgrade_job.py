@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,24 @@ class UpgradeJob:
     """
 
     def __init__(
-        self, gallery: str, transforms: Sequence[str], out: str, *, dtype: str, batch_size: int, device: str | None
+        self,
+        gallery: str,
+        transforms: Sequence[str],
+        out: str,
+        *,
+        dtype: str,
+        batch_size: int,
+        device: str | None,
+        distance: str | None,
     ) -> None:
         self.source, self.chain = open_upgrade(gallery, transforms, dtype, device)
         if self.source.path.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
             raise ValueError(f'`out` must be another folder than that of the gallery, got {out!r}')
         self._batch_size = batch_size
         self._columns = upgraded_columns(self.source, compute_columns(self.chain, self.source, 0, 1))
+        provenance = self.chain.provenance
+        if distance is not None:
+            provenance = replace(provenance, distance=distance)
         metadata = {name: entry for name, entry in self.source.metadata.items() if name != MIXED}
         self.writer = GalleryWriter(
             out,
@@ -48,7 +60,7 @@ class UpgradeJob:
             num_rows=len(self.source),
             shard_rows=min(self.source.shard_rows, max(1, _SHARD_BYTES // bytes_per_row(self._columns))),
             # What else the manifest says, such as the fingerprint of the images, stays true.
-            metadata=metadata | self.chain.provenance.to_metadata() | dict(computed_in=dtype),
+            metadata=metadata | provenance.to_metadata() | dict(computed_in=dtype),
         )
         self._verified: set[int] = set()
 

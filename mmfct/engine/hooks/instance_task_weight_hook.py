@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -95,6 +96,13 @@ class InstanceTaskWeightHook(Hook):
         if self._resumed is not None:
             self.table.load_state_dict(self._resumed)
             self._resumed = None
+        iterative = isinstance(runner.train_loop, IterBasedTrainLoop)
+        last = self._epoch(runner, runner.max_iters - 1) if iterative else runner.max_epochs - 1
+        if last < self.warmup_epochs:
+            text = (
+                f'the training ends within the {self.warmup_epochs} `warmup_epochs`: no parameter of an instance moves'
+            )
+            print_log(text, 'current', logging.WARNING)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Lay the rows of the batch into the modules."""

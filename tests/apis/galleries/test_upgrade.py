@@ -39,6 +39,13 @@ def test_every_row_goes_through_h_and_the_rest_is_carried_along(chain):
     assert (entry['from'], entry['to']) == (chain.V1.to_json(), chain.V2.to_json())
 
 
+def test_a_new_model_that_is_searched_in_another_way(chain):
+    upgraded = upgrade_gallery(chain.gallery, [chain.h12], chain.out, distance='cosine')
+    assert Provenance.from_metadata(upgraded.metadata).distance == 'cosine'
+    with pytest.raises(ValueError, match="`distance` must be one of l2, cosine, inner, got 'l1'"):
+        upgrade_gallery(chain.gallery, [chain.h12], chain.out, distance='l1')
+
+
 def test_a_chain_in_one_pass_equals_two_passes(chain, tmp_path):
     at_once = upgrade_gallery(chain.gallery, [chain.h12, chain.h23], chain.out)
     upgrade_gallery(chain.gallery, [chain.h12], str(tmp_path / 'v2'))

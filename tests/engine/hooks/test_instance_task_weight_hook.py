@@ -282,6 +282,26 @@ def test_a_test_needs_no_training_set(toy, train, tmp_path):
     assert runner.test() == {'toy/count': 5}
 
 
+@pytest.mark.parametrize(
+    ('warmup_epochs', 'options', 'warned'),
+    [
+        (2, {}, True),
+        (1, {}, False),
+        (1, dict(iters=3), True),
+        (1, dict(iters=4), False),
+    ],
+)
+def test_a_warm_up_as_long_as_the_training_is_warned_of(train, tmp_path, warmup_epochs, options, warned):
+    # Two epochs, or iterations of which three are an epoch.
+    if options:
+        options = dict(
+            train_cfg=dict(by_epoch=False, max_iters=options['iters']), sampler=dict(type='InfiniteSampler')
+        )
+    train(hook=dict(warmup_epochs=warmup_epochs), log_level='WARNING', **options)
+    (log,) = tmp_path.glob('*/*.log')
+    assert ('no parameter of an instance moves' in log.read_text()) == warned
+
+
 def test_warm_up_of_an_iteration_based_training(toy, train):
     # Batches of four of 12 instances: an epoch is three iterations.
     for iters, moved in ((3, False), (4, True)):

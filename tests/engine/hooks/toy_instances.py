@@ -137,6 +137,7 @@ def make_runner(
     """Build a Runner of the toy model with the hook; ``options`` are more of the Runner's arguments."""
     table = dict(type='mmfct.InstanceTaskWeightHook', lr=0.5, histogram=False) | (hook or {})
     arguments: dict[str, Any] = dict(
+        log_level='ERROR',
         train_dataloader=dict(
             batch_size=batch_size,
             dataset=ToyInstances(size, missing, heads=heads) if dataset is None else dataset,
@@ -155,7 +156,6 @@ def make_runner(
         model=model or (ToyHeads() if heads else ToyTasks()),
         work_dir=work_dir,
         default_scope='mmengine',
-        log_level='ERROR',
         randomness=dict(seed=0),
         **(arguments | options),
     )
