@@ -14,10 +14,12 @@ instance_lr = 1.0
 instance_momentum = 0.0
 instance_decay = 0.0
 instance_sharpness = 2.0
+instance_relative = True  # judged by what a prediction without the image would have lost
 instance_center = True
 instance_schedule = 'constant'  # or 'cosine'
 instance_warmup_epochs = 0
 
+instance_weighting = dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness, relative=instance_relative)
 weightings = dict(
     equal=dict(type='mmfct.EqualWeighting'),
     fixed=dict(type='mmfct.FixedWeighting', weights=dict(seg=seg_weight, depth=depth_weight)),
@@ -26,8 +28,8 @@ weightings = dict(
     rlw=dict(type='mmfct.RandomLossWeighting', seed=seed),
     gls=dict(type='mmfct.GeometricLossStrategy'),
     torchjd=dict(type='mmfct.TorchJDWeighting', scalarizer=scalarizer),
-    itp=dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness),
-    itp_instance=dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness, shared=False),
+    itp=instance_weighting,
+    itp_instance=dict(instance_weighting, shared=False),
 )
 instance_hook = dict(
     type='mmfct.InstanceTaskWeightHook',

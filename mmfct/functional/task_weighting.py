@@ -25,6 +25,10 @@ WEIGHT_FORMS = {
 }
 
 
+# Of the mean: an instance of which a prediction without the input is right has next to no loss of its own either.
+_LEAST_REFERENCE = 0.1
+
+
 def weight_form(name: str) -> WeightForm:
     """Return a form by its name.
 
@@ -62,6 +66,23 @@ def log_variance_gradient(
     shall not depend on the size of the batch it happens to be in.
     """
     return 0.5 - exponent * task_weights(log_variance, factor, exponent) * losses
+
+
+def relative_losses(losses: Tensor, reference: Tensor, mean_reference: Tensor) -> Tensor:
+    """Return losses in proportion to what a prediction without the input has: ``l mean(r) / r``.
+
+    An instance may have a large loss because it is hard, or because its label is wrong. Where it is hard, a prediction
+    that has not seen the input is far off as well. At the mean reference a loss stays as it is, so that log-variances
+    keep their meaning; a reference below a tenth of it counts as a tenth.
+
+    Args:
+        losses: Losses l of shape (B, T).
+        reference: Losses r (B, T) of predictions that have not seen the instance.
+        mean_reference: Means of r, of shape (T,); where one is 0, losses stay as they are.
+    """
+    least = torch.where(mean_reference > 0, _LEAST_REFERENCE * mean_reference, 1.0)
+    scaled = losses * (mean_reference / torch.maximum(reference, least))
+    return torch.where(mean_reference > 0, scaled, losses)
 
 
 def mean_over_valid(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmfct.models.task_weightings.mean_of_others import mean_of_others
 from mmfct.registry import MODELS
 
 
@@ -84,7 +85,26 @@ class MultiTaskSegmentor(BaseModel):
         Returns:
             Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
         """
-        outputs = self._outputs(inputs)
+        return self._losses(self._outputs(inputs), data_samples)
+
+    @torch.no_grad()
+    def reference_losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> Tensor:
+        """Return the losses of predictions that have not seen the instance: the mean of what is said of all others.
+
+        Args:
+            outputs: Outputs (B, C, H, W), or (B, C), by task, of one size on all ranks.
+            data_samples: Data samples with labels.
+
+        Returns:
+            Losses (B, T), without gradient; 1 where the global batch is a single instance, which has nothing to be
+            compared with.
+        """
+        others = {name: mean_of_others(output) for name, output in outputs.items()}
+        if any(mean is None for mean in others.values()):
+            return torch.ones(len(data_samples), len(others), device=next(iter(outputs.values())).device)
+        return self._losses(others, data_samples)[0]
+
+    def _losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
         pairs = [task.losses(outputs[name], data_samples) for name, task in self.tasks.items()]
         losses, annotated = zip(*pairs, strict=True)
         return torch.stack(losses, dim=1), torch.stack(annotated, dim=1)
@@ -101,8 +121,12 @@ class MultiTaskSegmentor(BaseModel):
         return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
-        losses, annotated = self.instance_losses(inputs, data_samples)
-        objective, weights = self.weighting(losses, annotated)
+        outputs = self._outputs(inputs)
+        losses, annotated = self._losses(outputs, data_samples)
+        if getattr(self.weighting, 'relative', False):
+            objective, weights = self.weighting(losses, annotated, self.reference_losses(outputs, data_samples))
+        else:
+            objective, weights = self.weighting(losses, annotated)
         log = {'loss': objective}
         counts = annotated.sum(dim=0).clamp(min=1)
         for column, name in enumerate(self.task_names):

@@ -32,13 +32,13 @@ TASKS = dict(
 def build():
     """Function that builds the model."""
 
-    def make(tasks: tuple[str, ...] = ('seg', 'depth'), weighting: str = 'EqualWeighting', **options):
+    def make(tasks: tuple[str, ...] = ('seg', 'depth'), weighting: str | dict = 'EqualWeighting', **options):
         return MODELS.build(
             dict(
                 type='mmfct.MultiTaskSegmentor',
                 backbone=dict(type='ToyBackbone'),
                 tasks={name: TASKS[name] for name in tasks},
-                weighting=dict(type=f'mmfct.{weighting}'),
+                weighting=weighting if isinstance(weighting, dict) else dict(type=f'mmfct.{weighting}'),
                 **options,
             )
         )
@@ -98,6 +98,38 @@ def test_loss_with_parameters_per_instance_by_hand(build, sample):
     torch.testing.assert_close(log['loss'], torch.stack(seg).mean() + torch.stack(depth).mean())
     torch.testing.assert_close(log['depth_weight'], (-d[[0, 2], 1] / 2).exp().mean())
     assert model.weighting.pop_gradient().annotated.tolist() == [[True, True], [True, False], [True, True]]
+
+
+def test_instances_are_judged_by_what_is_said_of_the_others(build, sample):
+    model, images = (
+        build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval(),
+        torch.randn(3, 3, *SIZE),
+    )
+    samples = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')]
+    model.weighting.set_instances(torch.zeros(3, 2), ['a', 'b', 'c'])
+    log = model(images, samples, mode='loss')
+    outputs = model(images)
+    others = {name: (value.sum(0) - value) / 2 for name, value in outputs.items()}
+    losses, reference = (
+        {name: torch.stack(values) for name, values in expected_losses(found, samples).items()}
+        for found in (outputs, others)
+    )
+    torch.testing.assert_close(log['loss'], losses['seg'].mean() + losses['depth'].mean())
+    relative = {name: losses[name] * reference[name].mean() / reference[name] for name in losses}
+    gradient = model.weighting.pop_gradient().gradient
+    torch.testing.assert_close(gradient[:, 0], 0.5 - relative['seg'].detach())
+    torch.testing.assert_close(gradient[[0, 2], 1], 0.5 - 0.5 * relative['depth'].detach())
+
+
+def test_an_instance_alone_in_its_batch_is_judged_by_its_own_loss(build, sample):
+    images, samples, gradients = torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], []
+    model = build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval()
+    for relative in (True, False):
+        model.weighting.relative = relative
+        model.weighting.set_instances(torch.zeros(1, 2), ['a'])
+        model(images, samples, mode='loss')
+        gradients.append(model.weighting.pop_gradient().gradient)
+    torch.testing.assert_close(*gradients)
 
 
 def test_losses_of_instances(build, sample):

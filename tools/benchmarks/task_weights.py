@@ -87,6 +87,8 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
     files = [f'images/{number:08d}.png' for number in range(args.few)]
     table = _table(config, itp, InstanceKeys(files))
     images = torch.randint(0, 256, (args.batch_size, 3, *args.image_size), dtype=torch.uint8)
+    with torch.no_grad():
+        outputs = model(torch.randn(args.batch_size, 3, *args.image_size))
     names, samples = files[: args.batch_size], [_sample(args.image_size) for _ in images]
     batch = dict(inputs=list(images), data_samples=samples)
 
@@ -99,7 +101,12 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
         losses = torch.rand(len(samples), len(FORMS), requires_grad=True)
         annotated = torch.ones_like(losses, dtype=torch.bool)
         used = table if weighting is itp else None
-        return _time(used, samples, names, lambda: weighting(losses, annotated)[0].backward())
+
+        def run() -> None:
+            reference = [model.reference_losses(outputs, samples)] if getattr(weighting, 'relative', False) else []
+            weighting(losses, annotated, *reference)[0].backward()
+
+        return _time(used, samples, names, run)
 
     def pairs(measure: Callable[[torch.nn.Module], float], number: int) -> list[list[float]]:
         found = []
@@ -125,13 +132,13 @@ def _time_instances(args: argparse.Namespace) -> dict[str, float]:
     """Compare ITP's weighting alone with few and with many instances."""
     config = load_config(CONFIG)
     weighting = MODELS.build(dict(config.weightings.itp, forms=FORMS))
-    losses = torch.rand(args.weighting_batch_size, len(FORMS))
+    losses, reference = torch.rand(2, args.weighting_batch_size, len(FORMS))
     annotated = torch.ones_like(losses, dtype=torch.bool)
     samples = [SimpleNamespace() for _ in losses]
 
     def measure(size: int, table: InstanceTable) -> float:
         rows = [torch.randint(size, (len(losses),)).tolist() for _ in range(50)]
-        return median(_time(table, samples, names, lambda: weighting(losses, annotated)) for names in rows)
+        return median(_time(table, samples, names, lambda: weighting(losses, annotated, reference)) for names in rows)
 
     tables = {size: _table(config, weighting, NumberedKeys(size)) for size in (args.few, args.many)}
     rounds = [[measure(size, table) for size, table in tables.items()] for _ in range(args.rounds + 1)][1:]

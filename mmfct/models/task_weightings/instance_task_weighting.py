@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmfct.functional.task_weighting import log_variance_gradient, task_weights, weight_form, weighted_losses
+from mmfct.functional.task_weighting import (
+    log_variance_gradient,
+    relative_losses,
+    task_weights,
+    weight_form,
+    weighted_losses,
+)
+from mmfct.models.task_weightings.global_means import global_means
 from mmfct.models.task_weightings.instance_parameters import InstanceParameters
 from mmfct.registry import MODELS
 
@@ -25,19 +32,30 @@ class InstanceTaskWeighting(InstanceParameters):
     of the loss, and the network minimises a sum of ``-l^(1 - c) / (c - 1)``, which is bounded for c > 1: an instance
     that does not fit loses all of its influence (a redescending estimator; c = 1 is the logarithm).
 
+    With ``relative`` the gradient of ``d`` takes an instance's loss in proportion to that of a prediction that has not
+    seen it, see `relative_losses`: hard instances keep their weight, those that do not fit lose it.
+
     Args:
         forms: Form of each task's loss, ``'gaussian'``, ``'laplace'`` or ``'classification'``, by task name.
         sharpness: How strongly ``d`` acts on the weight.
+        relative: Whether ``d`` learns from relative losses. The model must provide the reference, as
+            `mmfct.MultiTaskSegmentor` does.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether ``d`` is learned; otherwise it stays 0.
 
     Raises:
         ValueError: If a form is unknown, neither part is learned, ``sharpness`` is not positive, or in a step rows
-            are missing or too many, or a loss is not finite.
+            are missing or too many, the reference is missing, or a loss is not finite.
     """
 
     def __init__(
-        self, forms: dict[str, str], *, sharpness: float = 1.0, shared: bool = True, instance: bool = True
+        self,
+        forms: dict[str, str],
+        *,
+        sharpness: float = 1.0,
+        relative: bool = False,
+        shared: bool = True,
+        instance: bool = True,
     ) -> None:
         if not (shared or instance):
             raise ValueError('`shared` or `instance` must be true; for equal weights use mmfct.EqualWeighting')
@@ -53,13 +71,15 @@ class InstanceTaskWeighting(InstanceParameters):
             shared=shared,
             instance=instance,
         )
+        self.relative = relative and instance
 
-    def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, losses: Tensor, annotated: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Combine the losses of a batch.
 
         Args:
             losses: Losses of shape (B, T).
             annotated: Booleans (B, T): whether the instance has a label of the task.
+            reference: Losses (B, T) of predictions that have not seen the instance; with ``relative``.
 
         Returns:
             The objective, a scalar, and the mean weight (T,) of each task's annotated instances, for the log.
@@ -72,9 +92,19 @@ class InstanceTaskWeighting(InstanceParameters):
         if self.instance_tasks:
             rows = self.take_rows(len(losses))
             with torch.no_grad():
-                gradient = log_variance_gradient(losses, log_variance + rows, self.factor, self.exponent)
+                observed = self._relative(losses, annotated, reference) if self.relative else losses
+                gradient = log_variance_gradient(observed, log_variance + rows, self.factor, self.exponent)
                 self.keep_gradient(gradient, annotated, losses)
             log_variance = log_variance + self.sharpness * rows
         weighted = weighted_losses(losses, log_variance, self.factor, self.exponent)
         weights = task_weights(log_variance.detach(), self.factor, self.exponent)
         return self.means(weighted, annotated).sum(), self.means(weights, annotated)
+
+    def _relative(self, losses: Tensor, annotated: Tensor, reference: Tensor | None) -> Tensor:
+        if reference is None:
+            raise ValueError(
+                '`relative` needs the losses of predictions that have not seen the instance; use it in a '
+                'mmfct.MultiTaskSegmentor'
+            )
+        means, _ = global_means(reference, annotated)
+        return relative_losses(losses, reference.float(), means)

@@ -127,6 +127,34 @@ def test_settled_weights_go_with_a_power_of_the_loss(sharpness):
     torch.testing.assert_close(module.weights(d) / module.weights(d)[:1], powers / powers[:1])
 
 
+def test_relative_losses_move_the_instances_and_nothing_else(batch):
+    losses, annotated = batch
+    reference, d, results = torch.rand(5, 3) + 0.2, torch.randn(5, 3), []
+    for options in (dict(relative=True), {}):
+        module = build(**options)
+        module.set_instances(d, NAMES)
+        results.append((module, *module(losses, annotated, reference)))
+    (relative, *found), (absolute, *expected) = results
+    torch.testing.assert_close(found, expected)
+    kept = relative.pop_gradient()
+    torch.testing.assert_close(kept.losses, absolute.pop_gradient().losses)  # for the ranking by losses
+    for t, form in enumerate(FORMS.values()):
+        factor, exponent = WEIGHT_FORMS[form]
+        mean = reference[annotated[:, t], t].mean()
+        for i in range(5):
+            loss = (losses[i, t] * mean / reference[i, t]).item()
+            own = 0.5 - exponent * factor * math.exp(-exponent * d[i, t].item()) * loss
+            assert kept.gradient[i, t].item() == pytest.approx(own if annotated[i, t] else 0.0, rel=1e-4, abs=1e-6)
+
+
+def test_relative_without_a_reference_is_refused(batch):
+    module = build(relative=True)
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    with pytest.raises(ValueError, match='`relative` needs the losses of predictions that have not seen the instance'):
+        module(*batch)
+    assert not build(relative=True, instance=False).relative  # nothing would learn from them
+
+
 def test_sharpness_out_of_range():
     with pytest.raises(ValueError, match='`sharpness` must be above 0, got 0'):
         build(sharpness=0)
