@@ -24,7 +24,7 @@ log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 instance_lr = 4.0
 instance_warmup_epochs = 2  # before that, poses far from the mean would pass for wrong ones
 instance_max_factor = 8.0
-instance_relative = False  # crops of people are alike in difficulty
+instance_relative = False  # no better for poses, see README.md
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
 all_tasks = dict(

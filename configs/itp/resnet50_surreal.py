@@ -22,7 +22,7 @@ only_clean = False  # leave out the frames with a wrong label: an oracle
 epochs = 30
 learning_rate = 3e-4
 log_variance_lr = 3e-3  # of uncertainty weighting and the shared part of ITP
-instance_relative = False  # crops of people are alike in difficulty
+instance_relative = False  # no better for poses, see README.md
 work_dir = f'work_dirs/resnet50_surreal_{weighting}'
 
 all_tasks = dict(

@@ -39,7 +39,8 @@ class InstanceTaskWeighting(InstanceParameters):
         forms: Form of each task's loss, ``'gaussian'``, ``'laplace'`` or ``'classification'``, by task name.
         sharpness: How strongly ``d`` acts on the weight.
         relative: Whether ``d`` learns from relative losses. The model must provide the reference, as
-            `mmfct.MultiTaskSegmentor` does.
+            `mmfct.MultiTaskSegmentor` does, from the other instances of a forward pass on all ranks; where gradients
+            are accumulated, a smaller batch is another reference.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether ``d`` is learned; otherwise it stays 0.
 
