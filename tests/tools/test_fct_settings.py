@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('fct_settings', ROOT / 'tools/benchmarks/fct_settings.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_results(tool, folder: Path, seed: int, upgraded: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,16 +10,6 @@ import pytest
 from mmfct.apis.config import load_config
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def tool(monkeypatch):
-    folder = ROOT / 'tools/benchmarks'
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location('fct_sources', folder / 'fct_sources.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_results(tool, folder: Path, seed: int, upgraded: float) -> None:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-
-import pytest
 
 from mmfct.apis.config import load_config
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def tool(monkeypatch):
-    folder = ROOT / 'tools/benchmarks'
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location('fct_updates', folder / 'fct_updates.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_results(tool, folder: Path, update: str, seed: int, upgraded: float) -> None:

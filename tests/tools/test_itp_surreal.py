@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-
-import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def tool():
-    path = ROOT / 'tools/benchmarks/itp_surreal.py'
-    spec = importlib.util.spec_from_file_location('itp_surreal', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_results(tool, run: Path, error: float) -> None:
