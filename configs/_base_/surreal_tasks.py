@@ -1,5 +1,8 @@
 """The tasks of SURREAL by the names that ``tasks`` of a config takes, what measures them, and their weightings."""
 
+_base_ = './task_weightings.py'
+
+instance_relative = False  # no better for poses, see configs/itp/README.md
 task_weights = dict(pose=1.0, depth=1.0, parts=1.0)  # of 'fixed'
 pose_error = 'l2'  # or 'l1', absolute errors
 depth_error = 'l1'
@@ -16,4 +19,8 @@ evaluators = dict(
     depth=dict(type='mmfct.DepthErrorMetric', signed=True, rmse=True),
     parts=dict(type='mmfct.PartIoUMetric'),
 )
-fixed_weighting = dict(type='mmfct.FixedWeighting', weights=task_weights)
+weightings = dict(
+    fixed=dict(_delete_=True, type='mmfct.FixedWeighting', weights=task_weights),
+    itp=dict(relative=instance_relative),
+    itp_instance=dict(relative=instance_relative),
+)

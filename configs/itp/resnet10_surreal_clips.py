@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/datasets/surreal_clips.py',
     '../_base_/models/resnet10_surreal.py',
     '../_base_/surreal_tasks.py',
-    '../_base_/task_weightings.py',
     '../_base_/default_runtime_seg.py',
 ]
 
@@ -24,7 +23,6 @@ log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 instance_lr = 4.0
 instance_warmup_epochs = 2  # before that, poses far from the mean would pass for wrong ones
 instance_max_factor = 8.0
-instance_relative = False  # no better for poses, see README.md
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
 all_tasks = dict(
@@ -32,18 +30,12 @@ all_tasks = dict(
     depth=dict(_base_.depth_task, head=dict(_base_.map_head, num_classes=1)),
     parts=dict(_base_.parts_task, head=dict(_base_.map_head, num_classes=15, loss_decode=_base_.parts_loss)),
 )
-weightings = dict(
-    _base_.weightings,
-    fixed=_base_.fixed_weighting,
-    itp=dict(_base_.weightings.itp, relative=instance_relative),
-    itp_instance=dict(_base_.weightings.itp_instance, relative=instance_relative),
-)
 model = dict(
     type='mmfct.MultiTaskSegmentor',
     data_preprocessor=_base_.image_preprocessor,
     backbone=_base_.resnet,
     tasks={task: all_tasks[task] for task in tasks},
-    weighting=weightings[weighting],
+    weighting=_base_.weightings[weighting],
 )
 instance_options = dict(lr=instance_lr, warmup_epochs=instance_warmup_epochs, max_factor=instance_max_factor)
 custom_hooks = [dict(hook, **instance_options) for hook in _base_.weighting_hooks.get(weighting, [])]

@@ -8,7 +8,6 @@ _base_ = [
     '../_base_/datasets/surreal.py',
     '../_base_/models/resnet50_surreal.py',
     '../_base_/surreal_tasks.py',
-    '../_base_/task_weightings.py',
     '../_base_/default_runtime_seg.py',
 ]
 
@@ -22,7 +21,6 @@ only_clean = False  # leave out the frames with a wrong label: an oracle
 epochs = 30
 learning_rate = 3e-4
 log_variance_lr = 3e-3  # of uncertainty weighting and the shared part of ITP
-instance_relative = False  # no better for poses, see README.md
 work_dir = f'work_dirs/resnet50_surreal_{weighting}'
 
 all_tasks = dict(
@@ -30,18 +28,12 @@ all_tasks = dict(
     depth=dict(_base_.depth_task, head=dict(_base_.map_head, num_classes=1)),
     parts=dict(_base_.parts_task, head=dict(_base_.map_head, num_classes=15, loss_decode=_base_.parts_loss)),
 )
-weightings = dict(
-    _base_.weightings,
-    fixed=_base_.fixed_weighting,
-    itp=dict(_base_.weightings.itp, relative=instance_relative),
-    itp_instance=dict(_base_.weightings.itp_instance, relative=instance_relative),
-)
 model = dict(
     type='mmfct.MultiTaskSegmentor',
     data_preprocessor=_base_.image_preprocessor,
     backbone=_base_.resnet,
     tasks={task: all_tasks[task] for task in tasks},
-    weighting=weightings[weighting],
+    weighting=_base_.weightings[weighting],
 )
 custom_hooks = _base_.weighting_hooks.get(weighting, [])
 
