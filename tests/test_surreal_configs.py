@@ -136,6 +136,7 @@ def test_one_variable_switches_weighting_and_hooks(name):
     for weighting in weighting_names():
         config = load_config(ITP / f'{name}.py', dict(weighting=weighting, instance_lr=0.3, seed=4))
         module = MODELS.build(dict(config.model.weighting, forms=forms))
+        assert not getattr(module, 'relative', False)
         losses = torch.rand(2, 3, requires_grad=True)
         if weighting.startswith('itp'):
             module.set_instances(torch.zeros(2, 3), ['a', 'b'])

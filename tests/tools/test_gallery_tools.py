@@ -16,8 +16,9 @@ def test_export_extract_and_upgrade(run_tool, digits, tmp_path, capsys):
     capsys.readouterr()
     assert run_tool(*words, '--dry-run') == 0
     assert 'vectors          719' in capsys.readouterr().out and not (tmp_path / 'new').exists()
-    assert run_tool(*words, '--dtype', 'bfloat16', '--batch-size', '100') == 0
-    assert len(Gallery(tmp_path / 'new')) == 719
+    assert run_tool(*words, '--dtype', 'bfloat16', '--batch-size', '100', '--distance', 'cosine') == 0
+    upgraded = Gallery(tmp_path / 'new')
+    assert (len(upgraded), upgraded.metadata['distance']) == (719, 'cosine')
 
 
 @pytest.mark.parametrize(
