@@ -33,7 +33,8 @@ def test_commands_name_existing_tools_and_configs(readme):
 def test_options_are_variables_of_the_config_they_are_given_to(readme):
     from mmfct.apis.config import config_variables
 
-    commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', readme.read_text())
+    text = readme.read_text().replace('\\\n', ' ')  # a command may go on in the next line
+    commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
     for config, options in commands:
         names = {option.split('=')[0] for option in options.split() if '.' not in option.split('=')[0]}
         assert names <= config_variables(ROOT / config), (config, names)
