@@ -11,7 +11,8 @@ seed = 0
 setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or 'coarse' labels (coarse products)
 side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
 side_classes = dict(half=40, tenth=81, coarse=81)[setting]  # products whose images side-information sees
-num_views = 8
+num_views = 16
+cut_mix = True  # h learns on images that the new model, which knows few by heart, has not seen
 work_root = 'work_dirs'
 work_dir = f'{work_root}/resnet10_grocery_{setting}_{side}_{side_classes}'
 
@@ -38,6 +39,7 @@ elif side == 'shared':
     )
     encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
 
+train_images = dict(_base_.train_set, pipeline=_base_.train_pipeline)
 model = dict(_base_.transform, encoders=encoders)
 # An epoch has few iterations: four times the paper's rate, chosen on held-out training images of Omniglot.
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
@@ -47,7 +49,7 @@ train_dataloader = dict(
     dataset=dict(
         type='mmfct.EmbeddingTable',
         path=f'{work_dir}/embeddings_train',
-        dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
+        dataset=dict(type='mmfct.CutMixImages', dataset=train_images) if cut_mix else train_images,
         encoders=encoders,
         num_views=num_views,
     ),

@@ -5,6 +5,7 @@ from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.class_subset import ClassSubset
 from mmfct.datasets.clean_instances import CleanInstances
 from mmfct.datasets.corrupt_labels import CorruptLabels
+from mmfct.datasets.cut_mix_images import CutMixImages
 from mmfct.datasets.digits import Digits
 from mmfct.datasets.embedding_table import EmbeddingTable
 from mmfct.datasets.grocery_store import GroceryStore
@@ -26,6 +27,7 @@ __all__ = [
     'ClassSubset',
     'CleanInstances',
     'CorruptLabels',
+    'CutMixImages',
     'Digits',
     'EmbeddingTable',
     'GroceryStore',

@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
@@ -45,7 +46,7 @@ CASES = {
 SCORES = ('cmc1', 'cmc5', 'map')
 
 
-def run_seed(data: str, seed: int, folder: Path) -> None:
+def run_seed(data: str, seed: int, folder: Path, further: Sequence[str] = ()) -> None:
     """Run every case of one seed; one thread, so that several seeds share a machine well."""
     config, classes = CONFIGS[data]
     for setting, cases in CASES.items():
@@ -54,6 +55,7 @@ def run_seed(data: str, seed: int, folder: Path) -> None:
                 continue
             options = [f'seed={seed}', f'setting={setting}', f'side={side}', f'side_classes={classes[seen]}']
             options.append(f'work_root={folder / data / f"seed{seed}"}')
+            options += further
             command = [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / config), '--cfg-options', *options]
             print(' '.join(options), flush=True)
             environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
@@ -100,9 +102,10 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
     parser.add_argument('--jobs', type=int, default=1, help='seeds that run at the same time')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='KEY=VALUE: further options of every case')
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
-        list(pool.map(lambda seed: run_seed(args.data, seed, args.folder), args.seeds))
+        list(pool.map(lambda seed: run_seed(args.data, seed, args.folder, args.cfg_options), args.seeds))
     for setting in CASES:
         print(f'\n{args.data}, {setting}, seeds {args.seeds}\n\n{table(args.data, args.seeds, args.folder, setting)}')
 

@@ -1,0 +1,86 @@
+"""Images with a rectangle of another image in them."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+
+from mmfct.registry import DATASETS
+
+
+@DATASETS.register_module()
+class CutMixImages:
+    """Wrapper that pastes a rectangle of another image into every image: CutMix (arXiv 1905.04899) for embeddings.
+
+    A new model knows its own training images by heart: on these its embeddings lie in tight clusters, as those of
+    other images do not. What h is to learn, though, is defined for any image, so that it may learn it on images that
+    the new model has not seen. The rectangle covers a share of the image that is uniform in (0, 1), around a uniform
+    centre, cut off at the border.
+
+    Both images go through the pipeline of the wrapped data set. The label is that of the larger part; everything else
+    (``sample_idx``, ``img_path``) is the first image's.
+
+    Args:
+        dataset: Any mmengine data set that packs mmpretrain's samples, images all of one size, or its config.
+
+    Raises:
+        ValueError: If two images differ in size.
+        TypeError: If ``dataset`` is neither a config nor a data set.
+    """
+
+    def __init__(self, dataset: dict | BaseDataset) -> None:
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        elif not hasattr(dataset, 'get_data_info'):
+            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
+        self.dataset = dataset
+        self._fully_initialized = False
+        self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the wrapped data set."""
+        return copy.deepcopy(self.dataset.metainfo)
+
+    def full_init(self) -> None:
+        """Initialise the wrapped data set."""
+        self.dataset.full_init()
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> dict:
+        item, other = self.dataset[idx], self.dataset[np.random.randint(len(self.dataset))]
+        image, patch = item['inputs'].clone(), other['inputs']
+        if image.shape != patch.shape:
+            raise ValueError(
+                f'images must be of one size, got {tuple(image.shape)} and {tuple(patch.shape)}; end the pipeline '
+                'with a crop or a resize to a fixed size'
+            )
+        top, bottom, left, right = random_rectangle(*image.shape[-2:])
+        image[..., top:bottom, left:right] = patch[..., top:bottom, left:right]
+        sample = item['data_samples']
+        if 2 * (bottom - top) * (right - left) > image.shape[-2] * image.shape[-1]:
+            sample = sample.clone().set_gt_label(other['data_samples'].gt_label)
+        return {**item, 'inputs': image, 'data_samples': sample}
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Return the annotation of the image that a rectangle will be pasted into."""
+        return self.dataset.get_data_info(idx)
+
+
+def random_rectangle(height: int, width: int) -> tuple[int, int, int, int]:
+    """Draw the rectangle of CutMix: (top, bottom, left, right) in pixels, ends exclusive, of an image's own shape."""
+    side = np.sqrt(np.random.rand())  # of the image's: the share of the area is uniform
+    bounds = []
+    for length in (height, width):
+        centre, half = np.random.randint(length), int(side * length) // 2
+        bounds += [max(centre - half, 0), min(centre + half, length)]
+    top, bottom, left, right = bounds
+    return top, bottom, left, right
