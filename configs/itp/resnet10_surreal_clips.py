@@ -21,10 +21,8 @@ epochs = 24
 learning_rate = 2e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 instance_lr = 4.0
-instance_sharpness = 3.0
 instance_warmup_epochs = 2  # before that, poses far from the mean would pass for wrong ones
 instance_max_factor = 8.0
-instance_min_factor = 0.6  # a frame that fits already gains no more weight by fitting better
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
 all_tasks = dict(
@@ -32,20 +30,14 @@ all_tasks = dict(
     depth=dict(_base_.depth_task, head=dict(_base_.map_head, num_classes=1)),
     parts=dict(_base_.parts_task, head=dict(_base_.map_head, num_classes=15, loss_decode=_base_.parts_loss)),
 )
-sharpness = dict(sharpness=instance_sharpness) if weighting in _base_.weighting_hooks else {}
 model = dict(
     type='mmfct.MultiTaskSegmentor',
     data_preprocessor=_base_.image_preprocessor,
     backbone=_base_.resnet,
     tasks={task: all_tasks[task] for task in tasks},
-    weighting=dict(_base_.weightings[weighting], **sharpness),
+    weighting=_base_.weightings[weighting],
 )
-instance_options = dict(
-    lr=instance_lr,
-    warmup_epochs=instance_warmup_epochs,
-    max_factor=instance_max_factor,
-    min_factor=instance_min_factor,
-)
+instance_options = dict(lr=instance_lr, warmup_epochs=instance_warmup_epochs, max_factor=instance_max_factor)
 custom_hooks = [dict(hook, **instance_options) for hook in _base_.weighting_hooks.get(weighting, [])]
 
 training_frames = dict(

@@ -30,7 +30,6 @@ class InstanceTable:
         momentum: Momentum, see `InstanceSGD`.
         decay: Pull towards 0, see `InstanceSGD`.
         max_factor: A scale (standard deviation, temperature) leaves 1 by at most this factor.
-        min_factor: The smallest scale; ``None`` for ``1 / max_factor``.
         center: Whether to subtract the mean over the batch from the gradients of a task that also has a shared
             parameter.
         track_losses: Whether to keep the mean loss of every instance too.
@@ -52,7 +51,6 @@ class InstanceTable:
         track_losses: bool,
         device: torch.device | str,
         center: bool = False,
-        min_factor: float | None = None,
     ) -> None:
         self.tasks = tuple(task for module in modules for task in module.instance_tasks)
         if len(set(self.tasks)) < len(self.tasks):
@@ -62,11 +60,8 @@ class InstanceTable:
         self._keys = keys
         powers = [module.scale_power for module in modules for _ in module.instance_tasks]
         limit = torch.tensor(powers) * math.log(max_factor)
-        least = None if min_factor is None else torch.tensor(powers) * math.log(min_factor)
         size = len(keys), len(self.tasks)
-        self._optimizer = InstanceSGD(
-            *size, lr, momentum=momentum, decay=decay, limit=limit, least=least, device=device
-        )
+        self._optimizer = InstanceSGD(*size, lr, momentum=momentum, decay=decay, limit=limit, device=device)
         self._history = LossHistory(*size, device) if track_losses else None
         shared = [module.log_variance.requires_grad for module in modules for _ in module.instance_tasks]
         self._centered = torch.tensor(shared, dtype=torch.bool, device=device) & center

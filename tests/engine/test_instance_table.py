@@ -89,15 +89,6 @@ def test_the_scale_leaves_one_by_at_most_the_factor(modules, power, factor):
     torch.testing.assert_close(scales[:2], torch.tensor([[factor, factor], [1 / factor, 1 / factor]]))
 
 
-def test_the_scale_is_at_least_the_smallest(modules):
-    table = build(modules[0], max_factor=3.0, min_factor=0.8, lr=100.0)
-    set_batch(table, [0, 1])
-    modules[0](torch.tensor([[9.0, 9.0], [0.0, 0.0]]), torch.ones(2, 2, dtype=torch.bool))
-    table.collect()
-    table.step(1.0)
-    torch.testing.assert_close(torch.exp(table.deviation[:2] / 2), torch.tensor([[3.0, 3.0], [0.8, 0.8]]))
-
-
 def test_the_state_of_another_table_is_restored(modules):
     first = build(*modules, momentum=0.5)
     first.deviation.normal_()

@@ -36,8 +36,6 @@ class InstanceTaskWeightHook(Hook):
         momentum: Momentum, see `InstanceSGD`.
         decay: Pull towards 0, see `InstanceSGD`.
         max_factor: A scale (standard deviation, temperature) leaves 1 by at most this factor.
-        min_factor: The smallest scale, ``None`` for ``1 / max_factor``. Nearer to 1, what fits already gains no more
-            weight by fitting better, and right instances share the gradient evenly.
         center: Whether to subtract the mean gradient of the batch where the task has a shared parameter too: what all
             instances have in common belongs to that one.
         schedule: ``'constant'``, or ``'cosine'``: the rate falls to 0 at the end of training.
@@ -61,7 +59,6 @@ class InstanceTaskWeightHook(Hook):
         momentum: float = 0.0,
         decay: float = 0.0,
         max_factor: float = 20.0,
-        min_factor: float | None = None,
         center: bool = False,
         schedule: str = 'constant',
         warmup_epochs: int = 0,
@@ -71,21 +68,13 @@ class InstanceTaskWeightHook(Hook):
     ) -> None:
         if not max_factor > 1:
             raise ValueError(f'`max_factor` must be above 1, got {max_factor!r}')
-        if min_factor is not None and not 0 < min_factor <= 1:
-            raise ValueError(f'`min_factor` must be above 0 and at most 1, got {min_factor!r}')
         if schedule not in ('constant', 'cosine'):
             raise ValueError(f"`schedule` must be 'constant' or 'cosine', got {schedule!r}")
         if warmup_epochs < 0:
             raise ValueError(f'`warmup_epochs` must be at least 0, got {warmup_epochs!r}')
         InstanceSGD(0, 0, lr, momentum=momentum, decay=decay)  # refuses what is out of range before data are read
         self.options: dict[str, Any] = dict(
-            lr=lr,
-            momentum=momentum,
-            decay=decay,
-            max_factor=max_factor,
-            min_factor=min_factor,
-            center=center,
-            track_losses=track_losses,
+            lr=lr, momentum=momentum, decay=decay, max_factor=max_factor, center=center, track_losses=track_losses
         )
         self.schedule = schedule
         self.warmup_epochs = warmup_epochs

@@ -22,7 +22,6 @@ class InstanceSGD:
         momentum: Momentum, of the steps in which the instance takes part.
         decay: Pull towards 0: the objective has ``decay / 2 * d^2`` for each instance of the batch.
         limit: Largest absolute value, a number or one per task (T,).
-        least: Smallest value, likewise; ``None`` for ``-limit``.
         device: Where the table lives.
 
     Attributes:
@@ -42,7 +41,6 @@ class InstanceSGD:
         momentum: float = 0.0,
         decay: float = 0.0,
         limit: float | Tensor = math.inf,
-        least: float | Tensor | None = None,
         device: torch.device | str = 'cpu',
     ) -> None:
         if not lr > 0:
@@ -55,7 +53,6 @@ class InstanceSGD:
         self.momentum = momentum
         self.decay = decay
         self.limit = torch.as_tensor(limit, dtype=torch.float32, device=device)
-        self.least = -self.limit if least is None else torch.as_tensor(least, dtype=torch.float32, device=device)
         self.table = torch.zeros(num_instances, num_tasks, device=device)
         self.velocity = torch.zeros_like(self.table) if momentum else None
 
@@ -77,7 +74,7 @@ class InstanceSGD:
             velocity = self.velocity[unique]
             total = torch.where(touched, self.momentum * velocity + total, velocity)
             self.velocity[unique] = total
-        moved = (values - scale * self.lr * total).clamp(self.least, self.limit)
+        moved = (values - scale * self.lr * total).clamp(-self.limit, self.limit)
         self.table[unique] = torch.where(touched, moved, values)
 
     def state_dict(self) -> dict[str, Tensor | None]:

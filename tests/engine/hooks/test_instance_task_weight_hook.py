@@ -33,7 +33,6 @@ def simulate(toy, data, *, epochs=2, batch_size=4, weighting=None, lr=0.5, **hoo
     """The same in plain Python: one instance and task after the other, and SGD of the network by hand."""
     momentum, decay = hook.get('momentum', 0.0), hook.get('decay', 0.0)
     limit = 2 * math.log(hook.get('max_factor', 20.0))
-    least = 2 * math.log(hook['min_factor']) if 'min_factor' in hook else -limit
     model, forms = toy.ToyTasks(), [WEIGHT_FORMS[form] for form in toy.FORMS.values()]
     d, velocity, loss_sum, visits = (np.zeros((len(data), 2)) for _ in range(4))
     s_task = torch.zeros(2, requires_grad=True)
@@ -70,7 +69,7 @@ def simulate(toy, data, *, epochs=2, batch_size=4, weighting=None, lr=0.5, **hoo
             if hook.get('center') and (weighting or {}).get('shared', True):
                 gradient = gradient - common[t]
             velocity[i, t] = momentum * velocity[i, t] + gradient + decay * d[i, t]
-            d[i, t] = min(limit, max(least, d[i, t] - scale * lr * velocity[i, t]))
+            d[i, t] = min(limit, max(-limit, d[i, t] - scale * lr * velocity[i, t]))
     weight, bias = model.layer.parameters()
     return dict(
         deviation=d,
@@ -90,7 +89,6 @@ def simulate(toy, data, *, epochs=2, batch_size=4, weighting=None, lr=0.5, **hoo
         (dict(missing=MISSING), dict(momentum=0.7, decay=0.2)),
         (dict(missing=MISSING, epochs=3), dict(schedule='cosine', lr=2.0)),
         (dict(epochs=3), dict(max_factor=1.3, lr=1.0)),
-        (dict(epochs=3), dict(min_factor=0.9, lr=1.0)),
         (dict(epochs=3, missing=MISSING), dict(warmup_epochs=2, momentum=0.5)),
         (dict(size=10, weighting=dict(shared=False)), {}),
         (dict(missing=MISSING, epochs=3), dict(center=True, decay=0.1)),
@@ -113,8 +111,6 @@ def test_training_is_that_of_a_plain_loop(toy, train, options, hook):
     if hook.get('momentum'):
         velocity = torch.as_tensor(expected['velocity']).float()
         torch.testing.assert_close(state['velocity'], velocity, rtol=1e-4, atol=1e-5)
-    if 'min_factor' in hook:
-        assert (state['deviation'] - 2 * math.log(0.9)).abs().min() < 1e-6  # some are at the limit
     if 'max_factor' in hook:
         assert (state['deviation'].abs() - 2 * math.log(1.3)).abs().min() < 1e-6  # some are at the limit
     assert (state['deviation'][data.targets.isnan()] == 0).all()
@@ -407,8 +403,6 @@ def test_a_loss_that_is_not_finite_is_named_by_file_and_task(toy, train):
         (dict(momentum=1), '`momentum` must be at least 0 and below 1, got 1'),
         (dict(decay=-0.1), '`decay` must be at least 0, got -0.1'),
         (dict(max_factor=1), '`max_factor` must be above 1, got 1'),
-        (dict(min_factor=0), '`min_factor` must be above 0 and at most 1, got 0'),
-        (dict(min_factor=1.5), '`min_factor` must be above 0 and at most 1, got 1.5'),
         (dict(schedule='linear'), "`schedule` must be 'constant' or 'cosine', got 'linear'"),
         (dict(warmup_epochs=-1), '`warmup_epochs` must be at least 0, got -1'),
     ],
