@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from mmfct.apis.config import load_config
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def tool() -> SimpleNamespace:
-    return SimpleNamespace(**runpy.run_path(str(ROOT / 'tools/benchmarks/data_parameters.py')))
 
 
 @pytest.fixture
@@ -30,7 +24,7 @@ def calls(monkeypatch) -> list[tuple]:
     return noted
 
 
-def write_results(tool: SimpleNamespace, folder: Path, seed: int, accuracy: float, area: float) -> None:
+def write_results(tool: ModuleType, folder: Path, seed: int, accuracy: float, area: float) -> None:
     for case in tool.CASES:
         suspects = folder / f'seed{seed}' / case / 'suspects'
         suspects.mkdir(parents=True)

@@ -30,9 +30,10 @@ def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(tool.subprocess, 'run', lambda command, **_: commands.append(command))
     write_results(tool, tmp_path, 0, 0.7)
-    tool.run_seed('omniglot', 0, tmp_path)
+    tool.run_seed('omniglot', 0, tmp_path, ['num_views=2'])
     assert len(commands) == len(tool.CASES['half']) + len(tool.CASES['coarse'])
     assert not any('setting=tenth' in command for command in commands)
+    assert all(command[-1] == 'num_views=2' for command in commands)
 
 
 def test_classes_of_the_tool_are_those_of_the_configs(tool):

@@ -18,8 +18,9 @@ import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
+
+from spread import spread
 
 ROOT = Path(__file__).parents[2]
 DATA = ('digits', 'omniglot')
@@ -52,12 +53,6 @@ def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, A
     return f'seed {seed}, {case}'
 
 
-def spread(values: list[float], digits: int) -> str:
-    """Return the mean and the standard deviation."""
-    deviation = f' ± {stdev(values):.{digits}f}' if len(values) > 1 else ''
-    return f'{mean(values):.{digits}f}{deviation}'
-
-
 def tables(folder: Path, seeds: list[int]) -> str:
     """Return the tables of accuracy and of detection, from what the cases left in ``folder``."""
 
@@ -67,14 +62,14 @@ def tables(folder: Path, seeds: list[int]) -> str:
     lines = ['| training | accuracy (%) |', '| --- | ---: |']
     for case, (title, _) in CASES.items():
         values = [metrics['accuracy/top1'] for metrics in read(case, 'metrics.json')]
-        lines.append(f'| {title} | {spread(values, 1)} |')
+        lines.append(f'| {title} | {spread(values)} |')
     lines += ['', '| training | wrong labels ranked by | AUROC | AP |', '| --- | --- | ---: | ---: |']
     for case, (title, _) in CASES.items():
         for name, ranking in RANKINGS.items():
             if case == 'clean' or (case == 'plain' and name == 'score'):
                 continue  # no wrong label, or no parameter
             found = [detection['label']['rankings'][name] for detection in read(case, 'suspects/detection.json')]
-            cells = ' | '.join(spread([scores[key] for scores in found], 3) for key in ('auroc', 'ap'))
+            cells = ' | '.join(spread([scores[key] for scores in found], digits=3) for key in ('auroc', 'ap'))
             lines.append(f'| {title} | {ranking} | {cells} |')
     return '\n'.join(lines)
 

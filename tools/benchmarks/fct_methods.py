@@ -18,10 +18,11 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from fct_settings import CONFIGS
+from spread import percent
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ('half', 'tenth', 'coarse')
@@ -57,13 +58,10 @@ def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
     return folder / data / f'seed{seed}' / case / 'methods' / 'methods.json'
 
 
-def spread(results: list[Result], value: Callable[[Result], float | None]) -> str:
+def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
     """Mean and standard deviation in percent."""
     values = [value(result) for result in results]
-    percents = [100 * number for number in values if number is not None]
-    if len(percents) < len(values):
-        return '-'
-    return f'{mean(percents):.1f}' + (f' ± {stdev(percents):.1f}' if len(percents) > 1 else '')
+    return '-' if None in values else percent([number for number in values if number is not None])
 
 
 def table(results: list[Result]) -> str:
@@ -71,7 +69,7 @@ def table(results: list[Result]) -> str:
     names = ('CMC-1', 'CMC-5', 'mAP', 'mAP gap recovered', 'lost queries', 'area CMC-1', 'area mAP', 'new/new mAP')
     lines = [f'| gallery | {" | ".join(names)} |', f'| --- |{" ---: |" * len(names)}']
     for pair in BOUNDS:
-        cells = [spread(results, lambda r, s=score, p=pair: r['bounds'][p][s]) for score in ('cmc1', 'cmc5', 'map')]
+        cells = [cell(results, lambda r, s=score, p=pair: r['bounds'][p][s]) for score in ('cmc1', 'cmc5', 'map')]
         lines.append(f'| {pair} | {" | ".join([*cells, *[""] * 5])} |')
     for method in results[0]['methods']:
         readers: list[Callable[[Result], float | None]] = [
@@ -81,7 +79,7 @@ def table(results: list[Result]) -> str:
             *(lambda m, s=score: area(m['curves'][s]) for score in ('cmc1', 'map')),
             lambda m: m['goal']['map'],
         ]
-        cells = [spread([result['methods'][method] for result in results], reader) for reader in readers]
+        cells = [cell([result['methods'][method] for result in results], reader) for reader in readers]
         lines.append(f'| {method} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 

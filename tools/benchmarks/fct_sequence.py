@@ -16,7 +16,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
+
+from spread import spread
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/fct/resnet10_omniglot_sequence.py'
@@ -74,7 +75,7 @@ def table(results: list[dict[str, float]]) -> str:
         cells = []
         for query in VERSIONS:
             values = [100 * result[f'{query}/{gallery}'] for result in results]
-            cells.append(f'{mean(values):.1f}' + (f' ± {stdev(values):.1f}' if len(values) > 1 else ''))
+            cells.append(spread(values))
         lines.append(f'| {gallery} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+
+from spread import percent
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = {
@@ -81,18 +82,13 @@ def table(data: str, seeds: list[int], folder: Path, setting: str) -> str:
     rows += [(f'new/h(old): {title}', title, 'new/upgraded') for title, _, _ in CASES[setting]]
     rows.append(('new/new', first, 'new/new'))
     lines = ['| query/gallery | CMC-1 | CMC-5 | mAP | mAP gap recovered |', '| --- | ---: | ---: | ---: | ---: |']
-    for name, title, pair in rows:
-        cells = [spread([results[title, seed][f'compatibility/{pair}_{score}'] for seed in seeds]) for score in SCORES]
-        gain = pair == 'new/upgraded'
-        cells.append(spread([results[title, seed]['compatibility/update_gain_map'] for seed in seeds]) if gain else '')
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    for row, title, pair in rows:
+        found = [results[title, seed] for seed in seeds]
+        cells = [percent([scores[f'compatibility/{pair}_{name}'] for scores in found]) for name in SCORES]
+        gains = [scores['compatibility/update_gain_map'] for scores in found]
+        cells.append(percent(gains) if pair == 'new/upgraded' else '')
+        lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
-
-
-def spread(fractions: list[float]) -> str:
-    """Return the mean and the standard deviation in percent."""
-    deviation = f' ± {100 * stdev(fractions):.1f}' if len(fractions) > 1 else ''
-    return f'{100 * mean(fractions):.1f}{deviation}'
 
 
 def main() -> None:

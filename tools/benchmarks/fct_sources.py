@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from fct_settings import ROOT, SCORES, spread
+from fct_settings import ROOT, SCORES
+from spread import percent
 
 SETTINGS = ('half', 'tenth', 'coarse')
 OLD_DIMS = 128
@@ -92,9 +93,9 @@ def table(seeds: list[int], setting: str, folder: Path) -> str:
 
 def row(title: str, pair: str, stored: int, results: list[dict[str, float]]) -> str:
     """Return a line of the table."""
-    cells = [spread([result[f'compatibility/{pair}_{score}'] for result in results]) for score in SCORES]
+    cells = [percent([result[f'compatibility/{pair}_{score}'] for result in results]) for score in SCORES]
     gains = [result['compatibility/update_gain_map'] for result in results]
-    cells.append(spread(gains) if pair == 'new/upgraded' else '')
+    cells.append(percent(gains) if pair == 'new/upgraded' else '')
     return f'| {title} | {stored:,} | {" | ".join(cells)} |'
 
 

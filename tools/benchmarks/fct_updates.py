@@ -16,7 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fct_settings import ROOT, SCORES, spread
+from fct_settings import ROOT, SCORES
+from spread import percent
 
 UPDATES = ('from_width64', 'to_arcface', 'from_digits')
 SIDES = {'none': 'no side-information', 'simclr': 'SimCLR on half of the characters'}
@@ -53,9 +54,9 @@ def table(seeds: list[int], folder: Path, update: str) -> str:
     rows.append(('new/new', 'none', 'new/new'))
     lines = ['| query/gallery | CMC-1 | CMC-5 | mAP | mAP gap recovered |', '| --- | ---: | ---: | ---: | ---: |']
     for name, side, pair in rows:
-        cells = [spread([results[side, seed][f'compatibility/{pair}_{score}'] for seed in seeds]) for score in SCORES]
+        cells = [percent([results[side, seed][f'compatibility/{pair}_{score}'] for seed in seeds]) for score in SCORES]
         gains = [results[side, seed]['compatibility/update_gain_map'] for seed in seeds]
-        cells.append(spread(gains) if pair == 'new/upgraded' else '')
+        cells.append(percent(gains) if pair == 'new/upgraded' else '')
         lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 

@@ -14,7 +14,8 @@ import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+
+from spread import spread
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/itp/unet_street_scenes.py')
@@ -68,12 +69,6 @@ def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) 
     return name
 
 
-def spread(values: list[float], factor: float, digits: int) -> str:
-    """Return the mean and the standard deviation."""
-    deviation = f' ± {factor * stdev(values):.{digits}f}' if len(values) > 1 else ''
-    return f'{factor * mean(values):.{digits}f}{deviation}'
-
-
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,7 +102,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> str:
     lines = [f'right labels, seeds {seeds}', '', f'| weighting | {titles} | delta-m (%) |', rule]
     for case in ('single_seg', 'single_depth', 'equal', 'uncertainty', 'itp'):
         runs = [folder / f'seed{seed}' for seed in seeds]
-        change = '' if case.startswith('single') else spread([relative_change(run, case) for run in runs], 1, 1)
+        change = '' if case.startswith('single') else spread([relative_change(run, case) for run in runs])
         lines.append(row(case, [run / case for run in runs], change))
     for task in ('depth', 'seg'):
         lines += ['', f'{task} labels permuted, seeds {seeds}', '', f'| share, weighting | {titles} | AUROC |', rule]
@@ -117,7 +112,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> str:
                 area = ''
                 if weighting == 'itp':
                     found = [read(run / 'suspects/detection.json')[task]['rankings'] for run in runs]
-                    area = spread([rankings['score']['auroc'] for rankings in found], 1, 3)
+                    area = spread([rankings['score']['auroc'] for rankings in found], digits=3)
                 lines.append(row(f'{rate:.0%} {weighting}', runs, area))
     return '\n'.join(lines)
 

@@ -14,7 +14,8 @@ import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+
+from spread import spread
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/itp/resnet10_surreal_clips.py')
@@ -111,7 +112,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...], tasks: tupl
                 area = ''
                 if weighting == 'itp':
                     found = [read(run / 'suspects/detection.json')[task]['rankings'] for run in runs]
-                    area = spread([rankings['score']['auroc'] for rankings in found], 1, 3)
+                    area = spread([rankings['score']['auroc'] for rankings in found], digits=3)
                 lines.append(f'{row(f"{rate:.0%} {weighting}", runs)} {area} |')
     return '\n'.join(lines)
 
@@ -124,12 +125,6 @@ def row(name: str, runs: list[Path]) -> str:
         for _, key, factor, digits in COLUMNS
     ]
     return f'| {" | ".join([name, *cells])} |'
-
-
-def spread(values: list[float], factor: float, digits: int) -> str:
-    """Return the mean and the standard deviation."""
-    deviation = f' ± {factor * stdev(values):.{digits}f}' if len(values) > 1 else ''
-    return f'{factor * mean(values):.{digits}f}{deviation}'
 
 
 def read(path: Path) -> dict:
