@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.dataset import BaseDataset
 
 from mmfct.registry import DATASETS
 
@@ -36,7 +36,6 @@ class CutMixImages:
         elif not hasattr(dataset, 'get_data_info'):
             raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
         self.dataset = dataset
-        self._fully_initialized = False
         self.full_init()
 
     @property
@@ -47,13 +46,10 @@ class CutMixImages:
     def full_init(self) -> None:
         """Initialise the wrapped data set."""
         self.dataset.full_init()
-        self._fully_initialized = True
 
-    @force_full_init
     def __len__(self) -> int:
         return len(self.dataset)
 
-    @force_full_init
     def __getitem__(self, idx: int) -> dict:
         item, other = self.dataset[idx], self.dataset[np.random.randint(len(self.dataset))]
         image, patch = item['inputs'].clone(), other['inputs']
@@ -69,7 +65,6 @@ class CutMixImages:
             sample = sample.clone().set_gt_label(other['data_samples'].gt_label)
         return {**item, 'inputs': image, 'data_samples': sample}
 
-    @force_full_init
     def get_data_info(self, idx: int) -> dict:
         """Return the annotation of the image that a rectangle will be pasted into."""
         return self.dataset.get_data_info(idx)

@@ -99,9 +99,12 @@ class MultiTaskSegmentor(BaseModel):
             Losses (B, T), without gradient; 1 where the global batch is a single instance, which has nothing to be
             compared with.
         """
-        others = {name: mean_of_others(output) for name, output in outputs.items()}
-        if any(mean is None for mean in others.values()):
-            return torch.ones(len(data_samples), len(others), device=next(iter(outputs.values())).device)
+        others = {}
+        for name, output in outputs.items():
+            mean = mean_of_others(output)
+            if mean is None:
+                return torch.ones(len(data_samples), len(outputs), device=output.device)
+            others[name] = mean
         return self._losses(others, data_samples)[0]
 
     def _losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
