@@ -250,6 +250,15 @@ def test_settings(data, setting, side):
         assert others[0].model.backbone.init_cfg.checkpoint == config.prerequisites[0].checkpoint
 
 
+@pytest.mark.parametrize('cut_mix', [True, False])
+def test_h_learns_on_images_with_a_part_of_another_unless_told_otherwise(cut_mix):
+    config = load_config(FCT / 'resnet10_grocery.py', {} if cut_mix else dict(cut_mix=False))
+    images = config.train_dataloader.dataset.dataset
+    plain = load_config(FCT / 'resnet10_grocery_new.py').train_dataloader.dataset
+    assert images == (dict(type='mmfct.CutMixImages', dataset=plain) if cut_mix else plain)
+    assert config.test_dataloader.dataset.dataset.type == 'mmfct.GroceryStore'
+
+
 def test_side_classes_of_the_user_are_kept_apart():
     configs = [load_config(FCT / 'resnet10_omniglot.py', dict(side_classes=count)) for count in (24, 242)]
     folders = [(config.work_dir, config.model.encoders.side.checkpoint) for config in configs]

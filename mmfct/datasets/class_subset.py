@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
+from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.registry import DATASETS
 
 
@@ -49,11 +50,7 @@ class ClassSubset:
             raise ValueError(f'`num_classes` must be at least 1, got {num_classes!r}')
         if classes is not None and (isinstance(classes, str) or len(classes) == 0):
             raise ValueError(f'`classes` must be a non-empty sequence of labels or names, got {classes!r}')
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        elif not hasattr(dataset, 'get_data_info'):
-            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
-        self.dataset = dataset
+        self.dataset = wrapped_dataset(dataset)
         self.num_classes = num_classes
         self.classes = classes
         self._fully_initialized = False

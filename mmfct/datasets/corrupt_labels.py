@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset, force_full_init
 
 from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
 from mmfct.datasets.positions import find_positions, inner_positions, number_instances
+from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.registry import DATASETS
 
 # Parts of an annotation that belong together, by task; the first is None, or absent, where there is no annotation.
@@ -65,11 +66,7 @@ class CorruptLabels:
             raise ValueError(f'`fractions` must be from 0 to 1, got {dict(fractions)!r}')
         if seed < 0:
             raise ValueError(f'`seed` must be at least 0, got {seed!r}')
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        elif not hasattr(dataset, 'get_data_info'):
-            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
-        self.dataset = dataset
+        self.dataset = wrapped_dataset(dataset)
         self.fractions = dict(fractions)
         self.seed = seed
         self.record = record

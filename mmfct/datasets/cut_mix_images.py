@@ -7,6 +7,7 @@ import copy
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.registry import DATASETS
 
 
@@ -31,11 +32,7 @@ class CutMixImages:
     """
 
     def __init__(self, dataset: dict | BaseDataset) -> None:
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        elif not hasattr(dataset, 'get_data_info'):
-            raise TypeError(f'`dataset` must be a config or an mmengine data set, got {type(dataset)}')
-        self.dataset = dataset
+        self.dataset = wrapped_dataset(dataset)
         self.full_init()
 
     @property

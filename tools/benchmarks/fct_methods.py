@@ -59,7 +59,7 @@ def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
 
 
 def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
-    """Mean and standard deviation in percent."""
+    """Mean and standard deviation in percent; ``-`` where a result has no such value."""
     values = [value(result) for result in results]
     return '-' if None in values else percent([number for number in values if number is not None])
 

@@ -98,7 +98,13 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
     parser.add_argument('--jobs', type=int, default=1, help='seeds that run at the same time')
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='KEY=VALUE: further options of every case')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='options of every case; cases in --folder that are finished stay as they are, so give another one',
+    )
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda seed: run_seed(args.data, seed, args.folder, args.cfg_options), args.seeds))

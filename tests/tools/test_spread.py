@@ -1,0 +1,23 @@
+"""How tables write what several seeds gave."""
+
+from __future__ import annotations
+
+from statistics import StatisticsError
+
+import pytest
+
+
+def test_mean_and_deviation_of_a_sample(tool):
+    assert tool.spread([1.0, 2.0, 4.5]) == '2.5 ± 1.8'
+    assert tool.spread([0.0125, 0.0135], factor=1000, digits=2) == '13.00 ± 0.71'
+    assert tool.percent([0.5, 0.75]) == '62.5 ± 17.7'
+
+
+def test_a_single_seed_has_no_deviation(tool):
+    assert tool.spread([0.91234], digits=3) == '0.912'
+    assert tool.percent([0.5]) == '50.0'
+
+
+def test_nothing_has_no_mean(tool):
+    with pytest.raises(StatisticsError):
+        tool.spread([])
