@@ -7,6 +7,7 @@ import math
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -155,3 +156,15 @@ def test_one_variable_switches_weighting_and_hooks():
             assert [hook.lr for hook in config.custom_hooks] == [0.3] * name.startswith('itp')
             assert config.work_dir == f'work_dirs/{network}_cityscapes_{name}'
             assert config.weightings.rlw.seed == config.randomness.seed == 4
+
+
+def test_new_images_go_through_the_functions_of_mmseg():
+    from mmseg.apis import MMSegInferencer, inference_model, init_model
+
+    file, image = str(ITP / 'unet_street_scenes.py'), np.zeros((32, 64, 3), np.uint8)
+    model = init_model(Config.fromfile(file), device='cpu')
+    sample = inference_model(model, image)
+    assert sample.pred_depth_map.data.shape == sample.pred_sem_seg.data.shape == (1, 32, 64)
+    inferencer = MMSegInferencer(file, device='cpu', classes=['a'] * 7, palette=[[0, 0, 0]] * 7)
+    found = inferencer(image, return_datasamples=True)
+    assert found.pred_depth_map.data.shape == (1, 32, 64)

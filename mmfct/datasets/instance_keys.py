@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from mmfct.datasets.positions import annotation, find_positions, number_instances
 
@@ -19,15 +21,17 @@ class InstanceKeys:
     Args:
         values: ``img_path`` or ``sample_idx`` of every instance; a value that comes again is the same instance.
         field: ``'img_path'`` or ``'sample_idx'``.
+        contents: Hash of what the instances are, for the fingerprint: numbers alone do not tell two data sets apart.
 
     Raises:
         ValueError: If ``field`` is another one.
     """
 
-    def __init__(self, values: Iterable[str | int], *, field: str = 'img_path') -> None:
+    def __init__(self, values: Iterable[str | int], *, field: str = 'img_path', contents: str = '') -> None:
         if field not in ('img_path', 'sample_idx'):
             raise ValueError(f"`field` must be 'img_path' or 'sample_idx', got {field!r}")
         self.field = field
+        self._contents = contents
         self._folder = ''
         names = [self._normalize(value) for value in values]
         if field == 'img_path' and names:
@@ -56,6 +60,7 @@ class InstanceKeys:
                 f'the images file names; got {field!r} and {len(positions.sources)} data sets'
             )
         values = []
+        contents = hashlib.sha256()
         for position in number_instances(positions)[1]:
             info = annotation(positions.sources[positions.source[position]], int(positions.index[position]))
             if info.get(field) is None:
@@ -64,7 +69,9 @@ class InstanceKeys:
                     f'annotation with {sorted(info)}'
                 )
             values.append(info[field])
-        return cls(values, field=field)
+            if field == 'sample_idx':
+                _add_numbers(contents, info)
+        return cls(values, field=field, contents=contents.hexdigest() if field == 'sample_idx' else '')
 
     @property
     def keys(self) -> list[str]:
@@ -73,8 +80,8 @@ class InstanceKeys:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the keys and their order."""
-        return keys_fingerprint(self.keys)
+        """Hash of the keys and their order; without file names, also of labels and of images held in memory."""
+        return keys_fingerprint([*self.keys, self._contents] if self._contents else self.keys)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -117,3 +124,10 @@ def keys_fingerprint(keys: Sequence[str]) -> str:
     for key in keys:
         digest.update(key.encode('utf-8', 'surrogateescape') + b'\0')  # no file name contains this byte
     return f'sha256:{digest.hexdigest()}'
+
+
+def _add_numbers(digest: Any, annotation: Mapping[str, Any]) -> None:
+    """Add the numbers of an annotation to a hash: its label, and its image where it is held in memory."""
+    for name, value in sorted(annotation.items()):
+        if isinstance(value, (int, float, np.ndarray)):
+            digest.update(f'{name} {np.shape(value)} '.encode() + np.asarray(value).tobytes())

@@ -27,13 +27,17 @@ class MultiTaskSegmentor(BaseModel):
         neck: Config of what is between encoder and heads.
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         align_corners: How maps are resized, as in mmseg.
+        pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.
+        train_cfg: As `pretrained`.
+        test_cfg: As `pretrained`.
         init_cfg: Initialisation config.
 
     Attributes:
         task_names: Names of the tasks, in the order of columns (B, T).
 
     Raises:
-        ValueError: If there is no task, or ``mode`` is unknown.
+        ValueError: If there is no task, ``mode`` is unknown, an option that has no meaning here is set, or the labels
+            of a batch differ in size.
     """
 
     def __init__(
@@ -44,9 +48,15 @@ class MultiTaskSegmentor(BaseModel):
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         align_corners: bool = False,
+        pretrained: str | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        unused = dict(pretrained=pretrained, train_cfg=train_cfg, test_cfg=test_cfg)
+        if any(unused.values()):
+            raise ValueError(f'`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got {unused}')
         if not tasks:
             raise ValueError('`tasks` must name at least one task, got none')
         self.align_corners = align_corners
@@ -80,7 +90,7 @@ class MultiTaskSegmentor(BaseModel):
 
         Args:
             inputs: Images (B, 3, H, W).
-            data_samples: Data samples with labels of the same height and width.
+            data_samples: Data samples with labels of one size, to which outputs are resized where they differ.
 
         Returns:
             Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
@@ -108,13 +118,29 @@ class MultiTaskSegmentor(BaseModel):
         return self._losses(others, data_samples)[0]
 
     def _losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        pairs = [task.losses(outputs[name], data_samples) for name, task in self.tasks.items()]
+        pairs = [
+            task.losses(self._as_labels(outputs[name], task, data_samples), data_samples)
+            for name, task in self.tasks.items()
+        ]
         losses, annotated = zip(*pairs, strict=True)
         return torch.stack(losses, dim=1), torch.stack(annotated, dim=1)
 
     def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
         features = self.neck(self.backbone(inputs))
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
+
+    def _as_labels(self, maps: Tensor, task: nn.Module, data_samples: Sequence[Any]) -> Tensor:
+        """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
+        if maps.dim() == 2:
+            return maps
+        sizes = {task.label_size(sample) for sample in data_samples} - {None}
+        if sizes <= {tuple(maps.shape[2:])}:
+            return maps
+        if len(sizes) > 1:
+            raise ValueError(f'labels of a batch must be of one size, got {sorted(sizes)}; use a batch size of 1')
+        (size,) = sizes
+        parts = zip(maps.split(1), data_samples, strict=True)
+        return torch.cat([self._resize(_without_padding(part, sample.metainfo), size) for part, sample in parts])
 
     def _resize(self, maps: Tensor, size: Sequence[int]) -> Tensor:
         if maps.dim() == 2:  # vectors
@@ -146,14 +172,17 @@ class MultiTaskSegmentor(BaseModel):
             data_samples = [SegDataSample() for _ in inputs]
         for index, sample in enumerate(data_samples):
             meta = sample.metainfo
-            left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
             for name, task in self.tasks.items():
                 maps = outputs[name][index : index + 1]
                 if maps.dim() == 2:
                     task.add_prediction(maps[0], sample)
                     continue
-                maps = maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]
-                if meta.get('flip'):  # an image flipped for test-time augmentation
-                    maps = maps.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)
+                maps = _without_padding(maps, meta)
                 task.add_prediction(self._resize(maps, meta.get('ori_shape', maps.shape[2:]))[0], sample)
         return list(data_samples)
+
+
+def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:
+    """Return the part of maps (..., H, W) that is not padding, by the meta information of a data sample."""
+    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
+    return maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]

@@ -8,6 +8,7 @@ import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.registry import DATASETS
@@ -142,6 +143,29 @@ def test_numbers_for_data_without_files():
     assert keys.row(0) == 1
     with pytest.raises(ValueError, match='`sample_idx` must be that of one of the 2 training instances .* got 3'):
         keys.row(3)
+
+
+def test_numbers_are_of_one_data_set_alone():
+    def fingerprint(dataset) -> str:
+        return InstanceKeys.of(dataset, field='sample_idx').fingerprint
+
+    four, images = [None] * 4, np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    assert fingerprint(Toy(four)) == fingerprint(Toy(four)) == fingerprint(CorruptLabels(Toy(four), dict(label=1.0)))
+    assert fingerprint(Toy(four)) != fingerprint(Subset(Toy(four), [0, 1, 2]))
+    assert fingerprint(Toy(four)) != fingerprint(Pixels([0, 1, 1, 0]))  # as many, with other labels
+    assert fingerprint(Pixels([1, 1], images)) == fingerprint(Pixels([1, 1], images.copy()))
+    assert fingerprint(Pixels([1, 1], images)) != fingerprint(Pixels([1, 1], images[::-1]))
+
+
+class Pixels(BaseDataset):
+    """Images in memory, as those of CIFAR."""
+
+    def __init__(self, labels, images=(None,) * 4):
+        self.infos = [dict(gt_label=label, img=image) for label, image in zip(labels, images, strict=True)]
+        super().__init__(pipeline=[fail])
+
+    def load_data_list(self):
+        return self.infos
 
 
 def test_numbers_are_ambiguous_in_concatenated_data_sets():

@@ -202,14 +202,42 @@ def test_predictions_have_the_original_size(build, sample):
         assert torch.equal(predictions[i].pred_sem_seg.data, maps['seg'].argmax(1))
 
 
-@pytest.mark.parametrize(('direction', 'axis'), [('horizontal', 2), ('vertical', 1)])
-def test_predictions_of_a_flipped_image_are_flipped_back(build, sample, direction, axis):
-    model = build().eval()
-    images = torch.randn(1, 3, *SIZE)
-    (plain,) = model(images, [sample()], mode='predict')
-    (flipped,) = model(images, [sample(flip=True, flip_direction=direction)], mode='predict')
-    assert torch.equal(flipped.pred_depth_map.data, plain.pred_depth_map.data.flip(axis))
-    assert torch.equal(flipped.pred_sem_seg.data, plain.pred_sem_seg.data.flip(axis))
+def test_losses_of_labels_of_the_original_size(build, sample):
+    # mmseg's validation loads labels after Resize; here the left two columns and the lower three rows are padding.
+    model, images, original = build().eval(), torch.randn(2, 3, 6, 10), (12, 20)
+    samples = [sample('seg', 'depth', size=original, img_padding_size=[2, 0, 0, 3]), sample('depth', size=original)]
+    outputs = model(images)
+    inner = {
+        name: torch.cat(
+            [
+                F.interpolate(maps[:1, :, :3, 2:], original, mode='bilinear'),
+                F.interpolate(maps[1:], original, mode='bilinear'),
+            ]
+        )
+        for name, maps in outputs.items()
+    }
+    losses, annotated = model.instance_losses(images, samples)
+    expected = expected_losses(inner, samples)
+    torch.testing.assert_close(
+        losses, torch.tensor([[expected['seg'][0], expected['depth'][0]], [0, expected['depth'][1]]])
+    )
+    assert annotated.tolist() == [[True, True], [False, True]]
+
+
+def test_labels_of_several_sizes_are_refused(build, sample):
+    samples = [sample('seg', size=(12, 16)), sample('seg', size=(12, 20))]
+    with pytest.raises(
+        ValueError, match=r'must be of one size, got \[\(12, 16\), \(12, 20\)\]; use a batch size of 1'
+    ):
+        build(('seg',)).instance_losses(torch.randn(2, 3, *SIZE), samples)
+
+
+def test_options_of_mmseg_without_a_meaning(build):
+    build(pretrained=None, train_cfg=None, test_cfg={})  # as mmseg's init_model sets them
+    with pytest.raises(
+        ValueError, match="`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got .*'slide'"
+    ):
+        build(test_cfg=dict(mode='slide'))
 
 
 def test_predictions_without_data_samples(build):

@@ -32,6 +32,7 @@ train_pipeline = [
     packing,
 ]
 val_pipeline = [*loading, packing]
+test_pipeline = [dict(type='LoadImageFromFile'), packing]  # of mmseg's init_model: new images have no labels
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,

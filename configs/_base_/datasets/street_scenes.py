@@ -25,6 +25,7 @@ packing = dict(
 )
 train_pipeline = [*loading, dict(type='RandomFlip', prob=0.5, direction='horizontal'), packing]
 val_pipeline = [*loading, packing]
+test_pipeline = [dict(type='LoadImageFromFile'), packing]  # of mmseg's init_model: new images have no labels
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.datasets.transforms.map_files import check_size, image_size, read_npy, read_png
+from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
 
 _TARGETS = ('inverse_depth', 'depth', 'disparity')
@@ -25,7 +25,7 @@ class LoadDisparity:
 
     Sets ``gt_depth_map``, float32 of shape (H, W), adds it to ``seg_fields``, and sets ``depth_target``. An image
     whose ``depth_map_path`` is None has 0 everywhere, like one without any known pixel: both are not annotated.
-    Needs the image, which must have the size of the map.
+    One that comes from no data set is passed on. Needs the image, which must have the size of the map.
 
     Args:
         target: ``'inverse_depth'``; ``'depth'``, in metres, needs a camera file; ``'disparity'``, in pixels of the
@@ -53,6 +53,8 @@ class LoadDisparity:
             ValueError: If a file is damaged, has not 16 bits, has another size than the image, or values that are
                 not finite; or if the target cannot be had from these files.
         """
+        if is_bare(results, 'depth_map_path'):
+            return results
         path = results['depth_map_path']
         if path is None:
             depth_map = np.zeros(image_size(results), np.float32)

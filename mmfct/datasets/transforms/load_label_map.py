@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmfct.datasets.cityscapes_labels import CLASS_SETS, IGNORED, class_table
-from mmfct.datasets.transforms.map_files import check_size, image_size, read_npy, read_png
+from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
 
 
@@ -14,7 +14,8 @@ class LoadLabelMap:
     """Load a label map: label ids from a PNG file, mapped to classes, or classes from a ``.npy`` file.
 
     Sets ``gt_seg_map``, uint8 of shape (H, W) with 255 where it is ignored, and adds it to ``seg_fields``. An image
-    whose ``seg_map_path`` is None has 255 everywhere. Needs the image, which must have the size of the map.
+    whose ``seg_map_path`` is None has 255 everywhere; one that comes from no data set is passed on. Needs the image,
+    which must have the size of the map.
 
     Args:
         num_classes: 19 or 7 classes; None for what the data set says (``num_classes`` in its annotations).
@@ -40,6 +41,8 @@ class LoadLabelMap:
             ValueError: If the file is damaged, has another size than the image, or a label is out of range; or if
                 nothing says how many classes there are.
         """
+        if is_bare(results, 'seg_map_path'):
+            return results
         num_classes = self.num_classes or results.get('num_classes')
         if num_classes is None:
             raise ValueError('`num_classes` must be given where the data set does not say it, got None')

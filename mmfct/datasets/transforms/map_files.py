@@ -48,6 +48,16 @@ def read_npy(path: str) -> np.ndarray:
     return array
 
 
+def is_bare(results: dict, key: str) -> bool:
+    """Return whether there is no label to load: the image comes from no data set, as in mmseg's inferencers.
+
+    Args:
+        results: What the transforms pass on.
+        key: Where a data set says which file the label is in.
+    """
+    return key not in results and 'sample_idx' not in results
+
+
 def image_size(results: dict) -> tuple[int, int]:
     """Return height and width of the image as it was loaded, before any host's Resize.
 

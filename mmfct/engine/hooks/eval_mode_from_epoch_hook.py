@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmfct.engine.epochs import epoch_at
 from mmfct.registry import HOOKS
 
 
@@ -18,7 +19,8 @@ class EvalModeFromEpochHook(Hook):
     the mode is set before each iteration.
 
     Args:
-        epoch: First epoch, counted from 0, in evaluation mode.
+        epoch: First epoch, counted from 0, in evaluation mode; a round through the data where training is
+            iteration-based.
         module: Dotted name of the submodule; an empty string for the whole model.
 
     Raises:
@@ -37,7 +39,7 @@ class EvalModeFromEpochHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the mode; a no-op on a module that is in it."""
-        if runner.epoch >= self.epoch:
+        if epoch_at(runner, runner.iter) >= self.epoch:
             submodule = self._submodule(runner)
             if submodule.training:
                 submodule.eval()

@@ -6,13 +6,13 @@ import logging
 import math
 from typing import Any
 
-from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from mmfct.datasets.instance_keys import InstanceKeys
+from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.engine.instance_table import InstanceTable
 from mmfct.engine.optimizers import InstanceSGD
 from mmfct.engine.sample_tasks import instance_name
@@ -48,8 +48,9 @@ class InstanceTaskWeightHook(Hook):
         histogram: Whether to draw a histogram of the weights after every epoch.
 
     Raises:
-        ValueError: If an option is out of range, the model has no such module or two of one task, a data sample has no
-            key or one that the training set does not have, or a resumed table belongs to another data set.
+        ValueError: If an option is out of range, the model has no such module or two of one task, the data
+            preprocessor mixes images, a data sample has no key or one that the training set does not have, or a
+            training is resumed whose table is missing or belongs to another data set.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class InstanceTaskWeightHook(Hook):
         self.warmup_epochs = warmup_epochs
         self.key = key
         self.histogram = histogram
-        self._resumed: dict[str, Any] | None = None
+        self._loaded: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Find the modules and make a table with a row for each training instance, or restore it."""
@@ -91,13 +92,21 @@ class InstanceTaskWeightHook(Hook):
                 'the model must have a module with parameters per instance, such as mmfct.InstanceTaskWeighting or '
                 f'mmfct.InstanceTaskWeightLoss, got none in {type(model).__name__}'
             )
+        if getattr(model.data_preprocessor, 'batch_augments', None) is not None:
+            raise ValueError(
+                '`batch_augments` of the data preprocessor (`train_cfg.augments`) must be left out: the loss of a '
+                'mixed image is not that of one instance'
+            )
         keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
         self.table = InstanceTable(modules, keys, **self.options, device=next(model.parameters()).device)
-        if self._resumed is not None:
-            self.table.load_state_dict(self._resumed)
-            self._resumed = None
-        iterative = isinstance(runner.train_loop, IterBasedTrainLoop)
-        last = self._epoch(runner, runner.max_iters - 1) if iterative else runner.max_epochs - 1
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None and runner.iter > 0:  # otherwise weights to start from, maybe of another data set
+            if CHECKPOINT_KEY not in loaded:
+                raise ValueError(
+                    'the checkpoint to resume has no table of instance parameters; train from the beginning'
+                )
+            self.table.load_state_dict(loaded[CHECKPOINT_KEY])
+        last = epoch_at(runner, runner.max_iters - 1) if is_iterative(runner) else runner.max_epochs - 1
         if last < self.warmup_epochs:
             text = (
                 f'the training ends within the {self.warmup_epochs} `warmup_epochs`: no parameter of an instance moves'
@@ -112,18 +121,18 @@ class InstanceTaskWeightHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Take the gradients; step where the network has stepped."""
+        """Take the gradients; step where the network has, or would have but for an overflow of half precision."""
         self.table.collect()
         if runner.optim_wrapper.should_update():
             self.table.step(self._scale(runner))
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            epoch = self._epoch(runner, runner.iter + 1)
-            if epoch > self._epoch(runner, runner.iter):
+        if is_iterative(runner):
+            epoch = epoch_at(runner, runner.iter + 1)
+            if epoch > epoch_at(runner, runner.iter):
                 self._log(runner, epoch)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Log the mean and the spread of the weights, and draw their histogram."""
-        if not isinstance(runner.train_loop, IterBasedTrainLoop):  # there an epoch is the whole training
+        if not is_iterative(runner):  # there an epoch is the whole training
             self._log(runner, runner.epoch + 1)
 
     def _log(self, runner: Runner, epoch: int) -> None:
@@ -145,24 +154,13 @@ class InstanceTaskWeightHook(Hook):
         checkpoint[CHECKPOINT_KEY] = self.table.state_dict()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the table of a training that is resumed until the data set is there."""
-        if not runner._resume:
-            return  # weights to test or to start from, maybe of another data set
-        if CHECKPOINT_KEY not in checkpoint:
-            raise ValueError('the checkpoint to resume has no table of instance parameters; train from the beginning')
-        self._resumed = checkpoint[CHECKPOINT_KEY]
+        """Keep the table, if there is one, until it is known whether a training is resumed."""
+        self._loaded = {CHECKPOINT_KEY: checkpoint[CHECKPOINT_KEY]} if CHECKPOINT_KEY in checkpoint else {}
 
     def _scale(self, runner: Runner) -> float:
         """Return the factor of the rate in this iteration."""
-        if self._epoch(runner, runner.iter) < self.warmup_epochs:
+        if epoch_at(runner, runner.iter) < self.warmup_epochs:
             return 0.0
         if self.schedule == 'constant':
             return 1.0
         return 0.5 * (1 + math.cos(math.pi * runner.iter / runner.max_iters))
-
-    def _epoch(self, runner: Runner, iteration: int) -> int:
-        """Return the epoch; in an iteration-based training, which counts none, how often all data were seen."""
-        if not isinstance(runner.train_loop, IterBasedTrainLoop):
-            return runner.epoch
-        loader = runner.train_dataloader
-        return iteration * loader.batch_sampler.batch_size * get_world_size() // len(loader.dataset)

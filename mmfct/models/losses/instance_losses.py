@@ -25,10 +25,9 @@ def instance_losses(
         Losses (B,) and booleans (B,): whether the instance has a valid element.
 
     Raises:
-        ValueError: If the loss does not return unreduced values.
+        ValueError: If the loss has another signature, or does not return unreduced values.
     """
-    options = {} if ignore_index is None else {'ignore_index': ignore_index}
-    values = loss(prediction, target, weight=weight, reduction_override='none', **options)
+    values = unreduced(loss, prediction, target, weight, ignore_index)
     if values.dim() == 0 or len(values) != len(prediction):
         raise ValueError(
             f'`loss` must return one value per instance or element with `reduction_override="none"`, got shape '
@@ -39,4 +38,18 @@ def instance_losses(
         valid = target != ignore_index
     elif ignore_index is not None and target.shape == values.shape[:1] + values.shape[2:]:
         valid = (target != ignore_index).unsqueeze(1).expand_as(values)  # a value per class, as sigmoids have
+    elif ignore_index is not None and values.dim() == 1 and target.dim() > 1:
+        valid = (target != ignore_index).flatten(1).any(dim=1)  # a value per map, as DiceLoss has
     return mean_over_valid(values, valid)
+
+
+def unreduced(
+    loss: nn.Module, prediction: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
+) -> Tensor:
+    """Return what a loss says of each element or instance; arguments and errors as for :func:`instance_losses`."""
+    options = {} if ignore_index is None else {'ignore_index': ignore_index}
+    try:
+        return loss(prediction, target, weight=weight, reduction_override='none', **options)
+    except TypeError as error:
+        names = ', '.join(['weight', 'reduction_override', *options])
+        raise ValueError(f'`loss` must be one that takes {names}, got {type(loss).__name__}: {error}') from error

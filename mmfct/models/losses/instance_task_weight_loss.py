@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.losses.instance_losses import instance_losses, unreduced
 from mmfct.models.task_weightings import InstanceTaskWeighting
 from mmfct.registry import MODELS
 
@@ -25,10 +25,12 @@ class InstanceTaskWeightLoss(nn.Module):
         form: Form of the loss, see `mmfct.InstanceTaskWeighting`.
         sharpness: See there.
         shared: Whether a log-variance of the whole task is learned beside those of the instances.
-        instance: Whether log-variances of the instances are learned.
+        instance: Whether log-variances of the instances are learned. Without them no hook is needed, and the mean is
+            over the instances of the rank, as the host's own losses take it.
 
     Raises:
-        ValueError: If the loss cannot be had per instance; and see `mmfct.InstanceTaskWeighting`.
+        ValueError: If the loss cannot be had per instance, or another reduction than ``'none'`` is asked for; and see
+            `mmfct.InstanceTaskWeighting`.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class InstanceTaskWeightLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: float | None = None,
         ignore_index: int | None = None,
+        reduction_override: str | None = None,
     ) -> Tensor:
         """Return the weighted loss of a batch, a scalar.
 
@@ -66,7 +69,16 @@ class InstanceTaskWeightLoss(nn.Module):
             weight: Weight of each element, for the wrapped loss.
             avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
             ignore_index: Label of elements that do not count.
+            reduction_override: ``'none'`` returns the values of the wrapped loss, without weights: mmseg's
+                ``OHEMPixelSampler`` chooses pixels by them.
         """
+        if reduction_override is not None:
+            if reduction_override != 'none':
+                raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
+            return unreduced(self.loss, prediction, target, weight, ignore_index)
         losses, annotated = instance_losses(self.loss, prediction, target, weight, ignore_index)
+        if not self.weighting.instance_tasks:
+            # Ranks must not meet here: mmpretrain skips a sub-head where no image of the batch has its task.
+            self.weighting.set_instances(losses.new_zeros(len(losses), 0), (), annotated.sum())
         objective, _ = self.weighting(losses[:, None], annotated[:, None])
         return objective

@@ -63,6 +63,10 @@ class DepthTask(BaseModule):
         """Add the depth (1, H, W) to a data sample."""
         data_sample.set_data({'pred_depth_map': PixelData(data=depth)})
 
+    def label_size(self, data_sample: Any) -> tuple[int, int] | None:
+        """Return height and width of the label of a data sample; ``None`` where it has none."""
+        return tuple(data_sample.gt_depth_map.shape) if 'gt_depth_map' in data_sample else None
+
     def _target(self, sample: Any, depth: Tensor) -> Tensor:
         """Return labels (1, H, W), 0 or NaN where invalid."""
         if 'gt_depth_map' not in sample:

@@ -19,11 +19,12 @@ class SegmentationTask(BaseModule):
     """A decode head of mmseg with the loss it is configured with, taken per instance.
 
     Args:
-        head: Config of any decode head of mmseg with a single ``loss_decode``.
+        head: Config of a decode head of mmseg that returns one map, with a single ``loss_decode`` and no ``sampler``.
         init_cfg: Initialisation config.
 
     Raises:
-        ValueError: If the head has several losses: they are one task, and an instance has one loss of it.
+        ValueError: If the head has several losses (they are one task, and an instance has one loss of it), chooses
+            pixels with a sampler (over the whole batch), or returns something else than a map.
     """
 
     form = 'classification'
@@ -33,10 +34,21 @@ class SegmentationTask(BaseModule):
         self.head = MODELS.build(head)
         if isinstance(self.head.loss_decode, nn.ModuleList):
             raise ValueError(f'`head` must have a single `loss_decode`, got {len(self.head.loss_decode)} of them')
+        if self.head.sampler is not None:
+            raise ValueError(
+                f'`head` must have no `sampler`, which chooses pixels over the whole batch, got '
+                f'{type(self.head.sampler).__name__}'
+            )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return scores (B, C, h, w) from the features of the backbone or neck."""
-        return self.head(features)
+        scores = self.head(features)
+        if not isinstance(scores, Tensor):
+            raise ValueError(
+                f'`head` must be one that returns one map of scores, got a {type(scores).__name__} from '
+                f'{type(self.head).__name__}'
+            )
+        return scores
 
     def losses(self, scores: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from scores (B, C, H, W), and whether it has a label (B,)."""
@@ -47,4 +59,12 @@ class SegmentationTask(BaseModule):
 
     def add_prediction(self, scores: Tensor, data_sample: Any) -> None:
         """Add the most likely class, (1, H, W), to a data sample, from its scores (C, H, W)."""
-        data_sample.set_data({'pred_sem_seg': PixelData(data=scores.argmax(dim=0, keepdim=True))})
+        if len(scores) == 1:  # a head of two classes with `out_channels=1`
+            classes = (scores.sigmoid() > self.head.threshold).long()
+        else:
+            classes = scores.argmax(dim=0, keepdim=True)
+        data_sample.set_data({'pred_sem_seg': PixelData(data=classes)})
+
+    def label_size(self, data_sample: Any) -> tuple[int, int] | None:
+        """Return height and width of the label of a data sample; ``None`` where it has none."""
+        return tuple(data_sample.gt_sem_seg.shape) if 'gt_sem_seg' in data_sample else None

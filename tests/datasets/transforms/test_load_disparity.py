@@ -130,3 +130,10 @@ def test_bad_camera_files(png, camera, text, match):
 def test_unknown_target():
     with pytest.raises(ValueError, match="`target` must be one of .*inverse_depth.*, got 'height'"):
         LoadDisparity('height')
+
+
+def test_an_image_of_no_data_set_has_no_labels():
+    image = dict(img=np.zeros((3, 4, 3), np.uint8), ori_shape=(3, 4))  # as mmseg's inferencers load it
+    assert LoadDisparity()(dict(image)).keys() == image.keys()
+    with pytest.raises(KeyError, match='depth_map_path'):  # a data set that names no depth map is a mistake
+        LoadDisparity()(dict(image, sample_idx=0))

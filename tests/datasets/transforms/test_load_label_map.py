@@ -84,3 +84,10 @@ def test_bad_label_maps(tmp_path, name, array, match):
 def test_bad_number_of_classes():
     with pytest.raises(ValueError, match=r'`num_classes` must be one of \(19, 7\) or None, got 5'):
         LoadLabelMap(num_classes=5)
+
+
+def test_an_image_of_no_data_set_has_no_labels():
+    image = dict(img=np.zeros((3, 4, 3), np.uint8), ori_shape=(3, 4))  # as mmseg's inferencers load it
+    assert LoadLabelMap()(dict(image)).keys() == image.keys()
+    with pytest.raises(KeyError, match='seg_map_path'):  # a data set that names no label map is a mistake
+        LoadLabelMap(7)(dict(image, sample_idx=0))

@@ -80,6 +80,18 @@ def test_resuming_in_the_second_half_keeps_the_mode(build_runner):
     assert not any(row[2] for row in recorder.rows)
 
 
+def test_an_iteration_based_training_counts_rounds_through_the_data(build_runner):
+    # Two batches are a round; mmengine itself counts no epochs here.
+    recorder = Recorder()
+    runner = build_runner(
+        1,
+        custom_hooks=[dict(type='mmfct.EvalModeFromEpochHook', epoch=1), recorder],
+        train_cfg=dict(by_epoch=False, max_iters=5),
+    )
+    runner.train()
+    assert [row[2] for row in recorder.rows] == [True, True, False, False, False]
+
+
 def test_the_whole_model(build_runner):
     recorder = Recorder()
     runner = build_runner(1, custom_hooks=[dict(type='mmfct.EvalModeFromEpochHook', epoch=0, module=''), recorder])

@@ -237,6 +237,31 @@ def test_a_checkpoint_without_a_table_cannot_be_resumed(toy, tmp_path):
         toy.make_runner(str(tmp_path), resume=True).train()
 
 
+@pytest.mark.parametrize('table', [True, False])
+def test_a_training_that_is_resumed_by_hand(toy, train, tmp_path, table):
+    train(epochs=2, checkpoint=True)
+    runner = toy.make_runner(str(tmp_path / 'new'), epochs=3)
+    file = tmp_path / 'epoch_2.pth'
+    if not table:
+        kept = torch.load(file, weights_only=False)
+        del kept['instance_task_weights']
+        torch.save(kept, file)
+    runner.resume(str(file))  # mmengine's method, instead of the option of its config
+    if table:
+        runner.train()
+        assert toy.table_of(runner).state_dict()['visits'].unique().tolist() == [3]
+    else:
+        with pytest.raises(ValueError, match='to resume has no table of instance parameters'):
+            runner.train()
+
+
+def test_images_mixed_in_a_batch_are_refused(toy, train):
+    model = toy.ToyTasks()
+    model.data_preprocessor.batch_augments = object()  # as mmpretrain's, from `train_cfg.augments`
+    with pytest.raises(ValueError, match='`batch_augments` of the data preprocessor .* must be left out'):
+        train(model=model)
+
+
 def test_weights_to_start_from_bring_no_table(toy, train, tmp_path):
     train(epochs=1, checkpoint=True)
     runner = toy.make_runner(str(tmp_path / 'new'), size=20, epochs=1, load_from=str(tmp_path / 'epoch_1.pth'))

@@ -135,3 +135,24 @@ def test_a_loss_without_a_value_per_instance_is_refused(maps, shape):
     )
     with pytest.raises(ValueError, match=message + ' for 4 instances'):
         instance_losses(Reduced(shape), *maps)
+
+
+def test_a_value_per_map_counts_where_any_pixel_is_labelled(maps):
+    loss = MODELS.build(dict(type='mmseg.DiceLoss', use_sigmoid=False, activate=True))
+    scores, labels = maps
+    losses, annotated = instance_losses(loss, scores, labels, ignore_index=IGNORE)
+    assert annotated.tolist() == [True, True, True, False]
+    assert (losses[:3] > 0).all() and losses[3] == 0
+
+
+class OtherSignature(nn.Module):
+    """A loss that takes neither weights nor a reduction."""
+
+    def forward(self, prediction, target):
+        return prediction
+
+
+def test_a_loss_of_another_signature_is_refused(maps):
+    message = '`loss` must be one that takes weight, reduction_override, ignore_index, got OtherSignature: .*argument'
+    with pytest.raises(ValueError, match=message):
+        instance_losses(OtherSignature(), *maps, ignore_index=IGNORE)

@@ -64,3 +64,41 @@ def test_without_the_instance_part_no_hook_is_needed():
     scores, labels = torch.randn(3, 4), torch.randint(4, (3,))
     torch.testing.assert_close(module(scores, labels), F.cross_entropy(scores, labels))
     assert module.weighting.instance_tasks == ()
+
+
+def test_without_the_instance_part_ranks_do_not_meet(monkeypatch):
+    # In mmpretrain's MultiTaskHead a rank whose batch lacks the task would not come.
+    def meet(*args, **options):
+        raise AssertionError('the other ranks were asked')
+
+    monkeypatch.setattr('mmfct.models.task_weightings.task_means.all_reduce', meet)
+    module = build(instance=False)
+    scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
+    labels[1] = 255
+    expected = F.cross_entropy(scores[::2], labels[::2])
+    torch.testing.assert_close(module(scores, labels, ignore_index=255), expected)
+
+
+def test_pixels_chosen_by_their_loss():
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    head = dict(
+        type='mmseg.FCNHead',
+        in_channels=4,
+        channels=4,
+        num_classes=3,
+        loss_decode=dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=loss, instance=False, shared=True),
+        sampler=dict(type='mmseg.OHEMPixelSampler', min_kept=10),
+    )
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    scores, labels = torch.randn(2, 3, 5, 6), torch.randint(3, (2, 5, 6))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    (value,) = (v for k, v in MODELS.build(head).loss_by_feat(scores, samples).items() if k.startswith('loss'))
+    hardest = F.cross_entropy(scores, labels, reduction='none').flatten().topk(20).values
+    torch.testing.assert_close(value, hardest.sum() / 60)
+
+
+def test_another_reduction_is_refused():
+    with pytest.raises(ValueError, match="`reduction_override` must be 'none' or None, got 'sum'"):
+        build()(torch.randn(3, 4), torch.randint(4, (3,)), reduction_override='sum')

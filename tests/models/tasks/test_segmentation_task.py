@@ -67,3 +67,41 @@ def test_several_losses_are_refused():
     head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_classes=3, loss_decode=[loss, loss])
     with pytest.raises(ValueError, match='`head` must have a single `loss_decode`, got 2 of them'):
         MODELS.build(dict(type='mmfct.SegmentationTask', head=head))
+
+
+def test_two_classes_in_one_map_have_the_threshold_of_the_head():
+    head = dict(
+        type='mmseg.FCNHead',
+        in_channels=4,
+        channels=4,
+        num_classes=2,
+        out_channels=1,
+        threshold=0.7,
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True),
+    )
+    task, sample = MODELS.build(dict(type='mmfct.SegmentationTask', head=head)), PixelSample()
+    scores = torch.tensor([[[-8.0, 0.5, 1.0, 8.0]]])  # sigmoids 0.00, 0.62, 0.73, 1.00
+    task.add_prediction(scores, sample)
+    assert sample.pred_sem_seg.data.tolist() == [[[0, 0, 1, 1]]]
+
+
+class PixelSample:
+    """A data sample as far as predictions are concerned."""
+
+    def set_data(self, data):
+        self.__dict__.update(data)
+
+
+def test_a_sampler_of_pixels_is_refused():
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_classes=3, loss_decode=loss)
+    with pytest.raises(ValueError, match='`head` must have no `sampler`, .*, got OHEMPixelSampler'):
+        MODELS.build(dict(type='mmfct.SegmentationTask', head=dict(head, sampler=dict(type='mmseg.OHEMPixelSampler'))))
+
+
+def test_a_head_of_several_outputs_is_refused(task, monkeypatch):
+    monkeypatch.setattr(task.head, 'forward', lambda features: (features[0], features[0]))
+    with pytest.raises(
+        ValueError, match='`head` must be one that returns one map of scores, got a tuple from FCNHead'
+    ):
+        task((torch.randn(2, 4, 5, 6),))

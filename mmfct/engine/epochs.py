@@ -1,0 +1,19 @@
+"""Which epoch a training is in, also where mmengine counts none."""
+
+from __future__ import annotations
+
+from mmengine.dist import get_world_size
+from mmengine.runner import IterBasedTrainLoop, Runner
+
+
+def is_iterative(runner: Runner) -> bool:
+    """Return whether a training goes by iterations, all of which are one epoch to mmengine."""
+    return isinstance(runner.train_loop, IterBasedTrainLoop)
+
+
+def epoch_at(runner: Runner, iteration: int) -> int:
+    """Return the epoch, from 0; in an iteration-based training, how often all data were seen before ``iteration``."""
+    if not is_iterative(runner):
+        return runner.epoch
+    loader = runner.train_dataloader
+    return iteration * loader.batch_sampler.batch_size * get_world_size() // len(loader.dataset)
