@@ -58,7 +58,7 @@ class CleanInstances:
 
     @force_full_init
     def __getitem__(self, idx: int) -> Any:
-        return self.dataset[int(self._indices[idx])]
+        return self.dataset.fetch(int(self._indices[idx]), self._indices)
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:

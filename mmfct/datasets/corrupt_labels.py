@@ -115,6 +115,20 @@ class CorruptLabels:
 
     @force_full_init
     def __getitem__(self, idx: int) -> Any:
+        return self.fetch(idx)
+
+    @force_full_init
+    def fetch(self, idx: int, replacements: np.ndarray | None = None) -> Any:
+        """Return item ``idx`` through the pipeline.
+
+        Args:
+            idx: Position of the item.
+            replacements: Positions of the items of which one takes the place of a training image that the pipeline
+                rejects, int64 of shape (N,); ``None`` for all.
+
+        Raises:
+            RuntimeError: If the pipeline rejects one after the other.
+        """
         source = self._positions.sources[self._positions.source[idx]]
         attempts = 1 if source.test_mode else source.max_refetch + 1
         for _ in range(attempts):
@@ -122,7 +136,7 @@ class CorruptLabels:
             data = source.pipeline(self.get_data_info(idx))
             if data is not None:
                 return data
-            idx = int(np.random.randint(len(self)))
+            idx = int(np.random.choice(len(self) if replacements is None else replacements))
         raise RuntimeError(
             f'the pipeline of `dataset` returned None {attempts} times in a row; check the images and the pipeline'
         )

@@ -63,7 +63,8 @@ def fill_shards(
                     batch_size,
                     num_workers=num_workers,
                     collate_fn=pseudo_collate,
-                    worker_init_fn=partial(_start_worker, num_workers=num_workers, rank=0, seed=seed + index),
+                    # The host's seed is `num_workers * rank + worker + seed`: no two workers of two shards share one.
+                    worker_init_fn=partial(_start_worker, num_workers=num_workers, rank=index, seed=seed),
                 )
                 for batch in loader:
                     for name, values in columns(batch).items():

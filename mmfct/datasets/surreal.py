@@ -29,8 +29,10 @@ class Surreal(BaseDataset):
         data_root: Folder with ``cmu``.
         split: ``'train'``, ``'val'`` or ``'test'``.
         runs: Runs to keep, such as ``(0,)``; ``None`` for all. Their clips overlap by 50, 30 and 70 %.
-        exclude: Beginnings of names of sequences to leave out, such as ``('143_21',)``.
-        frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated.
+        exclude: Beginnings of names of sequences to leave out, such as ``('143_21', 'ung_143_21')``: about half of the
+            names begin with ``ung_``.
+        frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated: frame
+            ``ceil(T / 2)`` of T, from 1; clips in which it shows nobody are left out.
         frame_step: Of all frames, keep every n-th of a clip.
         index_file: JSON file of the index; ``None`` for ``surreal_{split}.json`` in ``data_root``.
         pipeline: Transforms, as configs or callables.
@@ -95,11 +97,11 @@ class Surreal(BaseDataset):
         index = load_index(root, self.split, path)
         kept = None if self.runs is None else {f'run{run}' for run in self.runs}
         found = []
-        for name, gender, numbers in index['clips']:
+        for name, gender, numbers, count in index['clips']:
             _, _, run, sequence, _ = name.split('/')
             if (kept is not None and run not in kept) or sequence.startswith(self.exclude):
                 continue
-            middle = numbers[len(numbers) // 2 :][:1]
+            middle = [number for number in numbers if number == (count + 1) // 2]
             for number in middle if self.frames == 'middle' else numbers[:: self.frame_step]:
                 found.append(self._annotation(root / name, gender, number))
         if not found:

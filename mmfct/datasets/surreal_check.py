@@ -18,7 +18,7 @@ def check_clip(stem: str) -> tuple[str, list[int], int]:
         stem: Path of its files without their suffixes.
 
     Returns:
-        Gender, numbers from 1 of the frames that show a person, and the number of the others.
+        Gender, numbers from 1 of the frames that show a person, and the number of all frames.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -38,7 +38,7 @@ def check_clip(stem: str) -> tuple[str, list[int], int]:
         raise ValueError(f'{stem}_info.mat must have one gender in all frames, got {np.unique(info.gender).tolist()}')
     seen = ((info.joints2d >= 0) & (info.joints2d < (WIDTH, HEIGHT))).all(-1).any(-1)
     seen &= np.ptp(info.joints2d, axis=1).max(-1) > 0  # joints that were not computed are all at one place
-    return GENDERS[int(info.gender.flat[0])], (np.flatnonzero(seen) + 1).tolist(), int((~seen).sum())
+    return GENDERS[int(info.gender.flat[0])], (np.flatnonzero(seen) + 1).tolist(), count
 
 
 def _count_maps(path: str, kind: str) -> int:

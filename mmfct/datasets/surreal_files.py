@@ -72,9 +72,12 @@ def read_info(path: str) -> ClipInfo:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole MATLAB file, or a variable is missing or has another shape.
+        ValueError: If it is no whole MATLAB file, or a variable is missing, has another shape or is not finite.
     """
     found = read_mat(path, (*_INFO, 'camLoc'))
+    odd = [name for name, values in found.items() if values.dtype.kind not in 'iuf' or not np.isfinite(values).all()]
+    if odd:
+        raise ValueError(f'{path} must hold finite numbers, got something else in {odd}')
     frames = found['zrot'].size
     arrays = []
     for name, shape in _INFO.items():

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from mmfct.datasets.surreal_check import check_clip
 from mmfct.datasets.surreal_files import SUFFIXES
 from mmfct.retrieval.atomic_files import write_atomically
 
-_VERSION = 1
+_VERSION = 2
+_SAVE_EVERY = 300.0  # seconds
 
 
 def load_index(root: Path, split: str, path: Path) -> dict[str, Any]:
@@ -26,25 +28,29 @@ def load_index(root: Path, split: str, path: Path) -> dict[str, Any]:
     Args:
         root: Folder with ``cmu``.
         split: Name of the split.
-        path: JSON file of the index. It is written whole or not at all; a new one replaces it when files have come or
-            gone since. What is inside the files is looked at once.
+        path: JSON file of the index, of this split alone. A new one replaces it when files have come or gone since.
+            What is inside the files is looked at once; what was found is saved on the way, and an interrupted look
+            goes on from there.
 
     Returns:
-        ``clips``, a list of ``[name, gender, frames]``: the name relative to ``root`` without suffix, and the frames
-        that show a person, from 1; ``skipped``, a list of ``[name, reason]``; ``empty``, the number of frames of the
-        clips without a person.
+        ``clips``, a list of ``[name, gender, frames, count]``: the name relative to ``root`` without suffix, the
+        frames that show a person, from 1, and the number of all; ``skipped``, a list of ``[name, reason]``.
 
     Raises:
         FileNotFoundError: If there is no clip.
-        ValueError: If no clip is whole.
+        ValueError: If no clip is whole, or the index is another split's or cannot be written.
     """
     names = _list_files(root, split)
     digest = hashlib.sha256('\n'.join([str(_VERSION), *names]).encode()).hexdigest()
-    index = _read(path)
-    if index is None or index.get('files') != digest:
-        index = dict(_look(root, names), files=digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(index).encode())
+    index = _read(path) or {}
+    if index.get('split', split) != split:
+        raise ValueError(f'`index_file` must be another one for each split, got that of {index["split"]!r}: {path}')
+    if index.get('files') != digest:
+        if index.get('unfinished') != digest:
+            index = dict(split=split, unfinished=digest, clips=[], skipped=[])
+        _look(root, names, path, index)
+        index['files'] = index.pop('unfinished')
+        _write(path, index)
     if index['skipped']:
         name, reason = index['skipped'][0]
         warnings.warn(
@@ -75,31 +81,43 @@ def _list_files(root: Path, split: str) -> list[str]:
     return found
 
 
-def _look(root: Path, names: list[str]) -> dict[str, Any]:
-    """Check every clip."""
+def _look(root: Path, names: list[str], path: Path, index: dict[str, Any]) -> None:
+    """Check every clip that ``index`` does not have yet, and add it there."""
     pattern = '|'.join(re.escape(suffix) for suffix in SUFFIXES)
     stems = sorted({re.sub(f'({pattern})$', '', name) for name in names})
+    clips, skipped = index['clips'], index['skipped']
     progress = Progress(len(stems))
-    clips: list[list] = []
-    skipped: list[list[str]] = []
-    empty = 0
-    for stem in stems:
-        try:
-            gender, frames, without = check_clip(str(root / stem))
-        except (ValueError, FileNotFoundError) as error:
-            skipped.append([stem, str(error)])
-        else:
-            clips.append([stem, gender, frames])
-            empty += without
-        progress.advance(1)
-    return dict(clips=clips, skipped=skipped, empty=empty)
+    progress.advance(len(clips) + len(skipped))
+    _write(path, index)  # not after hours of looking it should turn out that this cannot be
+    saved = time.monotonic()
+    try:
+        for stem in stems[len(clips) + len(skipped) :]:
+            try:
+                clips.append([stem, *check_clip(str(root / stem))])
+            except (ValueError, FileNotFoundError) as error:
+                skipped.append([stem, str(error)])
+            progress.advance(1)
+            if time.monotonic() - saved > _SAVE_EVERY:
+                _write(path, index)
+                saved = time.monotonic()
+    finally:
+        _write(path, index)
+
+
+def _write(path: Path, index: dict[str, Any]) -> None:
+    """Write an index file, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(index).encode())
+    except OSError as error:
+        raise ValueError(f'`index_file` must be a file that can be written, got {path} ({error})') from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     """Return what an index file holds; ``None`` if there is none, or something else."""
     try:
         found = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
         warnings.warn(f'{path} is no index; it is made again', stacklevel=3)

@@ -31,8 +31,9 @@ class SmplBody(nn.Module):
 
     A file is ``SMPL_FEMALE.npz`` or the like with the arrays ``v_template``, ``shapedirs``, ``posedirs``,
     ``J_regressor``, ``weights`` and ``kintree_table`` of the published model. The published files are pickles, which
-    can run any program when they are opened: they are refused. Convert one that you trust with
-    ``numpy.savez(path, **arrays)``.
+    can run any program when they are opened: they are refused. Convert one that you trust, with ``chumpy`` and
+    ``scipy`` installed if it needs them: ``numpy.savez(path, J_regressor=model['J_regressor'].toarray(), ...)``, and
+    ``numpy.array(model[name])`` for the five others.
 
     Args:
         files: File by gender, ``'female'`` and ``'male'``.
@@ -103,13 +104,16 @@ def _read_body(path: str, gender: str) -> dict[str, np.ndarray]:
     if not str(path).endswith('.npz'):
         raise ValueError(
             f'`files` must be .npz files: a pickle can run any program when it is opened, got {str(path)!r}; convert '
-            'one that you trust with `numpy.savez`'
+            'one that you trust as the documentation of mmfct.SmplBody says'
         )
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if name in (*_ARRAYS, 'gender')}
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f'{path} is not a readable .npz file without pickles ({error})') from error
+    except Exception as error:  # damaged bytes raise anything, from BadZipFile to zlib.error
+        raise ValueError(
+            f'{path} is not a readable .npz file of plain arrays ({error}); the documentation of mmfct.SmplBody says '
+            'how to convert a published file'
+        ) from error
     # `female` has `male` in it.
     named = re.search(r'female|male|neutral', Path(path).name.lower())
     said = str(found.pop('gender', named[0] if named else gender)).lower()
@@ -118,7 +122,10 @@ def _read_body(path: str, gender: str) -> dict[str, np.ndarray]:
     missing = sorted(set(_ARRAYS) - set(found))
     if missing:
         raise ValueError(f'{path} must be a body model of SMPL with {sorted(_ARRAYS)}, got none of {missing}')
-    count = len(found['v_template'])
+    odd = [name for name in _ARRAYS if found[name].dtype.kind not in 'iuf' or not np.isfinite(found[name]).all()]
+    if odd:
+        raise ValueError(f'{path} must hold finite numbers, got something else in {odd}')
+    count = len(np.atleast_1d(found['v_template']))
     for name, sizes in _ARRAYS.items():
         expected = tuple(count if size == 'V' else size for size in sizes)
         shape = found[name].shape

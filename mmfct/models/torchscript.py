@@ -11,10 +11,11 @@ import torch
 
 def is_torchscript(path: str | Path) -> bool:
     """Tell a TorchScript archive from other files, among them other archives of torch."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.partition('/')[2] == 'constants.pkl' for name in archive.namelist())
+    except zipfile.BadZipFile:  # something else, or damaged
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.partition('/')[2] == 'constants.pkl' for name in archive.namelist())
 
 
 def load_torchscript(path: str | Path) -> torch.jit.ScriptModule:

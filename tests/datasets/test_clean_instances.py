@@ -32,6 +32,15 @@ def test_keys_are_those_of_what_is_left(corrupt):
     assert InstanceKeys.of(clean).keys == keys[~corrupt.corrupted['label']].tolist()
 
 
+def test_a_rejected_instance_is_replaced_by_a_right_one(corrupt):
+    right = np.flatnonzero(~corrupt.corrupted['label'])
+    source = corrupt.dataset
+    source.pipeline = lambda results: None if results['sample_idx'] == right[0] else results
+    clean = CleanInstances(corrupt)
+    found = {clean[0]['sample_idx'] for _ in range(60)}
+    assert len(found) > 20 and found <= set(right[1:].tolist())
+
+
 def test_other_data_sets_and_nothing_left_are_refused():
     with pytest.raises(TypeError, match=r'`dataset` must be a mmfct\.CorruptLabels'):
         CleanInstances(Digits())

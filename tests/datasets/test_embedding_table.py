@@ -361,6 +361,14 @@ def test_workers_load_the_images(tmp_path, monkeypatch):
     assert contents(tmp_path / 'other') == contents(tmp_path / 'table')
 
 
+def test_views_from_several_workers_and_shards_differ(tmp_path, monkeypatch):
+    # With a seed of `shard + worker` the second worker would draw what the first one draws in the next shard.
+    monkeypatch.setattr(embedding_table_writer, '_SHARD_ROWS', 4)
+    gallery = table(tmp_path / 'table', num_workers=2, batch_size=2, num_views=8).gallery
+    drawn = gallery.column('old')[:, 0] % 10  # what Jitter adds to the ten times of the image
+    assert len(np.unique(drawn.round(5))) == len(drawn) == 56
+
+
 def test_two_ranks_write_the_table_of_one(tmp_path):
     environment = os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
     worker = subprocess.Popen(

@@ -133,6 +133,10 @@ BREAKS = {
         lambda stem: change(Path(f'{stem}_info.mat'), gender=np.array([[0], [1], [1]])),
         r'one gender in all frames, got \[0, 1\]',
     ),
+    'a joint that is no number': (
+        lambda stem: change(Path(f'{stem}_info.mat'), joints3D=np.full((3, 24, 3), np.nan)),
+        r"must hold finite numbers, got something else in \['joints3D'\]",
+    ),
 }
 
 
@@ -167,7 +171,7 @@ def test_nothing_whole_is_an_error(root):
         Surreal(str(root))
 
 
-def test_frames_without_a_person_are_left_out_and_counted(root):
+def test_frames_without_a_person_are_left_out(root):
     path = root / f'{RUN}/01_01_c0001_info.mat'
     joints = loadmat(path)['joints2D']
     joints[0, :, 0] += 400  # beyond the right border
@@ -175,7 +179,68 @@ def test_frames_without_a_person_are_left_out_and_counted(root):
     change(path, joints2D=joints)
     dataset = Surreal(str(root))
     assert [dataset.get_data_info(i)['img_path'][-7:] for i in range(2)] == ['1.mp4#2', '2.mp4#1']
-    assert json.loads((root / 'surreal_train.json').read_text())['empty'] == 2
+    assert json.loads((root / 'surreal_train.json').read_text())['clips'][0][2:] == [[2], 3]
+    middle = Surreal(str(root), frames='middle')
+    assert middle.get_data_info(0)['img_path'].endswith('1.mp4#2')
+
+
+@pytest.mark.parametrize(('visible', 'found'), [([1, 2, 3, 4], 2), ([3, 4], None), ([2, 4], 2)])
+def test_the_middle_frame_is_that_of_the_whole_clip(root, monkeypatch, visible, found):
+    # SURREAL's own evaluation takes frame ceil(T / 2), and leaves the clip out where it shows nobody.
+    real = check_clip
+    counts = {'01_01_c0001': (visible, 4)}
+    monkeypatch.setattr(
+        'mmfct.datasets.surreal_index.check_clip',
+        lambda stem: (real(stem)[0], *counts[Path(stem).name]) if Path(stem).name in counts else real(stem),
+    )
+    dataset = Surreal(str(root), frames='middle')
+    names = [Path(dataset.get_data_info(i)['img_path']).name for i in range(len(dataset))]
+    assert [name for name in names if 'c0001' in name] == ([f'01_01_c0001.mp4#{found}'] if found else [])
+
+
+def test_an_interrupted_look_goes_on(root, monkeypatch):
+    looked = []
+
+    def look(stem):
+        if len(looked) == 2:
+            raise KeyboardInterrupt
+        looked.append(stem)
+        return check_clip(stem)
+
+    monkeypatch.setattr('mmfct.datasets.surreal_index.check_clip', look)
+    with pytest.raises(KeyboardInterrupt):
+        Surreal(str(root))
+    monkeypatch.setattr(
+        'mmfct.datasets.surreal_index.check_clip', lambda stem: looked.append(stem) or check_clip(stem)
+    )
+    assert len(Surreal(str(root))) == 12
+    assert len(looked) == len(set(looked)) == 4
+
+
+def test_what_was_found_is_saved_on_the_way(root, monkeypatch):
+    monkeypatch.setattr('mmfct.datasets.surreal_index._SAVE_EVERY', 0.0)
+    saved = []
+
+    def look(stem):
+        saved.append(len(json.loads((root / 'surreal_train.json').read_text())['clips']))
+        return check_clip(stem)
+
+    monkeypatch.setattr('mmfct.datasets.surreal_index.check_clip', look)
+    Surreal(str(root))
+    assert saved == [0, 1, 2, 3]
+
+
+def test_an_index_that_cannot_be_written_is_noticed_first(root, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmfct.datasets.surreal_index.check_clip', lambda stem: pytest.fail('a clip was looked at'))
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ValueError, match='`index_file` must be a file that can be written, got .*index.json'):
+        Surreal(str(root), index_file=str(tmp_path / 'file/index.json'))
+
+
+def test_an_index_of_another_split_is_refused(root, tmp_path):
+    Surreal(str(root), index_file=str(tmp_path / 'index.json'))
+    with pytest.raises(ValueError, match="`index_file` must be another one for each split, got that of 'train'"):
+        Surreal(str(root), split='val', index_file=str(tmp_path / 'index.json'))
 
 
 def test_clips_of_one_frame(root):

@@ -158,6 +158,16 @@ def test_a_truncated_checkpoint_is_named(tmp_path, kept, legacy):
         load_checkpoint(path)
 
 
+def test_a_damaged_archive_is_named(tmp_path):
+    path = tmp_path / 'damaged.pth'
+    torch.save({'a': torch.randn(100, 100)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b'PK\x01\x02')] = 0  # its table of contents
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='damaged.pth.* cannot be read: it is truncated, damaged or no checkpoint'):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize('text', ['<html>not found</html>', 'version https://git-lfs.github.com/spec/v1\n'])
 def test_a_text_under_the_name_of_a_checkpoint_is_named(tmp_path, text):
     (tmp_path / 'text.pth').write_text(text)

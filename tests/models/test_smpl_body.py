@@ -106,7 +106,10 @@ def test_more_shapes_than_used_are_cut(write):
         ('a.npz', dict(shapedirs=np.zeros((1488, 3))), r"'shapedirs' of shape .*, got \(1488, 3\)"),
         ('a.npz', dict(shapedirs=np.zeros((1488, 3, 8))), r"10 shapes in 'shapedirs', got 8"),
         ('a.npz', dict(kintree_table=np.zeros((2, 24))), r'the tree of the 24 joints of SMPL, got \[0.0, 0.0'),
-        ('a.npz', dict(v_template=np.array([None])), r'a.npz is not a readable .npz file without pickles'),
+        ('a.npz', dict(v_template=np.array([None])), r'a.npz is not a readable .npz file of plain arrays'),
+        ('a.npz', dict(v_template=np.array(1.0)), r"'v_template' of shape \('V', 3\), with V = 1, got \(\)"),
+        ('a.npz', dict(weights=np.full((1488, 24), 'a')), r"finite numbers, got something else in \['weights'\]"),
+        ('a.npz', dict(v_template=np.full((1488, 3), np.nan)), r"got something else in \['v_template'\]"),
     ],
 )
 def test_files_of_another_format_or_gender_are_refused(write, name, arrays, message):
@@ -120,8 +123,20 @@ def test_pickles_are_refused_unopened(tmp_path):
     with pytest.raises(ValueError, match=r'must be .npz files: a pickle can run any program .*SMPL_MALE.pkl'):
         SmplBody(dict(male=str(path)))
     (tmp_path / 'male.npz').write_bytes(path.read_bytes())
-    with pytest.raises(ValueError, match=r'male.npz is not a readable .npz file without pickles'):
+    with pytest.raises(ValueError, match=r'male.npz is not a readable .npz file of plain arrays'):
         SmplBody(dict(male=str(tmp_path / 'male.npz')))
+
+
+def test_damaged_files_are_refused(files, tmp_path):
+    content = Path(files['male']).read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    np.save(tmp_path / 'array.npy', np.zeros(3))
+    damaged = [content[: len(content) // 2], bytes(flipped), (tmp_path / 'array.npy').read_bytes(), b'']
+    for bytes_ in damaged:
+        (tmp_path / 'male.npz').write_bytes(bytes_)
+        with pytest.raises(ValueError, match='male.npz is not a readable .npz file of plain arrays .*how to convert'):
+            SmplBody(dict(male=str(tmp_path / 'male.npz')))
 
 
 def test_missing_files_and_genders(files, tmp_path):

@@ -2,7 +2,7 @@
 
 data_root = 'data/surreal'
 runs = None  # such as (0,): those of one run overlap less
-exclude = ('18_', '19_', '143_21')  # known to be bad
+exclude = ('18_', '19_', '143_21', 'ung_18_', 'ung_19_', 'ung_143_21')  # known to be bad
 frame_step = 10  # frames of a clip hardly differ: keep every n-th for training
 test_frames = 'middle'  # of each clip, as SURREAL is evaluated
 image_size = (256, 256)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmfct.datasets.smpl_skeleton import PART_OF_LABEL
-from mmfct.datasets.surreal_camera import to_camera, to_world
+from mmfct.datasets.surreal_camera import HEIGHT, WIDTH, to_camera, to_world
 from mmfct.datasets.surreal_files import ClipInfo, read_frame, read_info, read_map
 from mmfct.datasets.transforms.person_crop import crop_image, crop_map, person_box
 from mmfct.registry import TRANSFORMS
@@ -87,7 +87,9 @@ class LoadSurreal:
         return loaded
 
     def _box(self, info: ClipInfo, frame: int) -> tuple[int, int, int]:
-        return person_box(info.joints2d[frame - 1], self.margin)
+        # Joints of a person close to the camera may lie anywhere: what is far outside of the image does not count.
+        size = np.array([WIDTH, HEIGHT])
+        return person_box(info.joints2d[frame - 1].clip(-size, 2 * size), self.margin)
 
     def _depth(self, path: str, frame: int) -> np.ndarray:
         """Return depth relative to the pelvis, NaN where there is nobody, float32 of shape (H, W)."""

@@ -123,6 +123,24 @@ def test_labels_out_of_range_are_refused(load, monkeypatch):
         load(0)
 
 
+def test_a_joint_close_to_the_camera_makes_no_giant_of_the_crop(surreal_root, monkeypatch):
+    from mmfct.datasets.transforms import load_surreal
+
+    real, sides = load_surreal.read_info, []
+
+    def close(path):
+        info = real(path)
+        joints = info.joints2d.copy()
+        joints[:, 20] = (4e5, -3e5)  # a hand that almost touches the lens
+        return info._replace(joints2d=joints)
+
+    monkeypatch.setattr(load_surreal, 'read_info', close)
+    monkeypatch.setattr(load_surreal, 'crop_image', lambda image, box, size: sides.append(box[2]) or image)
+    monkeypatch.setattr(load_surreal, 'crop_map', lambda values, box, size, fill: values)
+    LoadSurreal()(Surreal(surreal_root, test_mode=True).get_data_info(0))
+    assert 320 < sides[0] <= 1.4 * 3 * 320
+
+
 def test_files_that_are_not_there_or_something_else(tmp_path):
     for read in (lambda: read_frame(f'{tmp_path}/a.mp4', 1), lambda: read_map(f'{tmp_path}/a.mat', 'segm', 1)):
         with pytest.raises(FileNotFoundError, match='does not exist'):
