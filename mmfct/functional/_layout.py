@@ -14,6 +14,8 @@ from torch import Tensor
 
 from .distance import ranking_terms
 
+_TINY = torch.finfo(torch.float64).tiny
+
 
 class Layout(NamedTuple):
     """A retrieval problem with the rows sorted by label: the matches of a query are neighbours.
@@ -26,7 +28,8 @@ class Layout(NamedTuple):
         offset: Term of the distance, float64 of shape (G,).
         weight: Factor of the product in the distance, negative, float64 of shape (G,).
         reach: Bound of ``|weight * product|``, float64 of shape (Q,).
-        tolerance: Largest difference between tied distances, float64 of shape (Q,).
+        tolerance: Bound of the difference between tied distances, float64 of shape (Q,); see :meth:`tolerance_at`.
+        norm: Norms of the queries where the distance is that of l2, float64 of shape (Q,), else None.
         fits_float32: Whether float32 holds the rows exactly, and their products without overflow.
     """
 
@@ -38,6 +41,7 @@ class Layout(NamedTuple):
     weight: Tensor
     reach: Tensor
     tolerance: Tensor
+    norm: Tensor | None
     fits_float32: bool
 
     @classmethod
@@ -67,9 +71,24 @@ class Layout(NamedTuple):
             weight=weight,
             reach=reach,
             # Above zero where all rows are zero, so that equal distances are within it.
-            tolerance=(2 * error).clamp(min=torch.finfo(torch.float64).tiny),
+            tolerance=(2 * error).clamp(min=_TINY),
+            norm=query_norms if distance == 'l2' else None,
             fits_float32=not is_double and bool(in_range.all()),
         )
+
+    def tolerance_at(self, rows: slice, distances: Tensor) -> Tensor:
+        """Largest difference of tied distances near ``distances`` (B, M), of the same shape.
+
+        By l2, a row is at most as long as the query and its distance together: where a match is near, one very long
+        row elsewhere in the gallery makes nothing a tie.
+        """
+        bound = self.tolerance[rows, None].expand_as(distances)
+        if self.norm is None:
+            return bound
+        norm = self.norm[rows, None]
+        length = norm + (distances + norm.square()).clamp(min=0).sqrt()  # the offset leaves out the square of the norm
+        error = rounding_error(torch.float64, self.query.shape[1], length * (2 * norm + length))
+        return torch.where(distances.isfinite(), bound.minimum(2 * error).clamp(min=_TINY), bound)
 
     def rows_in(self, size: int, bytes_per_pair: int) -> int:
         """Number of queries, at least 1, whose pairs and matches fit into ``size`` bytes."""

@@ -117,13 +117,13 @@ def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
     if own_rows is not None:
         products[own_rows.pairs(rows)] = -torch.inf
     matches = ranker.match_distances(products, rows)  # (B, M)
-    tolerance = ranker.layout.tolerance[rows, None]
+    tolerance = ranker.layout.tolerance_at(rows, matches)
 
     # Tied matches form a group: each has the cut, and the number of matches, at the group's end.
     position = torch.arange(matches.shape[1], device=matches.device)
-    ends = torch.nn.functional.pad(matches.diff(dim=1) > tolerance, (0, 1), value=True)
+    ends = torch.nn.functional.pad(matches.diff(dim=1) > tolerance[:, 1:], (0, 1), value=True)
     end = torch.where(ends, position, len(position)).flip(1).cummin(1).values.flip(1)
-    cuts = torch.cat([matches[:, :1] - tolerance, matches.gather(1, end) + tolerance], dim=1)
+    cuts = torch.cat([matches[:, :1] - tolerance[:, :1], (matches + tolerance).gather(1, end)], dim=1)
     hits = (end + 1).double()  # (B, M)
     misses = ranker.count(products, rows, cuts).double()  # (B, 1 + M)
 

@@ -134,6 +134,16 @@ def _euclidean():
     return LpDistance(normalize_embeddings=False)
 
 
+@pytest.mark.parametrize('length', [1e7, 1e8, 1e15, 1e30])
+def test_one_very_long_row_makes_no_ties_elsewhere(path, length):
+    # What rounding can do to its distance is more than the distances of all others.
+    query, gallery, query_labels, gallery_labels = problem(4, queries=30, rows=200, width=16, ties=False)
+    gallery[7] *= length / gallery[7].norm()
+    result = query_scores(query, gallery, query_labels, gallery_labels)
+    expected = plain_scores(query.double(), gallery.double(), query_labels, gallery_labels, (1, 5), 'l2')
+    assert_equals_plain_loop(result, expected)
+
+
 def test_cmc_of_ties_is_the_mean_over_all_orders():
     gallery = torch.zeros(4, 2)
     labels = torch.tensor([7, 1, 2, 7])
