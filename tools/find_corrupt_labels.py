@@ -36,17 +36,19 @@ def main() -> None:
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
     from mmfct.apis.suspects import find_corrupt_labels
+    from mmfct.apis.user_errors import user_errors
 
-    find_corrupt_labels(
-        args.config,
-        args.checkpoint,
-        args.out,
-        cfg_options=args.cfg_options,
-        tasks=args.tasks,
-        top=args.top,
-        corrupted=args.corrupted,
-        device=args.device,
-    )
+    with user_errors():
+        find_corrupt_labels(
+            args.config,
+            args.checkpoint,
+            args.out,
+            cfg_options=args.cfg_options,
+            tasks=args.tasks,
+            top=args.top,
+            corrupted=args.corrupted,
+            device=args.device,
+        )
 
 
 if __name__ == '__main__':

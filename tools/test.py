@@ -19,7 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder of the logs and the report (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of the logs and the report (default: `work_dir` of the config, or work_dirs/<config name>)',
+    )
     parser.add_argument('--out', help='file for predictions (.pkl) or metrics (.json)')
     parser.add_argument('--out-item', choices=['pred', 'metrics'], default='pred', help='what goes into --out')
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
@@ -31,7 +34,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not os.path.isfile(args.config):
+        parser.error(f'there is no config {args.config!r}')
+    return args
 
 
 def main() -> None:

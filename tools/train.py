@@ -19,7 +19,10 @@ def parse_args() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of logs and checkpoints (default: `work_dir` of the config, or work_dirs/<config name>)',
+    )
     parser.add_argument('--resume', nargs='?', const='auto', help='resume from a checkpoint, or from the latest one')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
@@ -34,7 +37,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not os.path.isfile(args.config):
+        parser.error(f'there is no config {args.config!r}')
+    return args
 
 
 def main() -> None:

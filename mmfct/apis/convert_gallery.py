@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -19,6 +20,8 @@ def convert_gallery(
     *,
     model: str | None = None,
     fingerprint: str | None = None,
+    side_model: str | None = None,
+    side_fingerprint: str | None = None,
     distance: str = 'l2',
     shard_rows: int = 16384,
 ) -> Path:
@@ -29,6 +32,8 @@ def convert_gallery(
         out: Where the other goes; Parquet becomes one file if the name ends with ``.parquet``, else a folder.
         model: Name of the model that made the embeddings, for Parquet that this project did not write.
         fingerprint: `fingerprint_state_dict` of its weights.
+        side_model: Name of the model that made the column ``side_info``, for such Parquet.
+        side_fingerprint: Fingerprint of its weights.
         distance: How its embeddings are compared.
         shard_rows: Rows per shard of a gallery from such Parquet.
 
@@ -46,13 +51,22 @@ def convert_gallery(
         gallery = Gallery(source)
         write_parquet(gallery, out)
     else:
-        provenance = None
-        if model is not None or fingerprint is not None:
-            if model is None or fingerprint is None:
-                raise ValueError(
-                    f'`model` and `fingerprint` must be given together, got {model!r} and {fingerprint!r}'
-                )
-            provenance = Provenance(ModelIdentity(model, fingerprint), None, distance)
+        embedding = _identity('model', model, 'fingerprint', fingerprint)
+        side_info = _identity('side_model', side_model, 'side_fingerprint', side_fingerprint)
+        if side_info is not None and embedding is None:
+            raise ValueError(f'`side_model` needs `model`, got {side_model!r} alone')
+        provenance = None if embedding is None else Provenance(embedding, side_info, distance)
         gallery = read_parquet(source, out, provenance=provenance, shard_rows=shard_rows)
+        if 'side_info' in gallery.columns and Provenance.from_metadata(gallery.metadata).side_info is None:
+            text = f'{out} has side-information of an unknown model: no transform will use it; give `side_model`'
+            print_log(text, 'current', logging.WARNING)
     print_log(f'{out}: {len(gallery)} rows of {", ".join(gallery.columns)}', 'current')
     return out
+
+
+def _identity(name: str, model: str | None, key: str, fingerprint: str | None) -> ModelIdentity | None:
+    if model is None and fingerprint is None:
+        return None
+    if model is None or fingerprint is None:
+        raise ValueError(f'`{name}` and `{key}` must be given together, got {model!r} and {fingerprint!r}')
+    return ModelIdentity(model, fingerprint)

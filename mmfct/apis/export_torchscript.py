@@ -58,7 +58,7 @@ def export_torchscript(
         ValueError: If a checkpoint is of another model, or the model cannot be written this way.
     """
     config = load_model_config(filename, cfg_options)
-    size = image_size or config.get('image_size', _DEFAULT_IMAGE_SIZE)
+    size = config.get('image_size', _DEFAULT_IMAGE_SIZE) if image_size is None else image_size
     if size < 1:
         raise ValueError(f'`image_size` must be at least 1, got {image_size!r}')
     if config.model.get('encoders') is None:

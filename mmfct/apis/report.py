@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmfct.apis.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.evaluation import CompatibilityMetric
 from mmfct.evaluation.compatibility_report import compatibility_table
+from mmfct.retrieval.atomic_files import write_atomically
 
 
 def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], folder: str | Path) -> None:
@@ -31,7 +32,7 @@ def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], 
         folder.mkdir(parents=True, exist_ok=True)
         rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items()]
         table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
-        (folder / 'metrics.md').write_text(table + '\n')
+        write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
         _write_numbers(metrics, folder / 'metrics.json')
         print_log(f'Report: {folder}/metrics.md, metrics.json\n{table}', 'current')
 
@@ -52,7 +53,7 @@ def write_compatibility_report(
         return
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'compatibility.md').write_text(compatibility_table(metrics, metric.pairs) + '\n')
+    write_atomically(folder / 'compatibility.md', f'{compatibility_table(metrics, metric.pairs)}\n'.encode())
     _write_numbers(metrics, folder / 'compatibility.json')
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(metrics, folder / 'compatibility.png')
@@ -65,4 +66,4 @@ def write_compatibility_report(
 def _write_numbers(metrics: Mapping[str, float], path: Path) -> None:
     # JSON has no NaN, which stands for a score that could not be measured.
     numbers = {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
-    path.write_text(json.dumps(numbers, indent=1, allow_nan=False) + '\n')
+    write_atomically(path, f'{json.dumps(numbers, indent=1, allow_nan=False)}\n'.encode())

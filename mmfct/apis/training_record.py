@@ -16,9 +16,11 @@ from mmfct.retrieval.atomic_files import write_atomically
 
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
+_MEASURED = ('compatibility.json', 'metrics.json')  # of the weights that were here before
 # The entries that decide which weights come out; workers, intervals and folders may change between runs.
 _DECISIVE = (
     'model',
+    'data_preprocessor',
     'train_dataloader',
     'optim_wrapper',
     'train_cfg',
@@ -58,7 +60,7 @@ class TrainingRecord:
         return (self.folder / FINAL_CHECKPOINT).is_file()
 
     def start(self, *, resume: bool) -> None:
-        """Say what is being trained here; an earlier result stops counting as finished.
+        """Say what is being trained here; an earlier result, and what was measured of it, is removed.
 
         Args:
             resume: Whether the training goes on from what the folder holds; otherwise it replaces that.
@@ -71,7 +73,8 @@ class TrainingRecord:
         dist.barrier()
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / FINAL_CHECKPOINT).unlink(missing_ok=True)
+            for name in (FINAL_CHECKPOINT, *_MEASURED):
+                (self.folder / name).unlink(missing_ok=True)
             if self._differing():  # what was interrupted here before is not for this training to go on from
                 (self.folder / 'last_checkpoint').unlink(missing_ok=True)
             write_atomically(self.folder / _RECORD, json.dumps(self.content, indent=1, sort_keys=True).encode())
@@ -104,7 +107,9 @@ class TrainingRecord:
         if not record.is_file():
             return []
         found = json.loads(record.read_text())
-        return [line for key in _DECISIVE for line in _differences(found.get(key), self.content[key], key)]
+        # A record of an earlier version may lack an entry.
+        known = [key for key in _DECISIVE if key in found]
+        return [line for key in known for line in _differences(found[key], self.content[key], key)]
 
 
 def _decisive(value: object) -> object:

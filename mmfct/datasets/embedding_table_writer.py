@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
+from mmfct.retrieval.fingerprint import plain_json
 from mmfct.retrieval.gallery_manifest import read_manifest
 
 # Few enough shards that a batch, which opens all of them, stays cheap; enough for several ranks to share.
@@ -54,7 +55,7 @@ def write_embedding_table(
             a gallery that is no embedding table.
         FileNotFoundError: If a checkpoint or the data are missing.
     """
-    settings = _plain(dataset)
+    settings = plain_json(dataset)
     images = DATASETS.build(dataset)
     if hasattr(images, 'full_init'):
         images.full_init()
@@ -65,7 +66,7 @@ def write_embedding_table(
         dict(
             dataset=settings,
             images=_fingerprint_images(images),
-            encoders=_plain({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
+            encoders=plain_json({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
             weights=fingerprint_state_dict(network.state_dict()),
             num_views=num_views,
             seed=seed,
@@ -143,12 +144,3 @@ def _without_checkpoint(encoder: object) -> object:
     if not isinstance(encoder, dict):
         return encoder
     return {key: value for key, value in encoder.items() if key != 'checkpoint'}
-
-
-def _plain(value: object) -> object:
-    """Turn mmengine's config types into JSON types."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)

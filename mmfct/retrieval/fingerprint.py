@@ -65,6 +65,15 @@ def fingerprint_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def plain_json(value: object) -> object:
+    """Turn a config of mmengine into JSON types; what has none becomes its ``repr``."""
+    if isinstance(value, dict):
+        return {str(key): plain_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
 def canonical_json(value: Any, *, name: str = 'value') -> str:
     """Write a plain value as JSON in exactly one way: sorted keys, no spaces, ASCII.
 

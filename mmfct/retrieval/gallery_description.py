@@ -18,6 +18,9 @@ class Shard(NamedTuple):
     stop: int
 
 
+_MAX_SHARDS = 1_000_000
+
+
 class GalleryDescription:
     """Columns, rows, shards and metadata of a gallery.
 
@@ -44,6 +47,8 @@ class GalleryDescription:
         self.columns = {name: Column(name, *column) for name, column in columns.items()}
         self.num_rows = check_count(num_rows, 'num_rows')
         self.shard_rows = check_count(shard_rows, 'shard_rows')
+        if num_rows > _MAX_SHARDS * shard_rows:  # a hostile manifest would fill the memory with them
+            raise ValueError(f'`shard_rows` must make at most {_MAX_SHARDS:,} shards, got {shard_rows} of {num_rows}')
         # A copy, with tuples as the lists that come back from a file.
         self.metadata = json.loads(canonical_json(metadata, name='metadata'))
         self.shards = [

@@ -40,7 +40,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f'`path` must be a folder with a {MANIFEST}, got {str(path)!r}')
     try:
         entries = json.loads(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{file} must be JSON: {error}') from error
     version = entries.get('format_version') if isinstance(entries, dict) else None
     if version != FORMAT_VERSION:
@@ -112,12 +112,13 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
         with contextlib.suppress(FileExistsError):
             start = encode_manifest(description, [], complete=False)
             write_atomically(path / MANIFEST, start, overwrite=False)
-    stored = GalleryDescription.from_json(read_manifest(path))
-    differences = description.differences(stored)
+    manifest = read_manifest(path)
+    differences = description.differences(GalleryDescription.from_json(manifest))
     if differences:
+        unfinished = '' if manifest.get('complete') else f' or `rm -r {shlex.quote(str(path))}`, which is not finished'
         raise ValueError(
             f'`path` must be a gallery with the same description, got {str(path)!r} with another '
-            f'{", ".join(differences)}; give another path or `rm -r {shlex.quote(str(path))}`'
+            f'{", ".join(differences)}; give another path{unfinished}'
         )
 
 

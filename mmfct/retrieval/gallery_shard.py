@@ -95,7 +95,7 @@ def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
         # What np.load calls for .npy files; unlike np.load it knows no other format, and it
         # refuses pickled objects without an option.
         array = np.lib.format.open_memmap(file, mode='r')
-    except ValueError as error:
+    except Exception as error:  # a damaged header raises anything, from SyntaxError to tokenize.TokenError
         raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
     if (array.dtype, array.shape) != (column.numpy_dtype, column.shape(rows)):
         raise ValueError(

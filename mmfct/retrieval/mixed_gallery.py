@@ -71,9 +71,11 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
 
 
 def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
-    """Refuse ids of which the gallery has no row: they would be dropped without a word."""
+    """Refuse ids, sorted, of which the gallery has no row: they would be dropped without a word."""
     known = np.zeros(len(ids), bool)
     for index, _, _ in gallery.shards:
-        known |= np.isin(ids, gallery.shard('id', index))
+        rows = np.asarray(gallery.shard('id', index))
+        place = np.searchsorted(ids, rows).clip(max=len(ids) - 1)
+        known[place[ids[place] == rows]] = True
     if not known.all():
         raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')

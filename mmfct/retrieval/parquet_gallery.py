@@ -23,6 +23,9 @@ class ParquetGallery:
     Args:
         path: A file, or a folder of ``*.parquet``.
 
+    Attributes:
+        fingerprint: That of the gallery, see :attr:`Gallery.fingerprint`.
+
     Raises:
         FileNotFoundError: If there is no Parquet.
         ImportError: If pyarrow is not installed.
@@ -33,7 +36,7 @@ class ParquetGallery:
         arrow_module()
         self.path = Path(path)
         files = list_parquet(self.path)
-        self._description = describe_gallery(files, self.path)
+        self._description, self.fingerprint = describe_gallery(files, self.path)
         # File and number of the row group of each shard.
         self._groups: list[tuple[Path, int]] = []
         sizes = []

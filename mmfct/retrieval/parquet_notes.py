@@ -23,12 +23,15 @@ def list_parquet(path: Path) -> list[Path]:
     return names
 
 
-def describe_gallery(files: Sequence[Path], path: str | Path) -> GalleryDescription:
+def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str]:
     """Describe the gallery that `write_parquet` wrote, and make sure that no file is missing or of another gallery.
 
     Args:
         files: The Parquet files.
         path: What they are called in messages.
+
+    Returns:
+        The description, and the fingerprint of the gallery.
 
     Raises:
         ValueError: If they are not those of one gallery.
@@ -48,7 +51,7 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> GalleryDescript
     description = GalleryDescription.from_json(entries)
     if sum(numbers) != description.num_rows:
         raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
-    return description
+    return description, str(entries.get('fingerprint'))
 
 
 def read_notes(path: Path) -> tuple[bytes | None, int]:

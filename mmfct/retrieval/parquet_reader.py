@@ -47,7 +47,7 @@ def read_parquet(
         raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
     files = list_parquet(Path(path))
     if read_notes(files[0])[0] is not None:
-        description = describe_gallery(files, path)
+        description, _ = describe_gallery(files, path)
     elif provenance is None:
         raise ValueError(
             f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '

@@ -71,7 +71,7 @@ def arrow_module() -> ModuleType:
 
 def _notes(gallery: Gallery) -> dict[str, Any]:
     description = GalleryDescription(gallery.columns, len(gallery), gallery.shards[0].stop, gallery.metadata)
-    return dict(format_version=FORMAT_VERSION, **description.to_json())
+    return dict(format_version=FORMAT_VERSION, fingerprint=gallery.fingerprint, **description.to_json())
 
 
 def _shard_table(gallery: Gallery, index: int) -> Any:

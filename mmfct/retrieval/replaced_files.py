@@ -60,13 +60,11 @@ def _remove_leftovers(path: Path) -> None:
     """Remove the temporary folders of ``path`` that no living process has locked."""
     pattern = re.compile(re.escape(path.name) + r'\.[0-9a-f]{32}\.tmp')
     for folder in [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name) and entry.is_dir()]:
-        with contextlib.suppress(FileNotFoundError):  # someone else was faster
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # someone else was faster, or it is theirs
             lock = os.open(folder, os.O_RDONLY)
             try:
                 if _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_open(folder, lock):
                     shutil.rmtree(folder)
-            except PermissionError:
-                continue  # it is another user's
             finally:
                 os.close(lock)
 

@@ -42,3 +42,21 @@ def test_foreign_parquet(run, tmp_path, capsys):
 def test_half_a_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`model` and `fingerprint` must be given together, got 'm' and None"):
         convert_gallery(tmp_path / 'f.parquet', tmp_path / 'g', model='m')
+
+
+def test_side_information_of_foreign_parquet(run, tmp_path, capsys):
+    columns = dict(embedding=[[1.0, 2], [3, 4]], side_info=[[1.0], [2.0]], id=[1, 2])
+    pq.write_table(pa.table(columns), tmp_path / 'f.parquet')
+    model = ['--model', 'm', '--fingerprint', 'a' * 64]
+    side = ['--side-model', 'simclr', '--side-fingerprint', 'b' * 64]
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g', *model, *side) == 0
+    assert str(Provenance.from_metadata(Gallery(tmp_path / 'g').metadata).side_info) == 'simclr (bbbbbbbbbbbb)'
+    assert 'unknown model' not in capsys.readouterr().out
+    assert run(tmp_path / 'f.parquet', tmp_path / 'without', *model) == 0
+    assert 'has side-information of an unknown model: no transform will use it' in capsys.readouterr().out
+    assert run(tmp_path / 'f.parquet', tmp_path / 'h', *model, *side[:2]) == 2
+    assert (
+        "`side_model` and `side_fingerprint` must be given together, got 'simclr' and None" in capsys.readouterr().err
+    )
+    assert run(tmp_path / 'f.parquet', tmp_path / 'h', *side) == 2
+    assert "error: `side_model` needs `model`, got 'simclr' alone" in capsys.readouterr().err

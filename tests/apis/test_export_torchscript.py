@@ -155,8 +155,9 @@ def test_wrong_arguments(digits, tmp_path):
     old, path = str(CONFIGS / 'resnet10_digits_old.py'), str(tmp_path / 'x.pt')
     with pytest.raises(ValueError, match=r'`with_encoders` needs a config with `model\.encoders`, got .*_old\.py'):
         export_torchscript(old, final(digits, '_old'), path, with_encoders=True)
-    with pytest.raises(ValueError, match='`image_size` must be at least 1, got -3'):
-        export_torchscript(old, final(digits, '_old'), path, image_size=-3)
+    for size in (0, -3):
+        with pytest.raises(ValueError, match=f'`image_size` must be at least 1, got {size}'):
+            export_torchscript(old, final(digits, '_old'), path, image_size=size)
     with pytest.raises(ValueError, match='is of another model'):
         export_torchscript(digits.config, final(digits, '_old'), path)
     with pytest.raises(FileNotFoundError, match=r'none\.pth'):

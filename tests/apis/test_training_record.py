@@ -198,6 +198,24 @@ def test_a_new_start_of_another_config_leaves_nothing_to_resume(tmp_path):
     assert not (tmp_path / 'last_checkpoint').exists()
 
 
+def test_a_new_start_removes_what_was_measured(tmp_path, runner):
+    record = TrainingRecord(tmp_path, Config(CONFIG))
+    for name in ('compatibility.json', 'metrics.json'):
+        (tmp_path / name).write_text('{}')
+    record.start(resume=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['training.json']
+
+
+def test_the_preprocessing_decides_too(tmp_path):
+    TrainingRecord(tmp_path, changed('data_preprocessor', dict(mean=[1.0]))).start(resume=False)
+    with pytest.raises(ValueError, match=r'differs in data_preprocessor.mean.0 \(there 1.0, asked for 2.0\)'):
+        TrainingRecord(tmp_path, changed('data_preprocessor', dict(mean=[2.0]))).is_finished()
+    record = json.loads((tmp_path / 'training.json').read_text())
+    del record['data_preprocessor']  # as an earlier version wrote it
+    (tmp_path / 'training.json').write_text(json.dumps(record))
+    TrainingRecord(tmp_path, changed('data_preprocessor', dict(mean=[2.0]))).is_finished()
+
+
 def test_a_checkpoint_without_record_counts(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'final.pth')
     assert TrainingRecord(tmp_path, Config(CONFIG)).is_finished()

@@ -52,6 +52,7 @@ def test_metadata_is_a_copy():
         ({'columns': {}}, '`columns` must name at least one column, got {}'),
         ({'num_rows': 0}, '`num_rows` must be a positive integer, got 0'),
         ({'shard_rows': 2.5}, '`shard_rows` must be a positive integer, got 2.5'),
+        ({'num_rows': 10**9, 'shard_rows': 1}, '`shard_rows` must make at most 1,000,000 shards, got 1 of 1000000000'),
     ],
 )
 def test_description_refuses(change, message):

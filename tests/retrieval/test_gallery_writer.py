@@ -186,7 +186,7 @@ def test_failed_rewrite_makes_a_written_shard_pending_again(tmp_path, monkeypatc
 
 def test_another_description_is_refused_by_name(tmp_path):
     _writer(tmp_path)
-    message = r'with another columns\.side, metadata\.views, num_rows; give another .*`rm -r '
+    message = r'with another columns\.side, metadata\.views, num_rows; give another .*`rm -r .*which is not finished'
     with pytest.raises(ValueError, match=message):
         _writer(
             tmp_path,

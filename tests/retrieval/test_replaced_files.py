@@ -117,3 +117,20 @@ def test_what_cannot_be_told_or_removed_is_left_alone(tmp_path, monkeypatch, fai
     with replaced_when_done(path) as temporary:
         temporary.write_text('whole')
     assert path.read_text() == 'whole' and names(tmp_path) == ['a', left.name]
+
+
+def test_a_folder_that_cannot_be_opened_is_somebody_elses(tmp_path, monkeypatch):
+    path = tmp_path / 'a'
+    killed_while_writing(path)
+    (left,) = tmp_path.iterdir()
+    real = os.open
+
+    def not_mine(folder, *args, **options):
+        if folder == left:
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return real(folder, *args, **options)
+
+    monkeypatch.setattr(replaced_files.os, 'open', not_mine)
+    with replaced_when_done(path) as temporary:
+        temporary.write_text('whole')
+    assert path.read_text() == 'whole' and names(tmp_path) == ['a', left.name]

@@ -41,3 +41,10 @@ def run(monkeypatch):
 )
 def test_every_option_arrives(run, words, out, keywords):
     assert run('c.py', 'h.pth', *words) == (('c.py', 'h.pth', out), DEFAULTS | keywords)
+
+
+def test_bad_input_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', [str(TOOL), 'missing.py', 'h.pth'])
+    with pytest.raises(SystemExit, match='2'):
+        runpy.run_path(str(TOOL), run_name='__main__')
+    assert capsys.readouterr().err.startswith('error: ')

@@ -14,8 +14,11 @@ TOOL = Path(__file__).parents[2] / 'tools/test.py'
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(monkeypatch, tmp_path):
     """Run the tool with a `test` that only notes how it was called."""
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'c.py').touch()
 
     def run(*words: str) -> tuple:
         calls = []
@@ -58,3 +61,9 @@ def test_every_option_arrives(run, words, options, keywords):
 def test_local_rank_of_older_launchers(run, word):
     run('c.py', 'h.pth', word, '3')
     assert os.environ['LOCAL_RANK'] == '3'
+
+
+def test_a_missing_config_is_named(run, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        run('missing.py', 'h.pth')
+    assert "error: there is no config 'missing.py'" in capsys.readouterr().err

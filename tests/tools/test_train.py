@@ -14,8 +14,11 @@ TOOL = Path(__file__).parents[2] / 'tools/train.py'
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(monkeypatch, tmp_path):
     """Run the tool with a `train` that only notes how it was called."""
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'c.py').touch()
 
     def run(*words: str) -> tuple:
         calls = []
@@ -65,3 +68,9 @@ def test_no_prerequisites(run):
 def test_local_rank_of_older_launchers(run, word):
     run('c.py', word, '3')
     assert os.environ['LOCAL_RANK'] == '3'
+
+
+def test_a_missing_config_is_named(run, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        run('missing.py')
+    assert "error: there is no config 'missing.py'" in capsys.readouterr().err

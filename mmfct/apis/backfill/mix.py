@@ -23,8 +23,11 @@ def mix_galleries(upgraded: str | Path, recomputed: str | Path, out: str | Path)
 
     Raises:
         FileNotFoundError: If a folder is no gallery.
-        ValueError: As `write_mixed_gallery`.
+        ValueError: As `write_mixed_gallery`; also if ``out`` is one of the two.
     """
+    for name, folder in (('upgraded', upgraded), ('recomputed', recomputed)):
+        if Path(folder).resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
+            raise ValueError(f'`out` must be another folder than that of `{name}`, got {str(out)!r}')
     mixed = write_mixed_gallery(Gallery(upgraded), Gallery(recomputed), out)
     number = sum(int((mixed.shard(ORIGIN, index) == RECOMPUTED).sum()) for index, _, _ in mixed.shards)
     print_log(f'{out}: {number} of {len(mixed)} embeddings are recomputed, the others upgraded', 'current')

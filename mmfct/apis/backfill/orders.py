@@ -83,7 +83,10 @@ def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:
                 f'got the columns {", ".join(gallery.columns)}'
             )
         return column_tensor(gallery, LOG_VARIANCE)
-    values = np.load(file, allow_pickle=False)
+    try:
+        values = np.load(file, allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise ValueError(f'`uncertainty` must be a .npy file of floats, got {file} ({error})') from error
     if values.shape != (len(gallery),) or values.dtype.kind != 'f':
         raise ValueError(
             f'`uncertainty` must hold floats of shape ({len(gallery)},), got {values.dtype} of shape {values.shape}'

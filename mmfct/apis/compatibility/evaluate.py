@@ -34,7 +34,8 @@ def evaluate_compatibility(
     anything else for upgraded galleries the update gain of each upgraded gallery is reported.
 
     Memory holds every set; while a pair is scored, its gallery about twice more (its rows sorted by label, ids as
-    integers) and a block of distances of at most 160 MB.
+    integers) and a block of distances, 160 MB or what one query needs, 40 bytes for each of its rows. Without numba,
+    or with fewer than 20 million pairs, a copy of the gallery in float64 comes on top.
 
     Files: ``compatibility.md``, ``compatibility.json``, ``compatibility.png``; ``embeddings.png`` for galleries
     ``old``, ``upgraded`` and ``new`` of the same items; ``gate.md`` and ``gate.png`` with a gate.
@@ -60,7 +61,10 @@ def evaluate_compatibility(
     query_sets = {name: EmbeddedSet.read(name, path) for name, path in queries.items()}
     gallery_sets = {name: EmbeddedSet.read(name, path) for name, path in galleries.items()}
     pairs = choose_pairs(query_sets, gallery_sets, also)
-    scores = {pair: score_pair(*_sets(pair, query_sets, gallery_sets)) for pair in pairs}
+    scores = {}
+    for number, pair in enumerate(pairs, 1):
+        print_log(f'scoring {pair}, {number} of {len(pairs)}', 'current')
+        scores[pair] = score_pair(*_sets(pair, query_sets, gallery_sets))
     known = [f'{query}/{gallery}' for query in queries for gallery in galleries]
     left_out = [pair for pair in known if pair not in pairs]
     if left_out:

@@ -14,7 +14,8 @@ from torch import nn
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT
 from mmfct.models import FrozenEncoders
-from mmfct.retrieval import fingerprint_state_dict
+from mmfct.retrieval import fingerprint_json, fingerprint_state_dict
+from mmfct.retrieval.fingerprint import plain_json
 from mmfct.retrieval.provenance import ModelIdentity
 
 
@@ -26,11 +27,13 @@ class GalleryEncoders:
         network: Images (B, 3, H, W) -> dict of the embedding, ``'old'`` whichever model it is, and ``'side'``.
         embedding: The embedding model.
         side_info: The model of the side-information, or ``None``.
+        preprocessing: Hash of how their data preprocessors are configured, which no weight tells.
     """
 
     network: FrozenEncoders
     embedding: ModelIdentity
     side_info: ModelIdentity | None
+    preprocessing: str
 
 
 def load_model_config(filename: str, cfg_options: dict[str, Any] | None) -> Config:
@@ -91,7 +94,13 @@ def load_encoders(
     side_info = None
     if side is not None:
         side_info = identify(network.encoders['side'], side)
-    return GalleryEncoders(network, identify(network.encoders['old'], embedding), side_info)
+    preprocessing = fingerprint_json(plain_json([_preprocessors(embedding), side and _preprocessors(side)]))
+    return GalleryEncoders(network, identify(network.encoders['old'], embedding), side_info, preprocessing)
+
+
+def _preprocessors(encoder: Mapping[str, Any]) -> list[Any]:
+    """Return the configs of the data preprocessors of an encoder, one or, where several are joined, each."""
+    return [part.get('data_preprocessor') for part in encoder.get('encoders', [encoder])]
 
 
 def used_encoders(model: Mapping[str, Any]) -> dict[str, Any]:

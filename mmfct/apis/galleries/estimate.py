@@ -55,7 +55,7 @@ def estimate_upgrade(
     device: str | None = None,
 ) -> UpgradeEstimate:
     """Say what `upgrade_gallery` would do, from a part of the first shard; arguments and errors as there."""
-    source, chain = open_upgrade(gallery, transforms, dtype, device)
+    source, chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
     stop = min(len(source), _PROBE)
     computed = compute_columns(chain, source, 0, min(batch_size, stop))  # the first call is slower
     started = time.perf_counter()

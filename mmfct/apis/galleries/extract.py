@@ -89,7 +89,7 @@ def extract_gallery(
         },
         num_rows=len(data),
         shard_rows=shard_rows,
-        metadata=provenance.to_metadata() | dict(images=data.fingerprint),
+        metadata=provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoders.preprocessing),
     )
     seconds = fill_shards(writer, data, rows, known=known, batch_size=batch_size, num_workers=num_workers)
     finish_together(writer)

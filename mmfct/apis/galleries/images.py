@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
 from mmfct.retrieval import fingerprint_json
+from mmfct.retrieval.fingerprint import plain_json
 
 
 class GalleryImages(Dataset):
@@ -39,6 +40,7 @@ class GalleryImages(Dataset):
         self, config: Config, *, split: str = 'test', folder: str | None = None, files: Sequence[str] | None = None
     ) -> None:
         settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
+        self._pipeline = plain_json(_innermost(settings).get('pipeline'))
         self._images = DATASETS.build(settings)
         self._images.full_init()
         infos = [self._images.get_data_info(index) for index in range(len(self._images))]
@@ -74,9 +76,9 @@ class GalleryImages(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of names and labels: an interrupted gallery goes on only with the images it started with."""
+        """Hash of names, labels and pipeline: an interrupted gallery goes on only with what it started with."""
         labels = None if self.labels is None else self.labels.tolist()
-        return fingerprint_json(dict(ids=self.ids.tolist(), labels=labels))
+        return fingerprint_json(dict(ids=self.ids.tolist(), labels=labels, pipeline=self._pipeline))
 
 
 def _data_set(config: Config, split: str) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def upgrade_gallery(
         FileNotFoundError: If the gallery or a transform is missing.
         ImportError: If Ray, or pyarrow for Parquet, is needed and not installed.
         ValueError: If they do not belong together, a shard is damaged, a result is not finite, or ``out`` holds
-            something else, or is the gallery itself; if engine or distance are unknown, or Ray is given a launcher.
+            something else, such as the upgrade of another gallery, or is the gallery itself; if ``batch_size`` is not
+            positive, engine or distance are unknown, or Ray is given a launcher.
     """
     if engine not in ENGINES:
         raise ValueError(f'`engine` must be one of {", ".join(ENGINES)}, got {engine!r}')

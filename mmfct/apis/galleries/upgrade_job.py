@@ -19,6 +19,8 @@ from mmfct.retrieval import GalleryWriter
 from mmfct.retrieval.gallery_description import Shard
 from mmfct.retrieval.mixed_gallery import MIXED
 
+# Entry of the metadata: fingerprint of the gallery that was upgraded.
+UPGRADED_FROM = 'upgraded_from'
 # Of one shard of the result: a gallery in few large files is upgraded in bounded memory, and by several processes.
 _SHARD_BYTES = 2**25
 
@@ -45,7 +47,7 @@ class UpgradeJob:
         device: str | None,
         distance: str | None,
     ) -> None:
-        self.source, self.chain = open_upgrade(gallery, transforms, dtype, device)
+        self.source, self.chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
         if self.source.path.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
             raise ValueError(f'`out` must be another folder than that of the gallery, got {out!r}')
         self._batch_size = batch_size
@@ -60,7 +62,9 @@ class UpgradeJob:
             num_rows=len(self.source),
             shard_rows=min(self.source.shard_rows, max(1, _SHARD_BYTES // bytes_per_row(self._columns))),
             # What else the manifest says, such as the fingerprint of the images, stays true.
-            metadata=metadata | provenance.to_metadata() | dict(computed_in=dtype),
+            metadata=metadata
+            | provenance.to_metadata()
+            | {UPGRADED_FROM: self.source.fingerprint, 'computed_in': dtype},
         )
         self._verified: set[int] = set()
 

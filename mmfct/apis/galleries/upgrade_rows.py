@@ -18,9 +18,11 @@ _OUTDATED = (ORIGIN, LOG_VARIANCE)
 
 
 def open_upgrade(
-    gallery: str, transforms: Sequence[str], dtype: str, device: str | None
+    gallery: str, transforms: Sequence[str], dtype: str, device: str | None, batch_size: int
 ) -> tuple[GallerySource, TransformChain]:
     """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
+    if batch_size < 1:
+        raise ValueError(f'`batch_size` must be at least 1, got {batch_size!r}')
     source = open_source(gallery)  # each shard is verified before it is used
     return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfct.datasets.progress import Progress
 from mmfct.evaluation.compatibility_report import markdown_table
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.exact_search import search_exact
@@ -80,7 +81,8 @@ def search(
     provenance = Provenance.from_metadata(gallery.metadata)
     check_same_model(model, provenance)
     if index is None:
-        neighbours = search_exact(gallery, queries, k, provenance.distance)
+        progress = Progress(len(queries) * len(gallery))
+        neighbours = search_exact(gallery, queries, k, provenance.distance, advance=progress.advance)
     else:
         neighbours = search_index(gallery, read_index(index, gallery), queries, k)
     rows = [found[found >= 0] for found in neighbours.rows]

@@ -67,11 +67,15 @@ def _draw(axes: Axes, file: str | Path | None, caption: str, *, bold: bool = Fal
 
 def _read(file: Path) -> np.ndarray | None:
     """Read an image as RGB of shape (H, W, 3), made smaller; ``None`` where there is none."""
+    import cv2
     import mmcv
 
     if not file.is_file():
         return None
-    image = mmcv.imread(str(file))  # BGR
+    try:
+        image = mmcv.imread(str(file))  # BGR
+    except cv2.error:  # an empty file
+        return None
     if image is None:
         return None
     step = -(-max(image.shape[:2]) // _MAX_PIXELS)

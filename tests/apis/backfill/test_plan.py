@@ -123,6 +123,14 @@ def test_mix_galleries(switch, make_gallery, tmp_path, capsys):
     assert '2 of 60 embeddings are recomputed' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('name', ['upgraded', 'new'])
+def test_a_mixed_gallery_has_a_folder_of_its_own(switch, name):
+    folder = getattr(switch, name)
+    with pytest.raises(ValueError, match='`out` must be another folder than that of `(upgraded|recomputed)`, got'):
+        mix_galleries(switch.upgraded, switch.new, folder)
+    assert len(Gallery(folder)) == 60
+
+
 def test_bad_input_is_refused(switch, make_gallery, tmp_path):
     def plan(upgraded=switch.upgraded, **options):
         plan_backfill(upgraded, tmp_path / 'out', **options)
@@ -140,6 +148,9 @@ def test_bad_input_is_refused(switch, make_gallery, tmp_path):
     np.save(tmp_path / 's.npy', np.zeros(3))
     with pytest.raises(ValueError, match=r'`uncertainty` must hold floats of shape \(60,\), got float64'):
         plan(orders=['uncertainty'], uncertainty=tmp_path / 's.npy')
+    (tmp_path / 'empty.npy').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'`uncertainty` must be a .npy file of floats, got .*empty.npy'):
+        plan(orders=['uncertainty'], uncertainty=tmp_path / 'empty.npy')
     with pytest.raises(ValueError, match='queries of model_v1 .* and a gallery of model_v2'):
         plan(new=switch.new, query=switch.old)
     with pytest.raises(ValueError, match='queries of model_v1 .* and a gallery of model_v2'):

@@ -17,9 +17,9 @@ V1, V2, V3, SIDE = (ModelIdentity(name, f'{digit}' * 64) for digit, name in enum
 ROWS, SHARD_ROWS = 50, 8
 
 
-def write_rows(path, rows=ROWS, *, model=V1, side_model=SIDE, shard_rows=SHARD_ROWS, width=6) -> dict:
+def write_rows(path, rows=ROWS, *, model=V1, side_model=SIDE, shard_rows=SHARD_ROWS, width=6, seed=0) -> dict:
     """Write a gallery of random rows and return its columns."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     columns = dict(
         embedding=rng.standard_normal((rows, width)).astype(np.float32),
         side_info=rng.standard_normal((rows, 4)).astype(np.float32),

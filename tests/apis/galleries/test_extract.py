@@ -168,6 +168,21 @@ def test_other_images_do_not_continue_a_gallery(digits, folder, folder_options, 
                 extract_gallery(*call, images=str(folder), **folder_options)
 
 
+@pytest.mark.parametrize('changed', ['data_preprocessor', 'pipeline'])
+def test_other_preprocessing_does_not_continue_a_gallery(digits, folder, folder_options, tmp_path, changed):
+    # The weights, by which a model is known, say nothing of it.
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'), str(tmp_path / 'out'))
+    extract_gallery(*call, images=str(folder), **folder_options)
+    options = dict(folder_options['cfg_options'])
+    if changed == 'data_preprocessor':
+        options['model.encoders.old.data_preprocessor.std'] = [10.0]
+    else:
+        options['folder_pipeline'] = [FOLDER_PIPELINE[0], dict(type='Resize', scale=16), FOLDER_PIPELINE[1]]
+    entry = dict(data_preprocessor='preprocessing', pipeline='images')[changed]
+    with pytest.raises(ValueError, match=f'another .*metadata.{entry}'):
+        extract_gallery(*call, images=str(folder), **dict(folder_options, cfg_options=options))
+
+
 def test_what_cannot_be_extracted(digits, folder, tmp_path):
     checkpoint, out = str(digits.root / 'resnet10_digits_new/final.pth'), str(tmp_path / 'out')
     options = dict(cfg_options=digits.cfg_options)

@@ -51,6 +51,8 @@ def test_a_chain_in_one_pass_equals_two_passes(chain, tmp_path):
     upgrade_gallery(chain.gallery, [chain.h12], str(tmp_path / 'v2'))
     in_steps = upgrade_gallery(str(tmp_path / 'v2'), [chain.h23], str(tmp_path / 'v3'))
     np.testing.assert_allclose(at_once.column('embedding'), in_steps.column('embedding'), rtol=1e-5, atol=1e-6)
+    assert at_once.metadata.pop('upgraded_from') == Gallery(chain.gallery).fingerprint
+    assert in_steps.metadata.pop('upgraded_from') == Gallery(tmp_path / 'v2').fingerprint
     assert at_once.metadata == in_steps.metadata
     upgrades = Provenance.from_metadata(at_once.metadata).upgrades
     assert [entry['to']['name'] for entry in upgrades] == ['v2', 'v3']
@@ -220,6 +222,34 @@ def test_another_upgrade_in_the_same_folder_is_refused(chain):
     upgrade_gallery(chain.gallery, [chain.h12], chain.out)
     with pytest.raises(ValueError, match='must be a gallery with the same description, got .* another'):
         upgrade_gallery(chain.gallery, [chain.h12, chain.h23], chain.out)
+
+
+@pytest.mark.parametrize('finished', [True, False])
+def test_an_upgrade_of_another_gallery_is_not_continued(chain, tmp_path, monkeypatch, finished):
+    # As many rows of the same models, and other embeddings.
+    other = tmp_path / 'other'
+    chain.write_rows(other, seed=1)
+    if finished:
+        upgrade_gallery(chain.gallery, [chain.h12], chain.out)
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr('mmfct.apis.galleries.upgrade.finish_together', lambda writer: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                upgrade_gallery(chain.gallery, [chain.h12], chain.out)
+    with pytest.raises(ValueError, match='with another metadata.upgraded_from; give another path') as error:
+        upgrade_gallery(str(other), [chain.h12], chain.out)
+    assert ('rm -r' in str(error.value)) == (not finished)  # never advice to delete what is good
+
+
+@pytest.mark.parametrize('batch_size', [0, -1])
+def test_batch_size_is_positive(chain, batch_size):
+    for call in (
+        lambda **o: upgrade_gallery(chain.gallery, [chain.h12], chain.out, **o),
+        lambda **o: estimate_upgrade(chain.gallery, [chain.h12], **o),
+    ):
+        with pytest.raises(ValueError, match=f'`batch_size` must be at least 1, got {batch_size}'):
+            call(batch_size=batch_size)
+    assert not Path(chain.out).exists()
 
 
 def test_estimate(chain):

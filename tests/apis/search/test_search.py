@@ -40,6 +40,11 @@ def test_neighbours_with_ids_labels_and_distances(gallery, model, indexed, tmp_p
     assert found.to_json()[0] == dict(query='a', ids=found.ids[0], labels=[8, 7], distances=found.distances[0])
 
 
+def test_a_search_shows_its_progress(gallery, model, capsys):
+    search(gallery, np.array([[2.0, 0], [0, 5]]), model, names=['a', 'b'])
+    assert f'{2 * len(gallery)}/{2 * len(gallery)}' in capsys.readouterr().out
+
+
 def test_a_gallery_without_labels(make_gallery):
     gallery = Gallery(make_gallery('g', 'm', np.eye(2)))
     model = Provenance.from_metadata(gallery.metadata).embedding

@@ -18,16 +18,17 @@ def root(tmp_path):
     cv2.imwrite(str(folder / 'a/red.png'), np.full((30, 40, 3), (0, 0, 255), np.uint8))
     cv2.imwrite(str(folder / 'a/blue.png'), np.full((1000, 500, 3), (255, 0, 0), np.uint8))
     (folder / 'broken.png').write_text('no image')
+    (folder / 'empty.png').touch()
     return folder
 
 
 def found(queries=1, labels=True):
-    ids = ['a/red.png', 'a/blue.png', 'broken.png', 'missing/with a very long name of a file.png']
+    ids = ['a/red.png', 'a/blue.png', 'broken.png', 'empty.png', 'missing/with a very long name of a file.png']
     return Found(
         [f'query{i}.png' for i in range(queries)],
         [ids] * queries,
-        [[1, 2, 3, 4]] * queries if labels else None,
-        [[0.0, 0.5, 1.25, 2]] * queries,
+        [[1, 2, 3, 4, 5]] * queries if labels else None,
+        [[0.0, 0.5, 1.25, 2, 3]] * queries,
     )
 
 
