@@ -54,7 +54,9 @@ def weighting_names() -> list[str]:
 
 def test_from_permuted_poses_to_suspects(run, surreal_root, tmp_path):
     files = {gender: f'{surreal_root}/smpl/SMPL_{gender.upper()}.npz' for gender in ('female', 'male')}
-    options = dict(corrupted_pose=0.5, body_files=files, instance_warmup_epochs=0)
+    options = dict(
+        corrupted_pose=0.5, **{f'body_{gender}': file for gender, file in files.items()}, instance_warmup_epochs=0
+    )
     metrics, log = run('resnet10_surreal_clips', **options)
     assert metrics.keys() == METRICS | {'pose/surface_error'} and all(map(math.isfinite, metrics.values()))
     steps = [entry for entry in log if 'loss' in entry]

@@ -1,4 +1,4 @@
-"""Score queries on galleries of old, upgraded and new models; with --gate decide whether a switch is safe.
+r"""Score queries on galleries of old, upgraded and new models; with --gate decide whether a switch is safe.
 
 Exit status: 0; with --gate 1 where the switch is not safe; 2 for bad input.
 

@@ -1,4 +1,4 @@
-"""List which items of an upgraded gallery to embed again from the images first; with --new and --query measure it.
+r"""List which items of an upgraded gallery to embed again from the images first; with --new and --query measure it.
 
 Example:
     python tools/plan_backfill.py gallery_upgraded work_dirs/backfill --order class_mean random

@@ -13,5 +13,11 @@ def batch_collate(batch: dict | list) -> dict:
 
     `EmbeddingTable` gathers a batch in one indexing operation, which torch's data loader supports by
     ``__getitems__``; behind a wrapper that lacks it, single items arrive.
+
+    Args:
+        batch: A batch, a dict with tensors (B, ...); or a list of B items.
+
+    Returns:
+        The batch.
     """
     return batch if isinstance(batch, dict) else default_collate(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -31,7 +30,7 @@ Golden,0,Apple,0,/a.jpg
 Granny,1,Apple,0,/b.jpg
 Anjou,2,Pear,1,/c.jpg
 """
-REAL = Path(os.environ.get('MMFCT_DATA', Path(__file__).parents[2] / '../shared/data'), 'grocery-store-128')
+REAL = Path(__file__).parents[2] / 'data/grocery'
 
 
 def _jpeg(seed: int, *, height: int = 60, width: int = 40) -> bytes:

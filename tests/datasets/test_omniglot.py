@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -21,7 +20,7 @@ ARCHIVES = {
 }
 CHARACTERS = ('character01', 'character02')
 DRAWERS = (1, 2, 14, 15, 20)
-REAL = Path(os.environ.get('MMFCT_DATA', Path(__file__).parents[2] / '../shared/data'), 'omniglot')
+REAL = Path(__file__).parents[2] / 'data/omniglot'
 
 
 def _png(seed: int) -> bytes:

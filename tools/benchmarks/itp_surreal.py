@@ -83,8 +83,7 @@ def main() -> None:
     data_root = str(args.folder / 'data')
     render_surreal_clips(data_root, num_train=800, num_val=0, num_test=200, frames=2, seed=0)
     rates, tasks = tuple(args.rates), tuple(args.tasks)
-    files = {gender: f'{data_root}/{name}' for gender, name in BODY_FILES.items()}
-    surface = dict(body_files=files) if args.surface else {}
+    surface = {f'body_{gender}': f'{data_root}/{name}' for gender, name in BODY_FILES.items()} if args.surface else {}
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:
         runs = [

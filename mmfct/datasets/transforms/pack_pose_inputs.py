@@ -24,6 +24,9 @@ class PackPoseInputs:
     def __call__(self, results: dict) -> dict:
         """Return ``inputs``, a tensor (3, H, W), and ``data_samples``.
 
+        Where there is a pose, the data sample's ``gt_pose`` has ``rotations`` (24, 3, 3), ``shape`` (10,), ``joints``
+        (24, 3) in metres, and ``gender`` (), 0 for female.
+
         Args:
             results: What the transforms pass on.
         """

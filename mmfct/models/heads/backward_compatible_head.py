@@ -17,6 +17,10 @@ class BackwardCompatibleHead(BaseModule):
         head: Config of a classification head of mmpretrain, which is trained as ever.
         influence: Config of the influence loss, `BackwardCompatibleLoss`; it sees what the head's classifier sees.
         init_cfg: Initialisation config.
+
+    Raises:
+        FileNotFoundError: See `BackwardCompatibleLoss`.
+        ValueError: See there.
     """
 
     def __init__(self, head: dict, influence: dict, init_cfg: dict | None = None) -> None:

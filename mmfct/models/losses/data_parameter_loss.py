@@ -44,7 +44,15 @@ class DataParameterLoss(InstanceParameters):
         avg_factor: float | None = None,
         ignore_index: int | None = None,
     ) -> Tensor:
-        """Return the loss of a batch, a scalar; arguments as of `mmfct.InstanceTaskWeightLoss`."""
+        """Return the loss of a batch, a scalar.
+
+        Args:
+            prediction: Scores of shape (B, C) or (B, C, H, W).
+            target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
+            weight: Weight of each element, for the wrapped loss.
+            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
+            ignore_index: Label of elements that do not count.
+        """
         scores = prediction.float()
         log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
         losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
