@@ -36,7 +36,13 @@ class ParquetGallery:
         arrow_module()
         self.path = Path(path)
         files = list_parquet(self.path)
-        self._description, self.fingerprint = describe_gallery(files, self.path)
+        self._description, fingerprint = describe_gallery(files, self.path)
+        if fingerprint is None:
+            raise ValueError(
+                f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
+                'gallery of it with `tools/convert_gallery.py`'
+            )
+        self.fingerprint = fingerprint
         # File and number of the row group of each shard.
         self._groups: list[tuple[Path, int]] = []
         sizes = []

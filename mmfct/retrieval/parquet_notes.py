@@ -23,7 +23,7 @@ def list_parquet(path: Path) -> list[Path]:
     return names
 
 
-def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str]:
+def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
     """Describe the gallery that `write_parquet` wrote, and make sure that no file is missing or of another gallery.
 
     Args:
@@ -31,7 +31,7 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDe
         path: What they are called in messages.
 
     Returns:
-        The description, and the fingerprint of the gallery.
+        The description, and the fingerprint of the gallery, which an earlier version did not note.
 
     Raises:
         ValueError: If they are not those of one gallery.
@@ -51,7 +51,7 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDe
     description = GalleryDescription.from_json(entries)
     if sum(numbers) != description.num_rows:
         raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
-    return description, str(entries.get('fingerprint'))
+    return description, entries.get('fingerprint')
 
 
 def read_notes(path: Path) -> tuple[bytes | None, int]:

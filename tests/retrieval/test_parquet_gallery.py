@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,12 @@ def test_what_is_no_gallery_in_parquet(gallery, tmp_path):
     parquet.write_table(table, tmp_path / 'joined.parquet')
     with pytest.raises(ValueError, match='must have a row group for each shard of its gallery, got 1 of other sizes'):
         open_source(tmp_path / 'joined.parquet')
+    notes = json.loads(table.schema.metadata[b'mmfct'])
+    assert notes.pop('fingerprint') == open_source(path).fingerprint == gallery.fingerprint
+    older = table.replace_schema_metadata({b'mmfct': json.dumps(notes)})
+    parquet.write_table(older, tmp_path / 'older.parquet')
+    with pytest.raises(ValueError, match='must note the fingerprint of its gallery, which an earlier version did not'):
+        open_source(tmp_path / 'older.parquet')
     parquet.write_table(table.replace_schema_metadata(None), tmp_path / 'other.parquet')
     with pytest.raises(ValueError, match='must be Parquet that this project wrote, got other Parquet; make a gallery'):
         open_source(tmp_path / 'other.parquet')
