@@ -54,7 +54,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         out,
         columns={**upgraded.columns, ORIGIN: ('uint8', None)},
         num_rows=len(upgraded),
-        shard_rows=upgraded.shards[0].stop,
+        shard_rows=upgraded.shard_rows,
         metadata={**upgraded.metadata, MIXED: [upgraded.fingerprint, recomputed.fingerprint]},
     )
     for index, _, _ in writer.pending():

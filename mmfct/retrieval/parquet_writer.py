@@ -70,7 +70,7 @@ def arrow_module() -> ModuleType:
 
 
 def _notes(gallery: Gallery) -> dict[str, Any]:
-    description = GalleryDescription(gallery.columns, len(gallery), gallery.shards[0].stop, gallery.metadata)
+    description = GalleryDescription(gallery.columns, len(gallery), gallery.shard_rows, gallery.metadata)
     return dict(format_version=FORMAT_VERSION, fingerprint=gallery.fingerprint, **description.to_json())
 
 

@@ -49,6 +49,13 @@ def test_round_trip_is_byte_identical(path, tmp_path, name):
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(['again', 'gallery', name])
 
 
+def test_a_gallery_of_fewer_rows_than_a_shard_comes_back_too(make_gallery, tmp_path):
+    path = make_gallery('small', 'm', np.eye(3), shard_rows=100)
+    write_parquet(Gallery(path), tmp_path / 'g.parquet')
+    read_parquet(tmp_path / 'g.parquet', tmp_path / 'again')
+    assert files_of(tmp_path / 'again') == files_of(path)
+
+
 def test_other_programs_read_rows_and_shards(path, tmp_path):
     gallery = Gallery(path)
     file = pq.ParquetFile(write_parquet(gallery, tmp_path / 'g.parquet'))
