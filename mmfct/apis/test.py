@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import mmengine
 from mmengine.config import Config, ConfigDict
@@ -14,6 +15,7 @@ from mmengine.runner import Runner
 from mmfct.apis.checks import check_data
 from mmfct.apis.report import write_report
 from mmfct.apis.training_options import TrainingOptions
+from mmfct.apis.training_record import FINAL_CHECKPOINT
 from mmfct.apis.weights import load_weights
 from mmfct.engine.launch import init_launcher
 from mmfct.models.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict
@@ -30,7 +32,10 @@ def test(
     show_dir: str | None = None,
     tta: bool = False,
 ) -> dict[str, float]:
-    """Test a checkpoint on the test set of a config.
+    """Test a checkpoint on the test set of a config, and write the report.
+
+    It goes into the work directory; where that has a ``final.pth`` and another checkpoint is tested, into
+    ``test_<name of the checkpoint>`` there.
 
     Args:
         filename: Config file.
@@ -72,7 +77,11 @@ def test(
     metrics = runner.test()
     if out is not None and out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, out)
-    write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
+    folder = Path(config.work_dir)
+    final = folder / FINAL_CHECKPOINT
+    if final.is_file() and not final.samefile(checkpoint):  # what was measured of the final weights stays
+        folder = folder / f'test_{Path(checkpoint).stem}'
+    write_report(metrics, runner.test_evaluator.metrics, folder)
     return metrics
 
 

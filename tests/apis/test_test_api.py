@@ -55,6 +55,20 @@ def test_metrics_and_report_are_those_at_the_end_of_the_training(digits, tmp_pat
     assert (tmp_path / 'work/embeddings.png').is_file()
 
 
+def test_another_checkpoint_leaves_the_report_of_the_final_one(digits, classifier, tmp_path):
+    weights = torch.load(final(digits, 'resnet10_digits_new'), weights_only=True)
+    work = tmp_path / 'work'
+    work.mkdir()
+    for name in ('final.pth', 'epoch_1.pth'):
+        torch.save(weights, work / name)
+    for name in ('final.pth', 'epoch_1.pth'):
+        run_test(classifier, str(work / name), TrainingOptions(work_dir=str(work)))
+    assert {str(path.relative_to(work)) for path in work.rglob('metrics.json')} == {
+        'metrics.json',
+        'test_epoch_1/metrics.json',
+    }
+
+
 def test_training_checkpoints_of_mmengine_and_of_a_wrapped_model(digits, classifier, tmp_path):
     options = TrainingOptions(work_dir=str(tmp_path))
     folder = digits.root / 'resnet10_digits_new'
