@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,7 +62,8 @@ class MultiTaskSegmentor(BaseModel):
         self.align_corners = align_corners
         self.backbone = MODELS.build(backbone)
         self.neck = nn.Identity() if neck is None else MODELS.build(neck)
-        self.tasks = nn.ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
+        # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
+        self.tasks = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting = MODELS.build(dict(weighting, forms=forms))

@@ -54,3 +54,23 @@ def test_a_finished_case_is_not_trained_again(tool, tmp_path, monkeypatch):
         assert tool.run_case(case, {}, 3, 'data', tmp_path) == case
         assert calls == expected
         calls.clear()
+
+
+def test_a_case_without_the_surface_error_is_trained_again_where_it_is_asked_for(tool, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr('mmfct.apis.train.train', lambda config, options: calls.append('train'))
+    monkeypatch.setattr('mmfct.apis.suspects.find_corrupt_labels', lambda *_, **__: calls.append('find'))
+    (tmp_path / 'seed0/pose40_itp/suspects').mkdir(parents=True)
+    (tmp_path / 'seed0/pose40_itp/suspects/detection.json').write_text('{}')
+    for metrics, expected in ({}, ['train', 'find']), ({'pose/surface_error': 1.0}, []):
+        (tmp_path / 'seed0/pose40_itp/metrics.json').write_text(json.dumps(metrics))
+        tool.run_case('pose40_itp', dict(body_female='f.npz'), 0, 'data', tmp_path)
+        assert calls == expected
+        calls.clear()
+
+
+def test_a_score_that_a_seed_lacks_is_left_out(tool, tmp_path):
+    for seed, metrics in enumerate([{'pose/mpjpe': 1.0, 'pose/surface_error': 2.0}, {'pose/mpjpe': 1.0}]):
+        (tmp_path / str(seed)).mkdir()
+        (tmp_path / str(seed) / 'metrics.json').write_text(json.dumps(metrics))
+    assert tool.row('x', [tmp_path / '0', tmp_path / '1']).startswith('| x | 1.0 ± 0.0 |  |  |')

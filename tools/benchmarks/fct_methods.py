@@ -55,7 +55,7 @@ def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
     """Return where tools/compare_methods.py leaves the numbers of a case."""
     config, classes = CONFIGS[data]
     case = f'{Path(config).stem}_{setting}_simclr_{classes["half" if setting == "half" else "all"]}'
-    return folder / data / f'seed{seed}' / case / 'methods' / 'methods.json'
+    return ROOT / folder / data / f'seed{seed}' / case / 'methods' / 'methods.json'
 
 
 def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
