@@ -239,6 +239,47 @@ def test_changed_requirements_make_it_anew(ready, file):
     assert len(ready.calls('torch torchvision')) == 1
 
 
+def test_a_failed_renewal_leaves_the_earlier_environment(ready):
+    (ready.venv / 'mine').touch()
+    with open(ready.root / 'constraints.txt', 'a') as stream:
+        stream.write('# changed\n')
+    status, output = ready.run('tools/run_tests.sh', FAKE_FAIL='pip')
+    assert status == 1 and 'no matching distribution' in output
+    assert (ready.venv / 'mine').exists() and ready.stamp.read_text()
+    assert 'no matching distribution' in (ready.venv / 'mmfct-install.log').read_text()
+    assert ready.run('tools/run_tests.sh')[0] == 0
+    assert not (ready.venv / 'mine').exists()
+    assert sorted(path.name for path in ready.root.glob('.venv*')) == ['.venv', '.venv.lock']
+
+
+@pytest.mark.parametrize('spelling', ['link', 'CDPATH', 'slash'])
+def test_one_environment_however_the_checkout_is_reached(ready, spelling):
+    environment, script = {}, ready.root / 'tools/run_tests.sh'
+    if spelling == 'link':
+        (ready.root.parent / 'link').symlink_to(ready.root)
+        script = ready.root.parent / 'link/tools/run_tests.sh'
+    elif spelling == 'CDPATH':
+        environment = dict(CDPATH=f'.:{ready.root.parent}')
+        script = Path('a checkout/tools/run_tests.sh')
+    else:
+        environment = dict(MMFCT_VENV=f'{ready.venv}/')
+    result = subprocess.run(
+        ['bash', str(script)],
+        env=ready.environment | environment,
+        cwd=ready.root.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert not ready.calls('-m pip') and len(ready.calls('-m pytest')) == 1
+
+
+def test_a_python_named_by_a_relative_path(checkout):
+    checkout.add_program('mypython')
+    assert checkout.run('tools/run_tests.sh', MMFCT_PYTHON='./bin/mypython')[0] == 0
+
+
 def test_an_environment_whose_python_is_gone_is_made_anew(ready):
     (ready.venv / 'bin/python').write_text('#!/bin/bash\nexit 127\n')
     assert ready.run('tools/run_tests.sh')[0] == 0
@@ -408,6 +449,21 @@ def test_without_an_environment_the_active_python_is_used(checkout):
     checkout.add_program('python')
     assert checkout.run('tools/dist_train.sh', 'config.py', '1')[0] == 0
     assert launched(checkout)
+
+
+def test_a_half_made_environment_is_not_used(checkout):
+    checkout.add_program('python3.11')
+    assert checkout.run('tools/run_tests.sh', FAKE_FAIL='pip')[0] == 1
+    (checkout.bin / 'python3.11').unlink()
+    checkout.forget_calls()
+    checkout.add_program('python3', FAKE_PYTHON.replace('python $*', 'active $*'))
+    assert checkout.run('tools/dist_train.sh', 'config.py', '1')[0] == 0
+    assert checkout.calls('active -m torch.distributed.run')
+
+
+def test_no_python_at_all_is_said(checkout):
+    status, output = checkout.run('tools/dist_train.sh', 'config.py', '1')
+    assert status != 0 and 'error: there is no `python`; make an environment' in output
 
 
 @pytest.mark.parametrize(

@@ -257,3 +257,10 @@ def test_an_undeclared_import_is_noticed(tmp_path):
     path = tmp_path / 'a.py'
     path.write_text('import torch, sklearn, beside, json\ndef f():\n import fastapi.routing')
     assert undeclared(path, tmp_path) == {'fastapi'}
+
+
+def test_every_folder_with_code_is_packaged():
+    # An editable install takes the whole tree, so only a wheel would miss a folder without `__init__.py`.
+    setuptools = pytest.importorskip('setuptools')
+    folders = {'.'.join(path.parent.relative_to(ROOT).parts) for path in MODULES}
+    assert set(setuptools.find_packages(str(ROOT), include=['mmfct', 'mmfct.*'])) == folders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,20 @@ def test_metadata_are_those_of_the_config(model):
 
 @pytest.mark.parametrize('model', [model for model in MODELS if model['Results']], ids=lambda model: model['Name'])
 def test_results_stand_together_in_a_row_of_the_readme(model):
-    rows = (ROOT / model['Config']).with_name('README.md').read_text().splitlines()
+    rows = list(table_rows((ROOT / model['Config']).with_name('README.md').read_text()))
     for result in model['Results']:
-        numbers = [str(value) for value in result['Metrics'].values()]
-        assert any(set(numbers) <= set(re.findall(r'\d+\.\d+', row)) for row in rows if row.startswith('|'))
+        wanted = {name.lower().removeprefix('top 1 '): str(value) for name, value in result['Metrics'].items()}
+        assert any(wanted.items() <= row.items() for row in rows), wanted
+
+
+def table_rows(text: str) -> Iterator[dict[str, str]]:
+    """Each row of the tables of a README: the mean in every column, by title without its unit."""
+    titles: list[str] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split('|')] if line.startswith('|') else []
+        if not cells:
+            titles = []
+        elif not titles:
+            titles = [re.sub(r' \(.*\)', '', cell).lower() for cell in cells]
+        else:
+            yield {title: cell.split(' ± ')[0] for title, cell in zip(titles, cells, strict=True)}

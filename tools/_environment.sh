@@ -8,12 +8,16 @@
 # from. The stamp is written last, after everything was imported once, so an install that failed or
 # was killed is never taken for one.
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+unset CDPATH # with it, `cd` prints, and may lead elsewhere
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) # one name, however the checkout is reached
 VENV=${MMFCT_VENV:-$ROOT/.venv}
+VENV=${VENV%/}
 [[ $VENV == /* ]] || VENV=$PWD/$VENV
+if [[ ${MMFCT_PYTHON:-} == */* && $MMFCT_PYTHON != /* ]]; then MMFCT_PYTHON=$PWD/$MMFCT_PYTHON; fi
 EXTRAS=onedl,faiss,parquet,test
 STAMP=$VENV/mmfct-stamp # says that the environment is good
 MARKER=$VENV/mmfct-made # says that these scripts made it, and may remove it
+EARLIER=$VENV.earlier   # a good one, put aside until the one for other requirements is ready
 LOG=$VENV/mmfct-install.log
 PACKAGES='torch, torchvision, mmengine, mmcv, mmpretrain, mmseg, faiss, matplotlib, numba, pytest'
 PACKAGES+=', pytorch_metric_learning, pyarrow, safetensors, sklearn, xdist, mmfct'
@@ -25,10 +29,15 @@ die() {
     exit 1
 }
 
-# The Python that runs the tools: that of the environment where there is one, else whatever is
-# active.
+# The Python that runs the tools: that of the environment where there is one that is not half
+# made, else whatever is active.
 environment_python() {
-    if [[ -x $VENV/bin/python ]]; then echo "$VENV/bin/python"; else echo python; fi
+    if [[ -x $VENV/bin/python && ! (-e $MARKER && ! -s $STAMP) ]]; then
+        echo "$VENV/bin/python"
+    else
+        command -v python || command -v python3 ||
+            die 'there is no `python`; make an environment with `bash tools/run_tests.sh`, or activate one'
+    fi
 }
 
 # Make the environment unless a good one is there. One process at a time; a second one waits and
@@ -82,15 +91,21 @@ make_environment() {
         -e "$ROOT[$EXTRAS]"
     step '5/5 import check' import_check
     environment_key >"$STAMP"
+    rm -rf "$EARLIER"
     say "ready: $VENV"
 }
 
-# Clear the way: remove what these scripts made and did not finish, put aside any other virtual
-# environment, and leave alone what is no virtual environment.
+# Clear the way: remove what these scripts made and did not finish, keep one for other requirements
+# until this one is ready, put aside any other virtual environment, and leave alone what is no
+# virtual environment.
 remove_unfinished() {
     [[ -e $VENV ]] || return 0
-    if [[ -e $MARKER ]]; then
-        say "removing $VENV: unfinished, or made from other requirements"
+    if [[ -e $MARKER && -s $STAMP ]]; then
+        say "$VENV was made from other requirements: keeping it until the new one is ready"
+        rm -rf "$EARLIER"
+        mv "$VENV" "$EARLIER"
+    elif [[ -e $MARKER ]]; then
+        say "removing $VENV: unfinished"
         rm -rf "$VENV"
     elif [[ -e $VENV/pyvenv.cfg ]]; then
         local aside
@@ -163,6 +178,12 @@ step() {
     set -e
     if ((status)); then
         tail -n 30 "$LOG" >&2
+        if [[ -e $EARLIER ]]; then
+            say "putting the earlier environment back; it has other requirements"
+            mv "$LOG" "$EARLIER"
+            rm -rf "$VENV"
+            mv "$EARLIER" "$VENV"
+        fi
         die "step '$title' failed (exit status $status): $*"
     fi
     say "$title: $((SECONDS - start)) s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ class FrozenEncoders(BaseModule):
 
     def __init__(self, old: dict, new: dict | None = None, side: dict | None = None) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({'old': _build(old)})
+        self.encoders: Any = nn.ModuleDict({'old': _build(old)})
         self.shared_side = side is not None and 'shares' in side
         if side is not None:
             if self.shared_side:
@@ -77,7 +79,7 @@ def _build(encoder: dict) -> nn.Module:
     return MODELS.build({'type': 'mmfct.FrozenEncoder', **encoder})
 
 
-def _check_same_backbone(old: nn.Module, side: nn.Module) -> None:
+def _check_same_backbone(old: Any, side: Any) -> None:
     """Refuse a neck that was trained on the features of another backbone than the one it will see."""
     ours, theirs = old.backbone.state_dict(), side.backbone.state_dict()
     differing = [name for name in ours if name not in theirs or not torch.equal(ours[name], theirs[name])]

@@ -63,7 +63,7 @@ class MultiTaskSegmentor(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.neck = nn.Identity() if neck is None else MODELS.build(neck)
         # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
-        self.tasks = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
+        self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting = MODELS.build(dict(weighting, forms=forms))
@@ -130,7 +130,7 @@ class MultiTaskSegmentor(BaseModel):
         features = self.neck(self.backbone(inputs))
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
 
-    def _as_labels(self, maps: Tensor, task: nn.Module, data_samples: Sequence[Any]) -> Tensor:
+    def _as_labels(self, maps: Tensor, task: Any, data_samples: Sequence[Any]) -> Tensor:
         """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
         if maps.dim() == 2:
             return maps

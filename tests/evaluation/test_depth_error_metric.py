@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -151,7 +152,8 @@ def test_two_ranks_give_what_one_process_gives(tmp_path):
     workers = [
         subprocess.Popen(
             [sys.executable, '-c', WORKER, str(tmp_path), str(rank)],
-            cwd=Path(mmfct.__file__).parents[1],
+            cwd=tmp_path,  # where mmengine leaves files of its own
+            env=os.environ | dict(PYTHONPATH=str(Path(mmfct.__file__).parents[1])),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -61,7 +61,8 @@ def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
 def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
     """Mean and standard deviation in percent; ``-`` where a result has no such value."""
     values = [value(result) for result in results]
-    return '-' if None in values else percent([number for number in values if number is not None])
+    numbers = [number for number in values if number is not None]
+    return percent(numbers) if len(numbers) == len(values) else '-'
 
 
 def table(results: list[Result]) -> str:
@@ -69,7 +70,7 @@ def table(results: list[Result]) -> str:
     names = ('CMC-1', 'CMC-5', 'mAP', 'mAP gap recovered', 'lost queries', 'area CMC-1', 'area mAP', 'new/new mAP')
     lines = [f'| gallery | {" | ".join(names)} |', f'| --- |{" ---: |" * len(names)}']
     for pair in BOUNDS:
-        cells = [cell(results, lambda r, s=score, p=pair: r['bounds'][p][s]) for score in ('cmc1', 'cmc5', 'map')]
+        cells = [percent([result['bounds'][pair][score] for result in results]) for score in ('cmc1', 'cmc5', 'map')]
         lines.append(f'| {pair} | {" | ".join([*cells, *[""] * 5])} |')
     for method in results[0]['methods']:
         readers: list[Callable[[Result], float | None]] = [
@@ -86,7 +87,8 @@ def table(results: list[Result]) -> str:
 
 def area(curve: list[float | None]) -> float | None:
     """Area under a backfilling curve, the mean of its points."""
-    return None if None in curve else mean(curve)
+    numbers = [number for number in curve if number is not None]
+    return mean(numbers) if len(numbers) == len(curve) else None
 
 
 def main() -> None:

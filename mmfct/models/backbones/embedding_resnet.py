@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -61,7 +63,7 @@ def EmbeddingResNet(  # noqa: N802 - a component name in configs, like any other
     return backbone.to(memory_format=torch.channels_last)
 
 
-def _narrow(block: nn.Module, channels: int, conv_cfg: dict | None, norm_cfg: dict) -> None:
+def _narrow(block: Any, channels: int, conv_cfg: dict | None, norm_cfg: dict) -> None:
     """Give a BasicBlock or Bottleneck ``channels`` outputs and a shortcut of its own."""
     # A host package, and only this component needs it.
     from mmcv.cnn import build_conv_layer, build_norm_layer

@@ -1,0 +1,1 @@
+"""What the tools do: whole jobs, from files to files."""
