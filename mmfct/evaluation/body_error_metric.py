@@ -57,7 +57,7 @@ class BodyErrorMetric(BaseMetric):
                 continue
             true, predicted = sample['gt_pose'], sample['pred_pose']
             joints, targets = (_from_pelvis(pose['joints'].cpu().double()[None]) for pose in (predicted, true))
-            if not joints.isfinite().all():
+            if not all(predicted[name].isfinite().all() for name in ('joints', 'rotations', 'shape')):
                 raise ValueError(f'`pred_pose` must be finite, got NaN or infinity for {sample.get("img_path")!r}')
             errors = [point_errors(joints, targets), point_errors(align_similarity(joints, targets), targets)]
             if self.body is not None:

@@ -68,7 +68,8 @@ class DepthErrorMetric(BaseMetric):
             errors = (prediction.to(target.device)[valid].double() - truth).abs()
             if not torch.isfinite(errors).all():
                 raise ValueError(f'`pred_depth_map` must be finite at valid pixels, got NaN or infinity for {path!r}')
-            sums = torch.stack([errors.sum(), (errors / truth).sum(), errors.square().sum()])
+            relative = errors.new_zeros(()) if self.signed else (errors / truth).sum()
+            sums = torch.stack([errors.sum(), relative, errors.square().sum()])
             # An image without valid pixels is kept, as zeros: mmengine counts results to tell those that the
             # sampler repeated.
             self.results.append((len(truth), *sums.tolist()))

@@ -38,11 +38,15 @@ def evaluate(metric: BodyErrorMetric, samples: list[dict]) -> dict[str, float]:
 
 def test_joint_errors_match_a_plain_loop_in_millimetres(samples):
     direct, aligned = [], []
-    for sample in samples:
+    # Unrelated poses are nearest as mirror images, which are not allowed; poses that resemble each other are not.
+    alike = [dict(gt_pose=make_pose(i), pred_pose=make_pose(i)) for i in range(2)]
+    for sample in alike:
+        sample['pred_pose']['joints'] += 0.3 * torch.randn(24, 3, generator=torch.Generator().manual_seed(1))
+    for number, sample in enumerate([*alike, *samples]):
         true, predicted = (sample[name]['joints'].double().numpy() for name in ('gt_pose', 'pred_pose'))
         true, predicted = true - true[0], predicted - predicted[0]
         direct += [np.linalg.norm(p - t) for p, t in zip(predicted, true, strict=True)]
-        # scipy aligns both to a standard form, with reflections; these poses need none (checked below).
+        # scipy aligns both to a standard form, with reflections.
         standard, moved, _ = procrustes(true, predicted)
         centered = true - true.mean(0)
         scale = np.linalg.norm(centered)
@@ -51,8 +55,9 @@ def test_joint_errors_match_a_plain_loop_in_millimetres(samples):
         factor = (turned * centered).sum() / np.square(turned).sum()
         aligned += np.linalg.norm(factor * turned - centered, axis=1).tolist()
         reflected = np.square(moved - standard).sum() * scale**2
-        assert reflected <= np.square(factor * turned - centered).sum() + 1e-9
-    found = evaluate(BodyErrorMetric(), samples)
+        error = np.square(factor * turned - centered).sum()
+        assert error == pytest.approx(reflected) if number < len(alike) else error > 1.01 * reflected
+    found = evaluate(BodyErrorMetric(), [*alike, *samples])
     assert found == {
         'pose/mpjpe': pytest.approx(1000 * np.mean(direct)),
         'pose/pa_mpjpe': pytest.approx(1000 * np.mean(aligned)),
@@ -93,7 +98,8 @@ def test_samples_without_a_pose_do_not_count(samples):
         evaluate(BodyErrorMetric(), [dict(pred_pose=make_pose(1))])
 
 
-def test_predictions_that_are_not_finite_are_refused(samples):
-    samples[2]['pred_pose']['joints'][3, 1] = torch.nan
+@pytest.mark.parametrize('part', ['joints', 'rotations', 'shape'])
+def test_predictions_that_are_not_finite_are_refused(samples, part):
+    samples[2]['pred_pose'][part][3] = torch.nan
     with pytest.raises(ValueError, match="`pred_pose` must be finite, got NaN or infinity for '2.mp4#1'"):
         BodyErrorMetric().process(None, samples)

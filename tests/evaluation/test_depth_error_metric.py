@@ -169,6 +169,15 @@ def test_two_ranks_give_what_one_process_gives(tmp_path):
         assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == pytest.approx(by_loops(maps), rel=1e-6)
 
 
+def test_signed_targets_of_zero_have_no_relative_error():
+    # Rounding makes zeros of both signs, by which a division gives infinities of both.
+    metric = DepthErrorMetric(signed=True)
+    for zero in (0.0, -0.0):
+        target, prediction = torch.full((1, 2, 2), zero), torch.full((1, 2, 2), 0.5)
+        metric.process(None, [dict(gt_depth_map=dict(data=target), pred_depth_map=dict(data=prediction))])
+    assert metric.evaluate(2) == {'depth/abs_error': pytest.approx(0.5)}
+
+
 def test_signed_targets_are_valid_wherever_they_are_finite():
     target = torch.tensor([[0.5, -0.5, 0.0], [math.nan, math.inf, -2.0]])
     (sample,) = make_samples([(target, torch.full((2, 3), 0.5))])

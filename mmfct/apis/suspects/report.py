@@ -25,8 +25,8 @@ def measure_detection(ranking: Sequence[Suspects]) -> dict[str, dict[str, Any]]:
     Returns:
         For each task ``labels`` (their number), ``threshold`` and ``flagged`` (number of labels above it, see
         `suspicion_threshold`), and where the truth is known ``corrupted`` (number) and ``rankings``: ``score``,
-        ``final_loss`` and ``mean_loss`` -> `detection_scores`, ``None`` for losses that were not tracked. Without a
-        corrupted label, or without a clean one, there are no rankings.
+        ``final_loss`` and ``mean_loss`` -> `detection_scores` of the labels whose loss is known; ``None`` for losses
+        that were not tracked. Without a corrupted label, or without a clean one, there are no rankings.
     """
     detection = {}
     for suspects in ranking:
@@ -67,4 +67,7 @@ def write_detection(detection: Mapping[str, Mapping[str, Any]], folder: Path) ->
 
 
 def _scores(values: np.ndarray, corrupted: np.ndarray) -> dict[str, float] | None:
-    return None if np.isnan(values).any() else detection_scores(values, corrupted)
+    known = ~np.isnan(values)  # without those that a short training has not met
+    if not corrupted[known].any() or corrupted[known].all():
+        return None
+    return detection_scores(values[known], corrupted[known])

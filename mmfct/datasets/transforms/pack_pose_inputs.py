@@ -29,7 +29,12 @@ class PackPoseInputs:
 
         Args:
             results: What the transforms pass on.
+
+        Raises:
+            ValueError: If the image was flipped, which nothing has done to the pose.
         """
+        if results.get('flip') and results.get('gt_pose') is not None:
+            raise ValueError('a pose must not be flipped with its image: leave RandomFlip out of the pipeline')
         packed = self.pack(results)
         pose = results.get('gt_pose')
         if pose is not None:

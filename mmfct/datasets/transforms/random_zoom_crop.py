@@ -25,8 +25,9 @@ class RandomZoomCrop:
     person stays what it is: a crop says nothing about the distance.
 
     The transform of the published two-task protocol (``RandomScaleCrop`` of MTAN and Nash-MTL, with the default
-    scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too. (One
-    difference stays: the published image interpolation aligns the corners, at most half a pixel of the window off.)
+    scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too.
+    Differences stay: the published image interpolation aligns the corners, and its maps take the pixel at the upper
+    left of the nearest one, so that both are up to a pixel of the window off, and not by the same.
 
     Args:
         scales: Factors, at least 1, drawn with equal probabilities.

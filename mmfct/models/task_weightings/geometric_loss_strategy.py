@@ -43,4 +43,4 @@ class GeometricLossStrategy(nn.Module):
         means = means.clamp(min=torch.finfo(means.dtype).tiny)  # the logarithm of 0 has no gradient
         count = present.sum().clamp(min=1)
         objective = (means.log() * present).sum().div(count).exp() * present.any()
-        return objective, objective.detach() / (count * means.detach()) * present
+        return objective, torch.where(present, objective.detach() / (count * means.detach()), 0.0)

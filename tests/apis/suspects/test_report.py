@@ -30,6 +30,12 @@ def test_rankings_are_measured_each_by_itself():
         assert entry['rankings'][name] == detection_scores(getattr(suspects, name), corrupted)
 
 
+def test_a_label_that_was_never_met_is_left_out():
+    corrupted, loss = np.array([1, 1, 0, 0, 0, 0], dtype=bool), np.array([np.nan, 4.0, 5.0, 1.0, 0.5, 0.2])
+    entry = measure_detection([make_suspects(corrupted=corrupted, mean_loss=loss)])['depth']
+    assert entry['rankings']['mean_loss'] == detection_scores(loss[1:], corrupted[1:])
+
+
 @pytest.mark.parametrize('corrupted', [None, np.zeros(6, dtype=bool), np.ones(6, dtype=bool)])
 def test_nothing_to_compare(corrupted):
     entry = measure_detection([make_suspects(corrupted=corrupted)])['depth']

@@ -123,6 +123,13 @@ def test_labels_out_of_range_are_refused(load, monkeypatch):
         load(0)
 
 
+def test_a_flipped_image_with_a_pose_is_refused(load):
+    results = load(0, size=(32, 32))
+    with pytest.raises(ValueError, match='a pose must not be flipped with its image: leave RandomFlip out'):
+        PackPoseInputs()(dict(results, flip=True, flip_direction='horizontal'))
+    PackPoseInputs()(dict(results, flip=True, flip_direction='horizontal', gt_pose=None))
+
+
 def test_a_joint_close_to_the_camera_makes_no_giant_of_the_crop(surreal_root, monkeypatch):
     from mmfct.datasets.transforms import load_surreal
 

@@ -39,7 +39,7 @@ def test_matches_torch_on_the_same_window(scale):
     assert np.allclose(results['img'], image.transpose(1, 2, 0), atol=1e-4)
     labels = resize(source['gt_seg_map'][window].astype(np.float32)[None], mode='nearest-exact')[0]
     assert np.array_equal(results['gt_seg_map'], labels)
-    # The line of the published protocol (`RandomScaleCrop`): nearest, then divided by the scale.
+    # As in the published protocol (`RandomScaleCrop`), divided by the scale; that one takes torch's 'nearest'.
     depth = resize(source['gt_depth_map'][window][None], mode='nearest-exact')[0] / scale
     assert np.allclose(results['gt_depth_map'], depth, rtol=1e-6)
 

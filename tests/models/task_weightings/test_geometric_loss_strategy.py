@@ -30,6 +30,12 @@ def test_a_task_without_annotation_is_no_factor(build, batch, means):
     assert torch.equal(losses.grad[:, 1], torch.zeros(4)) and losses.grad[0, 0] > 0
 
 
+def test_an_absent_task_has_no_weight_beside_large_losses(build, batch):
+    losses, annotated = batch
+    _, weights = build('GeometricLossStrategy')(1000 * losses, annotated & torch.tensor([True, False, True]))
+    assert weights[1] == 0 and weights.isfinite().all()
+
+
 def test_a_loss_of_zero_keeps_the_gradient_finite(build, batch):
     losses, annotated = batch
     objective, weights = build('GeometricLossStrategy')(losses * torch.tensor([1.0, 0.0, 1.0]), annotated)
