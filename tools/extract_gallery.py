@@ -18,7 +18,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmengine.config import DictAction
+    from mmfct.apis.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('filename', metavar='config', help='config file of a transformation, or of a classifier')

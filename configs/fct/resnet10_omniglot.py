@@ -17,26 +17,29 @@ work_dir = f'{work_root}/resnet10_omniglot_{setting}_{side}_{side_classes}'
 
 old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
 new_checkpoint = f'{work_root}/resnet10_omniglot_new/final.pth'
-prerequisites = [
-    dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
-    dict(config='resnet10_omniglot_new.py', checkpoint=new_checkpoint),
-]
 encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
 encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
 if side == 'simclr':
     side_checkpoint = f'{work_root}/resnet10_omniglot_side_{side_classes}/final.pth'
     side_options = dict(side_classes=side_classes)
-    prerequisites.insert(
-        1, dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options)
-    )
+    side_stages = [
+        dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options),
+    ]
     encoders['side'] = dict(encoder, checkpoint=side_checkpoint)
 elif side == 'shared':
     side_checkpoint = f'{work_root}/resnet10_omniglot_side_shared_{setting}_{side_classes}/final.pth'
     side_options = dict(setting=setting, side_classes=side_classes)
-    prerequisites.insert(
-        1, dict(config='resnet10_omniglot_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options)
-    )
+    side_stages = [
+        dict(config='resnet10_omniglot_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options)
+    ]
     encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
+else:
+    side_stages = []
+prerequisites = [
+    dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
+    *side_stages,
+    dict(config='resnet10_omniglot_new.py', checkpoint=new_checkpoint),
+]
 
 model = dict(_base_.transform, encoders=encoders)
 # An epoch has few iterations: four times the paper's rate, chosen on held-out training images of Omniglot.

@@ -77,12 +77,15 @@ def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
     return str(copy)
 
 
-def _assignments(tree: ast.Module) -> list[tuple[str, ast.Assign]]:
-    return [
-        (node.targets[0].id, node)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    ]
+def _assignments(tree: ast.Module | ast.If) -> list[tuple[str, ast.Assign]]:
+    """List the assignments at the top of a config, those under an ``if`` too."""
+    found = []
+    for node in [*tree.body, *getattr(tree, 'orelse', ())]:
+        if isinstance(node, ast.If):
+            found += _assignments(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.append((node.targets[0].id, node))
+    return found
 
 
 def _bases(tree: ast.Module) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
@@ -30,7 +31,7 @@ def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], 
     elif is_main_process():
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items()]
+        rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items() if isinstance(_plain(value), float)]
         table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
         write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
         _write_numbers(metrics, folder / 'metrics.json')
@@ -65,5 +66,13 @@ def write_compatibility_report(
 
 def _write_numbers(metrics: Mapping[str, float], path: Path) -> None:
     # JSON has no NaN, which stands for a score that could not be measured.
-    numbers = {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
+    numbers = {name: _plain(value) for name, value in metrics.items()}
     write_atomically(path, f'{json.dumps(numbers, indent=1, allow_nan=False)}\n'.encode())
+
+
+def _plain(value: Any) -> Any:
+    """Turn a number or an array of them, such as a confusion matrix, into what JSON knows."""
+    value = value.tolist() if hasattr(value, 'tolist') else value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if math.isnan(value) else float(value)

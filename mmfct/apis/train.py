@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -10,6 +13,7 @@ from mmengine.runner import Runner
 from mmfct.apis.checks import check_data
 from mmfct.apis.prerequisite import unfinished_prerequisites
 from mmfct.apis.report import write_report
+from mmfct.apis.training_lock import one_at_a_time
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import TrainingRecord
 from mmfct.engine.launch import init_launcher
@@ -42,10 +46,13 @@ def train(
     config = options.load(filename)
     check_data(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
-    runner = train_stage(config)
+    with one_at_a_time(Path(config.work_dir)):
+        runner = train_stage(config)
     if config.get('test_dataloader') is None:
         return {}
-    metrics = runner.test()
+    # Not `runner.test()`, which calls `before_run` once more: an average of weights would start anew.
+    runner._test_loop = runner.build_test_loop(runner._test_loop)
+    metrics = runner.test_loop.run()
     write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
     return metrics
 
@@ -70,15 +77,33 @@ def train_prerequisites(config: Config, options: TrainingOptions, *, train_missi
             )
         check_data(stage.config)
     for stage in stages:
-        print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
-        train_stage(stage.config)
+        with one_at_a_time(stage.checkpoint.parent):
+            stage.options.continue_training(stage.config)  # another process may have been here since it was looked at
+            if stage.is_finished():
+                continue
+            print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
+            train_stage(stage.config)
 
 
 def train_stage(config: Config) -> Runner:
     """Train one config and leave ``final.pth`` in its work directory."""
     record = TrainingRecord(config.work_dir, config)
-    record.start(resume=config.resume)
+    if config.resume:
+        record.check()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
     return runner
+
+
+class _StartRecord(Hook):
+    """Take back the earlier result when everything is built: a mistake in the config must not cost it."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, record: TrainingRecord, *, resume: bool) -> None:
+        self.record, self.resume = record, resume
+
+    def before_train(self, runner: Runner) -> None:
+        self.record.start(resume=self.resume)

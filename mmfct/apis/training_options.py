@@ -80,15 +80,20 @@ class TrainingOptions:
                 )
             config.auto_scale_lr.enable = True
         config.resume = config.get('resume', False)
-        # With nothing to go on from, a `load_from` of the config stays: its weights are where the training starts.
-        pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed just then
-        if self.resume == 'auto' and pointer.is_file() and pointer.read_text().strip():
-            config.resume, config.load_from = True, None
-        elif self.resume not in (None, 'auto'):
-            config.resume, config.load_from = True, self.resume
+        self.continue_training(config)
         for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(key) is not None:
                 self._apply_to_dataloader(config[key])
+
+    def continue_training(self, config: Config) -> None:
+        """Write into ``config``, in place, what its training goes on from, as its work directory is now."""
+        if self.resume == 'auto':
+            # With nothing to go on from, a `load_from` of the config stays: with its weights the training starts.
+            pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed just then
+            if pointer.is_file() and pointer.read_text().strip():
+                config.resume, config.load_from = True, None
+        elif self.resume is not None:
+            config.resume, config.load_from = True, self.resume
 
     def _apply_to_dataloader(self, dataloader: dict) -> None:
         dataloader.setdefault('pin_memory', torch.cuda.is_available())

@@ -12,11 +12,17 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmfct.models.checkpoint import load_state_dict
+from mmfct.retrieval import fingerprint_state_dict
 from mmfct.retrieval.atomic_files import write_atomically
 
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
-_MEASURED = ('compatibility.json', 'metrics.json')  # of the weights that were here before
+# Of the weights that were here before.
+_MEASURED = tuple(
+    f'{name}.{kind}' for name in ('compatibility', 'metrics', 'embeddings') for kind in ('json', 'md', 'png')
+)
+_INPUTS = 'inputs'
 # The entries that decide which weights come out; workers, intervals and folders may change between runs.
 _DECISIVE = (
     'model',
@@ -35,8 +41,9 @@ _INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_fac
 class TrainingRecord:
     """The record of one training in its work directory.
 
-    ``training.json`` is written when the training starts and says what decides its weights; ``final.pth`` (weights
-    and meta data only, readable with ``weights_only``) appears when it is finished, in one step.
+    ``training.json`` is written when the training starts and says what decides its weights: entries of the config,
+    and the weights in the checkpoints that its model is made from. ``final.pth`` (weights and meta data only, readable
+    with ``weights_only``) appears when it is finished, in one step.
 
     Args:
         work_dir: Work directory of the training.
@@ -46,8 +53,9 @@ class TrainingRecord:
     def __init__(self, work_dir: str | Path, config: Config) -> None:
         self.folder = Path(work_dir)
         self.content = json.loads(
-            json.dumps({key: _decisive(config.get(key)) for key in _DECISIVE}, default=repr, sort_keys=True)
+            json.dumps({key: _decisive(config.get(key)) for key in _DECISIVE}, default=_name, sort_keys=True)
         )
+        self.content[_INPUTS] = {path: _fingerprint(path) for path in sorted(_checkpoints(self.content['model']))}
 
     def is_finished(self) -> bool:
         """Return whether the training is finished, the same answer on every rank.
@@ -56,7 +64,7 @@ class TrainingRecord:
             ValueError: If the folder holds another training than the config describes.
         """
         dist.barrier()
-        self._check()
+        self.check()
         return (self.folder / FINAL_CHECKPOINT).is_file()
 
     def start(self, *, resume: bool) -> None:
@@ -69,7 +77,7 @@ class TrainingRecord:
             ValueError: If the training to resume is one of another config.
         """
         if resume:
-            self._check()
+            self.check()
         dist.barrier()
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +100,12 @@ class TrainingRecord:
             os.replace(temporary, self.folder / FINAL_CHECKPOINT)
         dist.barrier()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse a folder that holds another training.
+
+        Raises:
+            ValueError: If it does.
+        """
         differing = self._differing()
         if differing:
             raise ValueError(
@@ -109,7 +122,11 @@ class TrainingRecord:
         found = json.loads(record.read_text())
         # A record of an earlier version may lack an entry.
         known = [key for key in _DECISIVE if key in found]
-        return [line for key in known for line in _differences(found[key], self.content[key], key)]
+        lines = [line for key in known for line in _differences(found[key], self.content[key], key)]
+        # A checkpoint that is missing now is not another one.
+        then = found.get(_INPUTS, {})
+        changed = [path for path, now in self.content[_INPUTS].items() if now and then.get(path) not in (None, now)]
+        return lines + [f'the weights of {path}' for path in changed]
 
 
 def _decisive(value: object) -> object:
@@ -130,3 +147,22 @@ def _differences(found: object, wanted: object, key: str) -> list[str]:
         pairs = enumerate(zip(found, wanted, strict=True))
         return [line for index, pair in pairs for line in _differences(*pair, f'{key}.{index}')]
     return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']
+
+
+def _name(value: object) -> str:
+    """Name a type or function of a config, or write anything else that is no JSON, alike in every process."""
+    named = hasattr(value, '__qualname__') and hasattr(value, '__module__')
+    return f'{value.__module__}.{value.__qualname__}' if named else repr(value)  # type: ignore[attr-defined]
+
+
+def _checkpoints(value: object) -> set[str]:
+    """Collect the checkpoints that a config of a model names."""
+    if isinstance(value, dict):
+        own = {value['checkpoint']} if isinstance(value.get('checkpoint'), str) else set()
+        return own.union(*map(_checkpoints, value.values()))
+    return set().union(*map(_checkpoints, value)) if isinstance(value, list) else set()
+
+
+def _fingerprint(path: str) -> str | None:
+    """Fingerprint the weights in a checkpoint; ``None`` where there is none (yet), or it is elsewhere."""
+    return fingerprint_state_dict(load_state_dict(path)) if Path(path).is_file() else None

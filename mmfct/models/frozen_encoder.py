@@ -53,6 +53,9 @@ class FrozenEncoder(BaseModule):
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Normalise images (B, 3, H, W) and return the maps of the backbone."""
+        device = next(self.parameters()).device
+        if self.data_preprocessor.device != device:  # only a `BaseModel` of mmengine tells it where it has moved
+            self.data_preprocessor.to(device)
         # Some preprocessors of the hosts unpack exactly these two entries.
         images = self.data_preprocessor(dict(inputs=images, data_samples=None))['inputs']
         return self.backbone(images)

@@ -146,7 +146,7 @@ def test_configs_that_are_not_evaluated_as_text_take_merged_options(tmp_path, su
 
 
 def test_variables_are_plain_assignments_of_the_config_and_its_bases(child):
-    own = {'work_root', 'old_epochs', 'path', 'scaled'}
+    own = {'work_root', 'old_epochs', 'path', 'scaled', 'kind'}
     assert config_variables(child) == own | {'data_root', 'sizes', 'flag', 'half', 'epochs'}
 
 
@@ -159,3 +159,19 @@ def test_missing_base(tmp_path):
     (tmp_path / 'config.py').write_text("_base_ = 'none.py'\n")
     with pytest.raises(FileNotFoundError, match=r'none\.py'):
         load_config(tmp_path / 'config.py', dict(epochs=3))
+
+
+def test_a_variable_under_a_condition_is_reached(tmp_path):
+    (tmp_path / 'c.py').write_text("kind = 'a'\nif kind == 'a':\n    x = 1\nelse:\n    x = 2\ny = 10 * x\n")
+    assert {'kind', 'x', 'y'} <= config_variables(tmp_path / 'c.py')
+    assert load_config(tmp_path / 'c.py', dict(x=5)).y == 50
+    assert load_config(tmp_path / 'c.py', dict(kind='b', x=7)).y == 70
+
+
+@pytest.mark.parametrize('data', ['omniglot', 'grocery'])
+def test_a_side_model_of_ones_own(data):
+    path = ROOT / f'configs/fct/resnet10_{data}.py'
+    config = load_config(path, dict(side_checkpoint='mine.pth', prerequisites=[]))
+    assert config.model.encoders.side.checkpoint == 'mine.pth' and config.prerequisites == []
+    for side, stages in dict(simclr=3, shared=3, none=2).items():
+        assert len(load_config(path, dict(side=side)).prerequisites) == stages

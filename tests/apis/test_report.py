@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmfct.apis import report
-from mmfct.apis.report import write_compatibility_report
+from mmfct.apis.report import write_compatibility_report, write_report
 from mmfct.evaluation import CompatibilityMetric
 from mmfct.evaluation.compatibility_report import compatibility_table
 
@@ -71,3 +71,15 @@ def test_only_the_main_process_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(report, 'is_main_process', lambda: False)
     write_compatibility_report(metrics, [metric], tmp_path / 'new')
     assert not (tmp_path / 'new').exists()
+
+
+def test_metrics_of_the_host_that_are_no_single_numbers(tmp_path):
+    # mmpretrain's ConfusionMatrix gives a matrix, SingleLabelMetric with average=None a list.
+    metrics = {'accuracy/top1': 50.0, 'confusion/result': torch.eye(2), 'precision': [1.0, math.nan]}
+    write_report(metrics, [object()], tmp_path)
+    assert json.loads((tmp_path / 'metrics.json').read_text()) == {
+        'accuracy/top1': 50.0,
+        'confusion/result': [[1.0, 0.0], [0.0, 1.0]],
+        'precision': [1.0, None],
+    }
+    assert (tmp_path / 'metrics.md').read_text().count('\n') == 3

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmfct.apis import prerequisite
+from mmfct.apis.test import test as run_test
 from mmfct.apis.train import train
 from mmfct.apis.training_options import TrainingOptions
 
@@ -171,3 +173,50 @@ def test_a_split_is_checked_for_every_stage_before_the_first_is_trained(tmp_path
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [{'model.backbone.dpth': 3}, {'optim_wrapper.optimizer.type': 'SDG'}, {'param_scheduler.0.end': -1}],
+)
+def test_a_mistake_in_the_config_does_not_cost_the_earlier_result(copied, digits, options):
+    root, _ = copied
+    folder = root / 'resnet10_digits_old'
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    options = {name: digits.cfg_options[name] for name in ('epochs', 'warmup_epochs', 'image_size')} | options
+    with pytest.raises(Exception):  # noqa: B017  # the host's, whatever it is
+        train(str(CONFIGS / 'resnet10_digits_old.py'), TrainingOptions(work_dir=str(folder), cfg_options=options))
+    after = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert {name: after[name] for name in before if name.endswith(('.pth', '.json'))} == {
+        name: content for name, content in before.items() if name.endswith(('.pth', '.json'))
+    }
+
+
+def test_a_stage_that_another_process_has_finished_meanwhile_is_taken(copied, digits, monkeypatch):
+    root, options = copied
+    before = final_times(root)
+    found = prerequisite.unfinished_prerequisites
+    hidden = root / 'resnet10_digits_new/final.pth'
+
+    def look(config, options):
+        hidden.rename(root / 'hidden.pth')
+        stages = found(config, options)
+        (root / 'hidden.pth').rename(hidden)  # the other one is done
+        return stages
+
+    monkeypatch.setattr('mmfct.apis.train.unfinished_prerequisites', look)
+    train(digits.config, TrainingOptions(cfg_options=options))
+    assert final_times(root)['resnet10_digits_new'] == before['resnet10_digits_new']
+
+
+def test_the_report_is_of_the_weights_that_are_saved(copied, digits):
+    # mmengine saves the average of the weights that EMAHook keeps, and it is to be tested.
+    root, options = copied
+    options = options | {'custom_hooks': [dict(type='EMAHook', momentum=0.1)]}
+    metrics = train(digits.config, TrainingOptions(cfg_options=options))
+    again = run_test(
+        digits.config,
+        str(root / 'resnet10_digits/final.pth'),
+        TrainingOptions(work_dir=str(root / 'test'), cfg_options=digits.cfg_options | dict(work_root=str(root))),
+    )
+    assert metrics == pytest.approx(again, abs=1e-6)

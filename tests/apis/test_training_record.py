@@ -216,6 +216,25 @@ def test_the_preprocessing_decides_too(tmp_path):
     TrainingRecord(tmp_path, changed('data_preprocessor', dict(mean=[2.0]))).is_finished()
 
 
+def test_other_weights_of_a_checkpoint_are_another_training(tmp_path, runner):
+    path, other = tmp_path / 'old.pth', tmp_path / 'work'
+    config = changed('model.encoders', dict(old=dict(checkpoint=str(path))))
+    torch.save(dict(state_dict=dict(a=torch.zeros(2)), meta=1), path)
+    TrainingRecord(other, config).start(resume=False)
+    torch.save(dict(state_dict=dict(a=torch.zeros(2)), meta=2), path)  # the same weights
+    TrainingRecord(other, config).check()
+    torch.save(dict(state_dict=dict(a=torch.ones(2))), path)
+    with pytest.raises(ValueError, match=f'differs in the weights of {path};'):
+        TrainingRecord(other, config).check()
+    path.unlink()  # to be trained again, maybe to the same
+    TrainingRecord(other, config).check()
+
+
+def test_functions_have_the_same_name_in_every_process(tmp_path):
+    record = TrainingRecord(tmp_path, changed('model.backbone', dict(type=make_runner)))
+    assert record.content['model']['backbone']['type'] == f'{__name__}.make_runner'
+
+
 def test_a_checkpoint_without_record_counts(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'final.pth')
     assert TrainingRecord(tmp_path, Config(CONFIG)).is_finished()

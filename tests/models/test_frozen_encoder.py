@@ -54,6 +54,15 @@ def test_normalises_images_as_in_training(encoder_cfg, save_checkpoint, preproce
         assert torch.equal(images, before)
 
 
+@pytest.mark.parametrize(
+    'preprocessor', [None, dict(type='mmpretrain.ClsDataPreprocessor', mean=[1.0] * 3, std=[2.0] * 3)]
+)
+def test_images_stay_where_the_weights_have_moved(encoder_cfg, save_checkpoint, preprocessor):
+    # 'meta' stands for a GPU: a preprocessor that was not told would bring the images back to the CPU.
+    encoder = build(encoder_cfg(checkpoint=save_checkpoint()[0], data_preprocessor=preprocessor)).to('meta')
+    assert encoder(torch.zeros(2, 3, 6, 6, device='meta')).device.type == 'meta'
+
+
 def test_never_trains(encoder_cfg, save_checkpoint):
     encoder = build(encoder_cfg(checkpoint=save_checkpoint()[0]))
     before = copy.deepcopy(encoder.state_dict())

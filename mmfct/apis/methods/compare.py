@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from mmfct.apis.methods.trained import objective_config, transform
 from mmfct.apis.methods.upgraded import Upgraded
 from mmfct.apis.train import train_prerequisites
 from mmfct.apis.training_options import TrainingOptions
+from mmfct.models.checkpoint import load_state_dict
+from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER
 
 _LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
@@ -56,13 +59,15 @@ def compare_methods(
 
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
-        ValueError: If a method is unknown or needs side-information that is not there, or the config is another's.
+        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, or the config
+            is another's.
     """
     options = options or TrainingOptions()
     config = options.load(filename)
     kind = config.get('model', {}).get('type')
     if kind != 'mmfct.ForwardTransform':
         raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {kind!r}')
+    asked = methods is not None
     methods = _check_methods(methods, has_side='side' in config.model.encoders)
     for name in aligned or ():
         if name in METHODS or not _NAME.fullmatch(name):  # results and a folder go by it
@@ -71,6 +76,9 @@ def compare_methods(
         check_table(config[entry].dataset, f'{entry}.dataset')
     check_data(config)
     train_prerequisites(config, options)
+    for checkpoint in (aligned or {}).values():  # not after hours of other methods
+        load_state_dict(checkpoint)
+    methods = _with_classifier(methods, config, asked=asked)
     init_default_scope(config.default_scope)
     train, test = (Table.of(config[entry].dataset) for entry in _LOADERS)
     folder = Path(config.work_dir) / 'methods'
@@ -96,6 +104,20 @@ def _check_methods(methods: Sequence[str] | None, *, has_side: bool) -> list[str
         if name not in known:
             raise ValueError(f'the method {name!r} needs the encoder `side`, which the config does not have')
     return list(known if methods is None else methods)
+
+
+def _with_classifier(methods: list[str], config: Config, *, asked: bool) -> list[str]:
+    """Leave out FastFill where the new model has no linear classifier, or refuse it where it was asked for."""
+    checkpoint = config.model.encoders.new.get('checkpoint')
+    if checkpoint is not None and CLASSIFIER in load_state_dict(checkpoint):
+        return methods
+    needing = [name for name in methods if name.startswith('fastfill')]
+    text = f'FastFill needs {CLASSIFIER!r}, a linear classifier, in the checkpoint of the new model, {checkpoint!r}'
+    if needing and asked:
+        raise ValueError(f'{text}, which has none; leave out {", ".join(needing)}')
+    if needing:
+        print_log(f'{text}, which has none: left out', 'current', logging.WARNING)
+    return [name for name in methods if name not in needing]
 
 
 def _upgrade(name: str, config: Config, folder: Path, train: Table, test: Table) -> Upgraded:

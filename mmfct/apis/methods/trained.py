@@ -13,6 +13,8 @@ from torch import nn
 from mmfct.apis.methods.table import Table
 from mmfct.apis.methods.upgraded import Upgraded
 from mmfct.apis.train import train_stage
+from mmfct.apis.training_lock import one_at_a_time
+from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT, TrainingRecord
 from mmfct.apis.weights import load_weights
 from mmfct.models.checkpoint import load_state_dict
@@ -43,7 +45,8 @@ def objective_config(config: Config, folder: Path, objective: str, *, use_side: 
         head.with_uncertainty = True
     for entry in ('test_dataloader', 'test_evaluator', 'test_cfg'):
         config[entry] = None
-    config.update(work_dir=str(folder), resume=True, load_from=None)
+    config.update(work_dir=str(folder), resume=False, load_from=None)
+    TrainingOptions(resume='auto').continue_training(config)
     return config
 
 
@@ -58,10 +61,11 @@ def transform(config: Config, test: Table) -> Upgraded:
         ValueError: If the folder holds another training.
     """
     folder = Path(config.work_dir)
-    if TrainingRecord(folder, config).is_finished():
-        print_log(f'{folder}: finished, using {FINAL_CHECKPOINT}', 'current')
-    else:
-        train_stage(config)
+    with one_at_a_time(folder):
+        if TrainingRecord(folder, config).is_finished():
+            print_log(f'{folder}: finished, using {FINAL_CHECKPOINT}', 'current')
+        else:
+            train_stage(config)
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(folder / FINAL_CHECKPOINT), str(folder / FINAL_CHECKPOINT))
     head, use_side = model.head.eval(), config.model.use_side

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmfct.models.losses.frozen_classifier_loss import FrozenClassifierLoss
+from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER, FrozenClassifierLoss
 from mmfct.registry import MODELS
 
 
@@ -40,7 +40,7 @@ class BackwardCompatibleLoss(FrozenClassifierLoss):
         num_classes: int,
         *,
         old_labels: Sequence[int] | None = None,
-        key: str = 'head.fc.weight',
+        key: str = CLASSIFIER,
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(checkpoint, num_classes=num_classes, key=key, loss_weight=loss_weight)

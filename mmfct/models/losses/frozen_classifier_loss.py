@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
 
+# Where mmpretrain's linear classifier has its weight.
+CLASSIFIER = 'head.fc.weight'
+
 
 @MODELS.register_module()
 class FrozenClassifierLoss(nn.Module):
@@ -39,7 +42,7 @@ class FrozenClassifierLoss(nn.Module):
         checkpoint: str,
         *,
         num_classes: int | None = None,
-        key: str = 'head.fc.weight',
+        key: str = CLASSIFIER,
         label_smoothing: float = 0.0,
         loss_weight: float = 1.0,
     ) -> None:

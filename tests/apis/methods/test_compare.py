@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,36 @@ def test_objectives_differ_in_the_head_alone(digits, tmp_path):
     assert [configs['fct', side].model.use_side for side in (False, True)] == [False, True]
     for other in configs.values():
         assert other.optim_wrapper == config.optim_wrapper and other.train_dataloader == config.train_dataloader
+
+
+def test_a_new_model_without_a_linear_classifier(digits, tmp_path, capsys):
+    checkpoint = torch.load(digits.root / 'resnet10_digits_new/final.pth', weights_only=True)
+    checkpoint['state_dict']['head.weight'] = checkpoint['state_dict'].pop('head.fc.weight')  # as ArcFace's
+    torch.save(checkpoint, tmp_path / 'arcface.pth')
+    options = dict(digits.cfg_options, new_checkpoint=str(tmp_path / 'arcface.pth'), transform_epochs=10)
+    options = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
+    asked = compare_methods(digits.config, methods=['identity', 'ridge'], options=options)
+    assert list(asked['methods']) == ['identity', 'ridge']
+    with pytest.raises(ValueError, match="FastFill needs 'head.fc.weight', .* has none; leave out fastfill"):
+        compare_methods(digits.config, methods=['identity', 'fastfill'], options=options)
+    with pytest.raises(FileNotFoundError, match='missing.pth'):  # before anything is trained
+        compare_methods(digits.config, aligned=dict(bct=str(tmp_path / 'missing.pth')), options=options)
+    assert list(compare_methods(digits.config, options=options)['methods']) == [
+        name for name in METHODS if not name.startswith('fastfill')
+    ]
+    assert 'a linear classifier, in the checkpoint of the new model' in capsys.readouterr().out
+
+
+def test_an_h_of_other_encoders_is_not_used_again(compared, digits, options, tmp_path):
+    root = tmp_path / 'root'
+    shutil.copytree(digits.root, root)
+    own = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=digits.cfg_options | dict(work_root=str(root)))
+    compare_methods(digits.config, methods=['fct'], options=own)
+    checkpoint = torch.load(root / 'resnet10_digits_old/final.pth', weights_only=True)
+    checkpoint['state_dict']['backbone.conv1.weight'] += 0.1
+    torch.save(checkpoint, root / 'resnet10_digits_old/final.pth')
+    with pytest.raises(ValueError, match='differs in the weights of .*resnet10_digits_old/final.pth; remove'):
+        compare_methods(digits.config, methods=['fct'], options=own)
 
 
 def test_unknown_method(digits, options):
