@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
@@ -45,6 +46,17 @@ def test_retrieval_metrics_snippet_runs():
     ids = torch.arange(4)
     names = dict(query=torch.eye(4), gallery=torch.eye(4), query_labels=ids // 2, gallery_labels=ids // 2, ids=ids)
     exec(code, names)
+
+
+def test_the_config_of_your_own_models_loads(tmp_path):
+    code = next(block for block in _python_blocks(ROOT / 'configs/fct/README.md') if '_base_' in block)
+    (tmp_path / 'mine.py').write_text(code.replace("'./resnet50", f"'{ROOT}/configs/fct/resnet50"))
+    config = Config.fromfile(tmp_path / 'mine.py')
+    for encoders in (config.model.encoders, config.train_dataloader.dataset.encoders):
+        assert {role: encoder.checkpoint for role, encoder in encoders.items()} == {
+            role: f'{role}.pth' for role in ('old', 'side', 'new')
+        }
+    assert config.prerequisites == [] and config.test_dataloader.dataset.path == 'work_dirs/mine/embeddings_test'
 
 
 @pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,11 +6,14 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import init_dist
 
+# Ranks wait for one another while one of them waits for another job, or computes a shard more than they. A rank that
+# died is noticed by what started it.
+_TIMEOUT = timedelta(days=1)
 # What starts the ranks, and its variables for rank, number of ranks and rank on the machine.
 _STARTERS = {
     'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -21,8 +24,8 @@ _STARTERS = {
 def init_launcher(launcher: str) -> None:
     """Join the process group of a launcher: nccl with GPUs, gloo without.
 
-    mmengine would call ``torch.cuda.set_device`` on a machine without GPUs, so there the group is made before its
-    Runner looks for one.
+    The group is made before mmengine's Runner looks for one: that would call ``torch.cuda.set_device`` on a machine
+    without GPUs, start the workers of later loaders by ``spawn``, and let nccl give up after ten minutes.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
@@ -34,12 +37,11 @@ def init_launcher(launcher: str) -> None:
         raise ValueError(f"`launcher` must be 'none', 'pytorch', 'slurm' or 'mpi', got {launcher!r}")
     if launcher == 'none' or torch.distributed.is_initialized():
         return
-    if torch.cuda.is_available():
-        init_dist(launcher, backend='nccl')
-        return
     if launcher in _STARTERS:
         _translate_environment(launcher)
-    torch.distributed.init_process_group('gloo')
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    torch.distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo', timeout=_TIMEOUT)
 
 
 def leave_ranks() -> None:

@@ -53,7 +53,7 @@ class FrozenEncoder(BaseModule):
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Normalise images (B, 3, H, W) and return the maps of the backbone."""
-        device = next(self.parameters()).device
+        device = next(self.parameters(), images[0]).device
         if self.data_preprocessor.device != device:  # only a `BaseModel` of mmengine tells it where it has moved
             self.data_preprocessor.to(device)
         # Some preprocessors of the hosts unpack exactly these two entries.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,6 @@ def no_gpu(monkeypatch):
 def groups(monkeypatch):
     """Calls of the functions that make a process group, which here make none."""
     calls = []
-    monkeypatch.setattr(launch, 'init_dist', lambda *args, **options: calls.append((args, options)))
     monkeypatch.setattr(
         torch.distributed, 'init_process_group', lambda *args, **options: calls.append((args, options))
     )
@@ -90,18 +91,39 @@ def test_unknown_launcher_names_the_choices(monkeypatch, groups, gpu):
     assert groups == []
 
 
-@pytest.mark.parametrize('launcher', ['pytorch', 'slurm', 'mpi'])
-def test_with_gpus_mmengine_starts_nccl(monkeypatch, groups, launcher):
+@pytest.mark.parametrize(
+    ('launcher', 'variables'), [('pytorch', dict(LOCAL_RANK='1')), ('slurm', SLURM), ('mpi', MPI)]
+)
+def test_with_gpus_nccl_is_started_on_the_gpu_of_the_rank(monkeypatch, no_gpu, groups, launcher, variables):
+    devices = []
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'set_device', devices.append)
+    method = multiprocessing.get_start_method(allow_none=True)
+    set_environment(monkeypatch, variables)
     init_launcher(launcher)
-    assert groups == [((launcher,), dict(backend='nccl'))]
+    ((arguments, options),) = groups
+    assert arguments == ('nccl',) and devices == [1]
+    assert options['timeout'] > timedelta(hours=12)  # nccl's own ten minutes are over before a shard is computed
+    assert multiprocessing.get_start_method(allow_none=True) == method  # mmengine would choose `spawn`
+    if launcher != 'pytorch':
+        assert os.environ['MASTER_ADDR'] == '127.0.0.1'
+        for name in RANK_VARIABLES:
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
+def test_with_gpus_too_a_launcher_must_have_started_the_process(monkeypatch, no_gpu, groups, launcher):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    with pytest.raises(ValueError, match=f'`launcher={launcher}` needs .* in the environment; start the command with'):
+        init_launcher(launcher)
+    assert groups == []
 
 
 @pytest.mark.parametrize(('launcher', 'variables'), [('pytorch', {}), ('slurm', SLURM), ('mpi', MPI)])
 def test_without_gpus_gloo_is_started(monkeypatch, no_gpu, groups, launcher, variables):
     set_environment(monkeypatch, variables)
     init_launcher(launcher)
-    assert groups == [(('gloo',), {})]
+    assert groups == [(('gloo',), dict(timeout=launch._TIMEOUT))]
     if variables:
         assert [os.environ[name] for name in RANK_VARIABLES] == ['3', '4', '1', '127.0.0.1', '29500']
         for name in RANK_VARIABLES:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import nn
 
@@ -63,20 +64,21 @@ def export_transform(
         new_dims=head.new_dims,
         training=dict(config=Path(filename).name, epochs=config.train_cfg.max_epochs),
         quality=json.loads(quality.read_text()) if quality.is_file() else {},
-        backfill_seconds=_seconds_per_image(network.encoders['new'], GalleryImages(config)),
+        backfill_seconds=_seconds_per_image(network.encoders['new'], GalleryImages(config), get_device()),
     )
     write_transform(out, head.state_dict(), description)
     print_log(f'Transform {out}: {description.old} -> {description.new}', 'current')
     return description
 
 
-def _seconds_per_image(encoder: nn.Module, images: GalleryImages) -> float:
-    """Measure the encoder alone, without reading and decoding images; the fastest of three."""
-    batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)])
+def _seconds_per_image(encoder: nn.Module, images: GalleryImages, device: str) -> float:
+    """Measure the encoder alone, without reading and decoding images, where it would run; the fastest of three."""
+    encoder = encoder.to(device)
+    batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)]).to(device)
     times = []
     for _ in range(4):
         started = time.perf_counter()
         with torch.no_grad():
-            encoder(batch)
+            encoder(batch).cpu()  # a GPU only begins when it is told to
         times.append(time.perf_counter() - started)
     return min(times[1:]) / _PROBE

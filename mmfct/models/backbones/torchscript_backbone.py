@@ -19,12 +19,18 @@ class TorchScriptBackbone(BaseModule):
 
     Raises:
         FileNotFoundError: If ``checkpoint`` does not exist.
-        ValueError: If ``checkpoint`` is not a TorchScript file, or its output is not an embedding per image.
+        ValueError: If ``checkpoint`` is not a TorchScript file, or a frozen one, or its output is not an embedding per
+            image.
     """
 
     def __init__(self, checkpoint: str, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.script = load_torchscript(checkpoint)
+        if not self.script.state_dict():
+            raise ValueError(
+                f'`checkpoint` must have its weights as parameters, got {checkpoint!r}, a constant function: save it '
+                'without `torch.jit.freeze`, which leaves nothing to tell two models apart or to move to a GPU'
+            )
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> TorchScriptBackbone:

@@ -75,7 +75,8 @@ class TorchJDWeighting(nn.Module):
             return nothing
         state = {**dict(self.scalarizer.named_parameters()), **dict(self.scalarizer.named_buffers())}
         part = {name: value[present] for name, value in state.items()}
-        return functional_call(self.scalarizer, part, (means[present],)) + nothing
+        with torch.autocast(means.device.type, enabled=False):  # some divide what half precision rounds to 0
+            return functional_call(self.scalarizer, part, (means[present],)) + nothing
 
     def _build(self, build: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
         signature = inspect.signature(build)

@@ -83,3 +83,11 @@ def test_a_model_without_an_embedding_per_image_is_refused(build):
     model = build(Published(pool=False))
     with pytest.raises(ValueError, match=r'must map images to .*got \(2, 5, 6, 6\) for 2 images'):
         model(torch.randn(2, 3, 8, 8))
+
+
+@pytest.mark.filterwarnings('ignore:.*torch.jit')
+def test_a_frozen_file_is_refused(tmp_path):
+    script = torch.jit.freeze(torch.jit.script(torch.nn.Conv2d(3, 4, 1).eval()))
+    torch.jit.save(script, tmp_path / 'frozen.pt')
+    with pytest.raises(ValueError, match='must have its weights as parameters, got .*frozen.pt'):
+        MODELS.build(dict(type='mmfct.TorchScriptBackbone', checkpoint=str(tmp_path / 'frozen.pt')))

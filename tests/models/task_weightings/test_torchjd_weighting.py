@@ -141,3 +141,12 @@ def test_without_torchjd_the_message_says_how_to_install_it(build, monkeypatch):
     monkeypatch.setitem(sys.modules, 'torchjd', None)
     with pytest.raises(ImportError, match='needs TorchJD; install it with `pip install torchjd`'):
         build('TorchJDWeighting', scalarizer='Mean')
+
+
+def test_half_precision_changes_no_weight(build_torchjd):
+    losses, annotated = torch.tensor([[0.7531, 0.7532, 0.7533]]), torch.ones(1, 3, dtype=torch.bool)
+    weighting = build_torchjd('PBI', CHOICES['PBI'])
+    _, exact = weighting(losses, annotated)
+    with torch.autocast('cpu', torch.float16):
+        _, half = weighting(losses, annotated)
+    assert torch.equal(half, exact) and exact.isfinite().all()
