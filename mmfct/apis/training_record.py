@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.retrieval import fingerprint_state_dict
 from mmfct.retrieval.atomic_files import write_atomically
+from mmfct.retrieval.fingerprint import plain_json
 
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
@@ -53,7 +54,7 @@ class TrainingRecord:
     def __init__(self, work_dir: str | Path, config: Config) -> None:
         self.folder = Path(work_dir)
         self.content = json.loads(
-            json.dumps({key: _decisive(config.get(key)) for key in _DECISIVE}, default=_name, sort_keys=True)
+            json.dumps({key: _decisive(config.get(key)) for key in _DECISIVE}, default=plain_json, sort_keys=True)
         )
         self.content[_INPUTS] = {path: _fingerprint(path) for path in sorted(_checkpoints(self.content['model']))}
 
@@ -147,12 +148,6 @@ def _differences(found: object, wanted: object, key: str) -> list[str]:
         pairs = enumerate(zip(found, wanted, strict=True))
         return [line for index, pair in pairs for line in _differences(*pair, f'{key}.{index}')]
     return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']
-
-
-def _name(value: object) -> str:
-    """Name a type or function of a config, or write anything else that is no JSON, alike in every process."""
-    named = hasattr(value, '__qualname__') and hasattr(value, '__module__')
-    return f'{value.__module__}.{value.__qualname__}' if named else repr(value)  # type: ignore[attr-defined]
 
 
 def _checkpoints(value: object) -> set[str]:

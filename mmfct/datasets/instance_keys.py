@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmfct.datasets.positions import annotation, find_positions, number_instances
+from mmfct.datasets.positions import find_positions, number_instances
 
 
 class InstanceKeys:
@@ -62,7 +62,7 @@ class InstanceKeys:
         values = []
         contents = hashlib.sha256()
         for position in number_instances(positions)[1]:
-            info = annotation(positions.sources[positions.source[position]], int(positions.index[position]))
+            info = positions.annotation(position)
             if info.get(field) is None:
                 raise ValueError(
                     f"`field` must be in the annotation of every image ('sample_idx' always is), got {field!r} and an "

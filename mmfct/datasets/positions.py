@@ -27,6 +27,14 @@ class Positions:
     source: np.ndarray
     index: np.ndarray
 
+    def annotation(self, position: int) -> dict:
+        """Return the annotation of an item.
+
+        mmpretrain's ``MultiTaskDataset`` has a list of them, but not the method of mmengine's data sets.
+        """
+        source, index = self.sources[self.source[position]], int(self.index[position])
+        return source.get_data_info(index) if hasattr(source, 'get_data_info') else source.data_list[index]
+
 
 @singledispatch
 def inner_positions(dataset: Any) -> np.ndarray | None:
@@ -83,18 +91,6 @@ def find_positions(dataset: Any) -> Positions:
     if not hasattr(dataset, 'get_data_info') and not hasattr(dataset, 'data_list'):
         raise TypeError(f'`dataset` must be an mmengine data set, or wrappers around such, got {type(dataset)}')
     return Positions([dataset], np.zeros(len(dataset), np.int64), np.arange(len(dataset)))
-
-
-def annotation(source: Any, index: int) -> dict:
-    """Return the annotation of an item of an innermost data set.
-
-    mmpretrain's ``MultiTaskDataset`` has a list of them, but not the method of mmengine's data sets.
-
-    Args:
-        source: An innermost data set.
-        index: Position in it.
-    """
-    return source.get_data_info(index) if hasattr(source, 'get_data_info') else source.data_list[index]
 
 
 def number_instances(positions: Positions) -> tuple[np.ndarray, np.ndarray]:

@@ -66,12 +66,19 @@ def fingerprint_json(value: Any) -> str:
 
 
 def plain_json(value: object) -> object:
-    """Turn a config of mmengine into JSON types; what has none becomes its ``repr``."""
+    """Turn a config of mmengine into JSON types, alike in every process.
+
+    A type or function becomes its name, without the address in memory that its ``repr`` has; anything else without a
+    type of JSON its ``repr``.
+    """
     if isinstance(value, dict):
         return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_json(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    named = hasattr(value, '__qualname__') and hasattr(value, '__module__')
+    return f'{value.__module__}.{value.__qualname__}' if named else repr(value)  # type: ignore[attr-defined]
 
 
 def canonical_json(value: Any, *, name: str = 'value') -> str:

@@ -91,6 +91,21 @@ def is_complete(path: str | Path) -> bool:
         return False
 
 
+def check_outside(out: str | Path, folder: Path, name: str) -> None:
+    """Refuse to write a gallery into the folder that it is made from, or below it.
+
+    Args:
+        out: Where the gallery shall go.
+        folder: Where it is made from.
+        name: What the message calls that.
+
+    Raises:
+        ValueError: If it is that folder, or inside.
+    """
+    if folder.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
+        raise ValueError(f'`out` must be another folder than that of {name}, got {str(out)!r}')
+
+
 def create_or_continue(path: Path, description: GalleryDescription) -> None:
     """Start a gallery, or make sure that the one in the folder is the same.
 

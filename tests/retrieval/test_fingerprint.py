@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mmfct.retrieval import canonical_json, fingerprint_json, fingerprint_state_dict
+from mmfct.retrieval.fingerprint import plain_json
 
 
 def _network() -> nn.Module:
@@ -98,3 +99,10 @@ def test_json_fingerprint_refuses_what_is_not_json(value, message):
 def test_json_fingerprint_refuses_nan():
     with pytest.raises(ValueError, match=r'`value\[0\]` must be finite, got nan'):
         fingerprint_json([float('nan')])
+
+
+def test_types_and_functions_of_a_config_have_their_names():
+    # Their `repr` has an address in memory, and would differ in every process.
+    plain = plain_json(dict(type=np.mean, values=(1, None), other=np.float32))
+    assert plain == dict(type='numpy.mean', values=[1, None], other='numpy.float32')
+    assert plain_json(range(2)) == 'range(0, 2)'

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery_manifest import check_outside
 from mmfct.retrieval.mixed_gallery import ORIGIN, RECOMPUTED, write_mixed_gallery
 
 
@@ -26,8 +27,7 @@ def mix_galleries(upgraded: str | Path, recomputed: str | Path, out: str | Path)
         ValueError: As `write_mixed_gallery`; also if ``out`` is one of the two.
     """
     for name, folder in (('upgraded', upgraded), ('recomputed', recomputed)):
-        if Path(folder).resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
-            raise ValueError(f'`out` must be another folder than that of `{name}`, got {str(out)!r}')
+        check_outside(out, Path(folder), f'`{name}`')
     mixed = write_mixed_gallery(Gallery(upgraded), Gallery(recomputed), out)
     number = sum(int((mixed.shard(ORIGIN, index) == RECOMPUTED).sum()) for index, _, _ in mixed.shards)
     print_log(f'{out}: {number} of {len(mixed)} embeddings are recomputed, the others upgraded', 'current')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from mmfct.apis.galleries.upgrade_rows import (
 )
 from mmfct.retrieval import GalleryWriter
 from mmfct.retrieval.gallery_description import Shard
+from mmfct.retrieval.gallery_manifest import check_outside
 from mmfct.retrieval.mixed_gallery import MIXED
 
 # Entry of the metadata: fingerprint of the gallery that was upgraded.
@@ -48,8 +48,7 @@ class UpgradeJob:
         distance: str | None,
     ) -> None:
         self.source, self.chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
-        if self.source.path.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
-            raise ValueError(f'`out` must be another folder than that of the gallery, got {out!r}')
+        check_outside(out, self.source.path, 'the gallery')
         self._batch_size = batch_size
         self._columns = upgraded_columns(self.source, compute_columns(self.chain, self.source, 0, 1))
         provenance = self.chain.provenance

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Subset
 
 from mmfct.datasets.instance_keys import InstanceKeys
-from mmfct.datasets.positions import Positions, annotation, find_positions, number_instances
+from mmfct.datasets.positions import find_positions, number_instances
 from mmfct.registry import DATASETS
 
 
@@ -50,7 +50,7 @@ class TrainingInstances:
         files = keys.keys
         _, indices = np.unique(instance_rows(dataset, keys), return_index=True)
         positions = find_positions(dataset)
-        infos = [_annotation(positions, index) for index in indices]
+        infos = [positions.annotation(index) for index in indices]
         paths = [str(info.get('img_path', file)) for info, file in zip(infos, files, strict=True)]
         return cls(dataset, keys, indices, files, paths)
 
@@ -85,13 +85,8 @@ def instance_rows(dataset: Any, keys: InstanceKeys) -> np.ndarray:
     """
     positions = find_positions(dataset)
     number, first = number_instances(positions)
-    values = [_annotation(positions, position)[keys.field] for position in first]
+    values = [positions.annotation(position)[keys.field] for position in first]
     return np.array([keys.row(value) for value in values], dtype=np.int64)[number]
-
-
-def _annotation(positions: Positions, position: int) -> dict:
-    """Return the annotation of an item of the data set whose positions these are."""
-    return annotation(positions.sources[positions.source[position]], int(positions.index[position]))
 
 
 def _validation(config: Config) -> ConfigDict:
