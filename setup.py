@@ -27,8 +27,8 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'safetensors', 'scikit-learn']
-    + ['scipy', 'threadpoolctl', 'torch>=2.6'],
+    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'pytorch-metric-learning', 'safetensors']
+    + ['scikit-learn', 'scipy', 'threadpoolctl', 'torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
@@ -36,7 +36,7 @@ setup(
         'ray': ['ray[data]'],
         'smpl': ['smplx'],
         'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytest-xdist', 'pytorch-metric-learning', 'smplx', 'torchjd'],
+        'test': ['pytest', 'pytest-xdist', 'smplx', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmfct.apis.checks import check_head
 from mmfct.apis.galleries.encoders import load_encoders, load_model_config, used_encoders
 from mmfct.apis.torchscript_modules import BackboneScript, TransformationScript, TransformedModelScript
 from mmfct.apis.weights import load_weights
@@ -77,6 +78,7 @@ def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: 
     """Return a transformation, or a transformed old model, and inputs to trace it with."""
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(checkpoint), checkpoint)
+    check_head(model.head)
     transformation = TransformationScript(model.head)
     if not with_encoders:
         widths = (model.head.old_dims, model.head.side_dims)

@@ -5,7 +5,7 @@ from .backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideRes
 from .forward_transform import ForwardTransform
 from .frozen_encoder import FrozenEncoder
 from .frozen_encoders import FrozenEncoders
-from .heads import BackwardCompatibleHead, TransformationHead
+from .heads import BackwardCompatibleHead, OrthogonalAlignmentHead, TransformationHead
 from .joined_encoder import JoinedEncoder
 from .losses import (
     BackwardCompatibleLoss,
@@ -49,6 +49,7 @@ __all__ = [
     'InstanceTaskWeighting',
     'JoinedEncoder',
     'MultiTaskSegmentor',
+    'OrthogonalAlignmentHead',
     'RandomLossWeighting',
     'SegNetMTAN',
     'SegmentationTask',

@@ -59,7 +59,8 @@ class ForwardTransform(BaseModel):
             data_samples: For ``'predict'``: mmpretrain's samples, or a dict of batched ``gt_label`` and
                 ``sample_idx`` as a table delivers them.
             mode: ``'tensor'`` returns upgraded embeddings (B, D'), ``'loss'`` a dict of losses, ``'predict'`` a
-                list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``.
+                list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``; ``new`` as a query of the
+                upgraded gallery, see `TransformationHead.map_queries`.
 
         Raises:
             ValueError: If ``mode`` is unknown, images are given without encoders, or there is no new embedding to
@@ -77,6 +78,8 @@ class ForwardTransform(BaseModel):
                 raise ValueError(f"the loss needs the embedding 'new' beside the others, got {sorted(embeddings)}")
             return self.head.loss(old, side, embeddings['new'], _labels(data_samples))
         embeddings = {**embeddings, 'upgraded': self.head(old, side)}
+        if 'new' in embeddings:
+            embeddings['new'] = self.head.map_queries(embeddings['new'])
         return _to_samples(embeddings, data_samples)
 
     def _embed(self, inputs: Inputs) -> dict[str, Tensor]:

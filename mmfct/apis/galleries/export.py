@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import nn
 
+from mmfct.apis.checks import check_head
 from mmfct.apis.galleries.encoders import identify, load_model_config, used_encoders
 from mmfct.apis.galleries.images import GalleryImages
 from mmfct.apis.weights import load_weights
@@ -52,6 +53,7 @@ def export_transform(
     model = MODELS.build(config.model)
     load_weights(model, state_dict, checkpoint)
     encoders, head = used_encoders(config.model), model.head
+    check_head(head)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
     quality = Path(checkpoint).parent / 'compatibility.json'

@@ -30,7 +30,9 @@ from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER
 _LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
 _NAME = re.compile(r'[\w-]+')
+_ORTHOGONAL = 'lambda-orthogonality'
 METHODS = ('identity', 'procrustes', 'ridge', 'ridge+side', 'fct', 'fct+side', 'fastfill', 'fastfill+side')
+METHODS += (_ORTHOGONAL, f'{_ORTHOGONAL}+side')
 
 
 def compare_methods(
@@ -78,7 +80,8 @@ def compare_methods(
     train_prerequisites(config, options)
     for checkpoint in (aligned or {}).values():  # not after hours of other methods
         load_state_dict(checkpoint)
-    methods = _with_classifier(methods, config, asked=asked)
+    for leave_out in (_without_classifier, _without_equal_widths):
+        methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
     train, test = (Table.of(config[entry].dataset) for entry in _LOADERS)
     folder = Path(config.work_dir) / 'methods'
@@ -90,7 +93,7 @@ def compare_methods(
     for name, checkpoint in (aligned or {}).items():
         print_log(f'new model {name}', 'current')
         old, new = test.embeddings['old'], _embed(config, folder / name, checkpoint).embeddings['new']
-        results[name] = judge.score(Upgraded(old, 0, 0, old.shape[1]), new)
+        results[name] = judge.score(Upgraded(old, 0, 0, old.shape[1], queries=new))
     comparison = dict(bounds=judge.bounds(), methods={name: asdict(result) for name, result in results.items()})
     write_comparison(comparison, folder)
     return comparison
@@ -106,17 +109,29 @@ def _check_methods(methods: Sequence[str] | None, *, has_side: bool) -> list[str
     return list(known if methods is None else methods)
 
 
-def _with_classifier(methods: list[str], config: Config, *, asked: bool) -> list[str]:
+def _without_classifier(methods: list[str], config: Config, *, asked: bool) -> list[str]:
     """Leave out FastFill where the new model has no linear classifier, or refuse it where it was asked for."""
     checkpoint = config.model.encoders.new.get('checkpoint')
     if checkpoint is not None and CLASSIFIER in load_state_dict(checkpoint):
         return methods
-    needing = [name for name in methods if name.startswith('fastfill')]
-    text = f'FastFill needs {CLASSIFIER!r}, a linear classifier, in the checkpoint of the new model, {checkpoint!r}'
+    reason = f'needs {CLASSIFIER!r}, a linear classifier, in the checkpoint of the new model, {checkpoint!r}'
+    return _leave_out('fastfill', f'{reason}, which has none', methods, asked=asked)
+
+
+def _without_equal_widths(methods: list[str], config: Config, *, asked: bool) -> list[str]:
+    """Leave out what rotates new embeddings onto old ones where their widths differ, or refuse it."""
+    old, new = config.model.head.old_dims, config.model.head.new_dims
+    if old == new:
+        return methods
+    return _leave_out(_ORTHOGONAL, f'needs models of one width, got {old} and {new}', methods, asked=asked)
+
+
+def _leave_out(base: str, reason: str, methods: list[str], *, asked: bool) -> list[str]:
+    needing = [name for name in methods if name.removesuffix(_SIDE) == base]
     if needing and asked:
-        raise ValueError(f'{text}, which has none; leave out {", ".join(needing)}')
+        raise ValueError(f'{base} {reason}; leave out {", ".join(needing)}')
     if needing:
-        print_log(f'{text}, which has none: left out', 'current', logging.WARNING)
+        print_log(f'{base} {reason}: left out', 'current', logging.WARNING)
     return [name for name in methods if name not in needing]
 
 

@@ -75,18 +75,13 @@ class Judge:
             'new/new': mean_scores(score_pair(new, new)),
         }
 
-    def score(self, method: Upgraded, new: Tensor | None = None) -> MethodScores:
-        """Score one method.
-
-        Args:
-            method: The upgraded gallery.
-            new: Embeddings (G, D') by the new model as the method altered it; ``None`` where it did not.
-        """
-        query = self._set('new', self.test.embeddings['new'] if new is None else new)
+    def score(self, method: Upgraded) -> MethodScores:
+        """Score one method."""
+        query = self._set('new', self.test.embeddings['new'] if method.queries is None else method.queries)
         gallery = self._set('upgraded', method.embeddings)
         pair = score_pair(query, gallery)
         scores, goal = mean_scores(pair), mean_scores(score_pair(query, query))
-        old, ideal = mean_scores(self._old_old), goal if new is None else self.bounds()['new/new']
+        old, ideal = mean_scores(self._old_old), goal if method.queries is None else self.bounds()['new/new']
         order = 'random' if method.log_variance is None else 'uncertainty'
         lost = math.nan
         curves = {name: [math.nan] for name in SCORES}

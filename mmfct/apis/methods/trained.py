@@ -21,6 +21,7 @@ from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
 
 _BATCH = 4096
+_WIDTHS = ('old_dims', 'side_dims', 'new_dims', 'hidden_dims')
 
 
 def objective_config(config: Config, folder: Path, objective: str, *, use_side: bool) -> Config:
@@ -29,8 +30,9 @@ def objective_config(config: Config, folder: Path, objective: str, *, use_side: 
     Args:
         config: Config of a `mmfct.ForwardTransform`.
         folder: Where it is trained.
-        objective: ``fct`` (squared error alone) or ``fastfill`` (arXiv 2303.04766: squared error and cross-entropy
-            under the frozen classifier of the new model, weighted by a predicted variance).
+        objective: ``fct`` (squared error alone), ``fastfill`` (arXiv 2303.04766: squared error and cross-entropy
+            under the frozen classifier of the new model, weighted by a predicted variance) or
+            ``lambda-orthogonality``, see `OrthogonalAlignmentHead`.
         use_side: Whether side-information is used; without, the old embedding feeds both branches.
     """
     config = copy.deepcopy(config)
@@ -39,6 +41,9 @@ def objective_config(config: Config, folder: Path, objective: str, *, use_side: 
     if not use_side:
         head.side_dims = head.old_dims
     head.update(loss=dict(type='mmfct.EmbeddingRegressionLoss'), class_loss=None, with_uncertainty=False)
+    if objective == 'lambda-orthogonality':
+        widths = {name: head[name] for name in _WIDTHS if name in head}
+        config.model.head = dict(type='mmfct.OrthogonalAlignmentHead', **widths)
     if objective == 'fastfill':
         new = config.model.encoders.new.checkpoint
         head.class_loss = dict(type='mmfct.FrozenClassifierLoss', checkpoint=new, label_smoothing=0.1)
@@ -73,10 +78,18 @@ def transform(config: Config, test: Table) -> Upgraded:
     with torch.no_grad():
         upgraded = torch.cat([head(*rows) for rows in zip(old.split(_BATCH), side.split(_BATCH), strict=True)])
         log_variance = None if head.uncertainty is None else head.log_variance(upgraded)
+        queries = head.map_queries(test.embeddings['new']) if head.maps_queries else None
     return Upgraded(
         upgraded,
         parameters=sum(parameter.numel() for parameter in head.parameters()),
-        multiply_adds=sum(layer.weight.numel() for layer in head.modules() if isinstance(layer, nn.Linear)),
+        multiply_adds=sum(layer.weight.numel() for layer in _layers_of_an_item(head)),
         stored_dims=old.shape[1] + (side.shape[1] if use_side else 0),
         log_variance=log_variance,
+        queries=queries,
     )
+
+
+def _layers_of_an_item(head: nn.Module) -> list[nn.Linear]:
+    """Return the layers that an item of the gallery goes through; a map of queries costs the queries alone."""
+    layers = {name: layer for name, layer in head.named_modules() if isinstance(layer, nn.Linear)}
+    return [layer for name, layer in layers.items() if name != 'backward_map']

@@ -19,6 +19,8 @@ class Upgraded:
         multiply_adds: Of the matrix products, per item.
         stored_dims: Numbers that the gallery stores per item: the old embedding and, if it is used, side-information.
         log_variance: How uncertain the method is of each item, of shape (G,), if it says so.
+        queries: The same items by the new model as the method altered or mapped them, of shape (G, D'); ``None``
+            where queries are the new model's embeddings as they are.
     """
 
     embeddings: Tensor
@@ -26,6 +28,7 @@ class Upgraded:
     multiply_adds: int
     stored_dims: int
     log_variance: Tensor | None = None
+    queries: Tensor | None = None
 
     @property
     def bytes_per_item(self) -> int:

@@ -30,7 +30,12 @@ class TransformationHead(BaseModule):
             `FrozenClassifierLoss`: the discriminative term of FastFill (arXiv 2303.04766).
         with_uncertainty: Also predict a log-variance per item and weight the losses by it (FastFill, equation 5).
         init_cfg: Initialisation config.
+
+    Attributes:
+        maps_queries: Whether queries by the new model have to go through :meth:`map_queries`.
     """
+
+    maps_queries = False
 
     def __init__(
         self,
@@ -63,6 +68,10 @@ class TransformationHead(BaseModule):
         self._check_width('old', old, self.old_dims)
         self._check_width('side', side, self.side_dims)
         return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
+
+    def map_queries(self, new: Tensor) -> Tensor:
+        """Return what a query (B, D') by the new model is when it searches upgraded items: here, as it is."""
+        return new
 
     def log_variance(self, upgraded: Tensor) -> Tensor:
         """Predict the log-variance (B,) of upgraded embeddings (B, D'); needs ``with_uncertainty``."""

@@ -12,8 +12,10 @@ import torch
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.galleries import export_transform
 from mmfct.apis.methods import METHODS, compare_methods
+from mmfct.apis.methods.compare import _without_equal_widths
 from mmfct.apis.methods.report import cost_table, scores_table, write_comparison
 from mmfct.apis.methods.trained import objective_config
+from mmfct.apis.test import test as run_test
 from mmfct.apis.training_options import TrainingOptions
 
 
@@ -68,7 +70,7 @@ def test_what_was_trained_is_used_again(compared, options, digits):
 
 def test_tables(compared):
     scores, costs = scores_table(compared), cost_table(compared)
-    assert len(scores.splitlines()) == 2 + 3 + 9 and len(costs.splitlines()) == 2 + 9
+    assert len(scores.splitlines()) == 2 + 3 + 11 and len(costs.splitlines()) == 2 + 11
     assert '| fct+side ' in scores and '790,656' in costs
 
 
@@ -85,7 +87,7 @@ def test_objectives_differ_in_the_head_alone(digits, tmp_path):
     config = TrainingOptions(cfg_options=digits.cfg_options).load(digits.config)
     configs = {
         (name, side): objective_config(config, tmp_path, name, use_side=side)
-        for name in ('fct', 'fastfill')
+        for name in ('fct', 'fastfill', 'lambda-orthogonality')
         for side in (False, True)
     }
     assert config.model.get('use_side') is None and config.test_dataloader is not None  # untouched
@@ -94,6 +96,9 @@ def test_objectives_differ_in_the_head_alone(digits, tmp_path):
     assert configs['fct', True].model.head.class_loss is None
     assert [configs['fct', side].model.head.side_dims for side in (False, True)] == [128, 128]
     assert [configs['fct', side].model.use_side for side in (False, True)] == [False, True]
+    assert configs['lambda-orthogonality', True].model.head == dict(
+        type='mmfct.OrthogonalAlignmentHead', old_dims=128, side_dims=128, new_dims=128, hidden_dims=512
+    )
     for other in configs.values():
         assert other.optim_wrapper == config.optim_wrapper and other.train_dataloader == config.train_dataloader
 
@@ -106,7 +111,7 @@ def test_a_new_model_without_a_linear_classifier(digits, tmp_path, capsys):
     options = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
     asked = compare_methods(digits.config, methods=['identity', 'ridge'], options=options)
     assert list(asked['methods']) == ['identity', 'ridge']
-    with pytest.raises(ValueError, match="FastFill needs 'head.fc.weight', .* has none; leave out fastfill"):
+    with pytest.raises(ValueError, match="fastfill needs 'head.fc.weight', .* has none; leave out fastfill"):
         compare_methods(digits.config, methods=['identity', 'fastfill'], options=options)
     with pytest.raises(FileNotFoundError, match='missing.pth'):  # before anything is trained
         compare_methods(digits.config, aligned=dict(bct=str(tmp_path / 'missing.pth')), options=options)
@@ -129,7 +134,7 @@ def test_an_h_of_other_encoders_is_not_used_again(compared, digits, options, tmp
 
 
 def test_unknown_method(digits, options):
-    with pytest.raises(ValueError, match=r"`methods` must be among identity, .*, fastfill\+side, got 'best'"):
+    with pytest.raises(ValueError, match=r"`methods` must be among identity, .*, lambda-orthogonality\+side, got 'best'"):
         compare_methods(digits.config, methods=['ridge', 'best'], options=options)
 
 
@@ -173,3 +178,37 @@ def test_tool(run_tool, digits, options, capsys):
     assert 'error: `methods` must be among' in capsys.readouterr().err
     assert run_tool('compare_methods.py', *words, 'fct', '--aligned', 'bct') == 2
     assert '`--aligned` takes NAME=CHECKPOINT, got bct' in capsys.readouterr().err
+
+
+def test_queries_that_are_mapped(compared, options, digits):
+    mapped = compared['methods']['lambda-orthogonality+side']
+    assert mapped['goal'] != compared['bounds']['new/new']
+    assert (mapped['parameters'], mapped['multiply_adds']) == (790_656 + 128 * 129, 786_432)
+    # The gap is the one to the new model as it was.
+    old, new = (compared['bounds'][pair]['map'] for pair in ('old/old', 'new/new'))
+    assert mapped['gains']['map'] == pytest.approx((mapped['scores']['map'] - old) / (new - old))
+    # A report of the same checkpoint says the same.
+    head = dict(type='mmfct.OrthogonalAlignmentHead', old_dims=128, side_dims=128, new_dims=128, hidden_dims=512)
+    cfg_options = digits.cfg_options | {'model.head': dict(head, _delete_=True)}
+    checkpoint = f'{options.work_dir}/methods/lambda-orthogonality+side/final.pth'
+    reported = run_test(digits.config, checkpoint, options=TrainingOptions(cfg_options=cfg_options))
+    assert reported['compatibility/new/upgraded_map'] == pytest.approx(mapped['scores']['map'], abs=1e-6)
+
+
+def test_mapped_queries_are_not_exported(compared, options, digits, tmp_path):
+    head = dict(type='mmfct.OrthogonalAlignmentHead', old_dims=128, side_dims=128, new_dims=128, hidden_dims=512)
+    cfg_options = digits.cfg_options | {'model.head': dict(head, _delete_=True)}
+    checkpoint = f'{options.work_dir}/methods/lambda-orthogonality+side/final.pth'
+    for export in (export_transform, export_torchscript):
+        with pytest.raises(ValueError, match='OrthogonalAlignmentHead maps queries too'):
+            export(digits.config, checkpoint, str(tmp_path / 'h'), cfg_options=cfg_options)
+    assert not (tmp_path / 'h').exists()
+
+
+def test_models_of_two_widths(digits, tmp_path, capsys):
+    config = TrainingOptions(cfg_options=digits.cfg_options).load(digits.config)
+    config.model.head.old_dims = 64
+    assert _without_equal_widths(list(METHODS), config, asked=False) == list(METHODS[:-2])
+    assert 'lambda-orthogonality needs models of one width, got 64 and 128: left out' in capsys.readouterr().out
+    with pytest.raises(ValueError, match='needs models of one width, got 64 and 128; leave out lambda-orthogonality'):
+        _without_equal_widths(['fct', 'lambda-orthogonality'], config, asked=True)

@@ -88,7 +88,7 @@ def test_random_orders_have_a_seed(test_table):
 def test_a_new_model_that_was_altered(test_table):
     # Altered until it is the old model: nothing is gained of the gap to the model as it was.
     old, judge = test_table.embeddings['old'], Judge(test_table)
-    result = judge.score(upgraded(old), old)
+    result = judge.score(upgraded(old, queries=old))
     assert result.scores == result.goal
     assert result.scores['map'] == judge.bounds()['old/old']['map'] and result.negative_flips == 0
     assert result.gains == dict.fromkeys(['cmc1', 'cmc5', 'map'], 0.0)
