@@ -25,8 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--methods',
         nargs='+',
-        help='identity, procrustes, ridge, fct, fastfill, lambda-orthogonality; all but the first two also as NAME+side, '
-        'with side-information (default: all)',
+        help='identity, procrustes, ridge, fct, fastfill, lambda-orthogonality; all but the first two also with '
+        'side-information, as NAME+side (default: all)',
     )
     parser.add_argument(
         '--aligned', nargs='+', default=[], metavar='NAME=CHECKPOINT', help='new models trained for compatibility'

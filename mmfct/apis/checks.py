@@ -84,7 +84,7 @@ def _check_classes(dataset: dict, kept: int | None, head: dict | None) -> None:
 
 
 def check_head(head: nn.Module) -> None:
-    """Raise a ``ValueError`` if queries have to be mapped before they search what ``head`` upgraded: no file says so."""
+    """Raise a ``ValueError`` if queries have to be mapped before they search what ``head`` upgraded."""
     if head.maps_queries:
         raise ValueError(
             f'{type(head).__name__} maps queries too, which an exported file cannot say: it is there to be compared; '

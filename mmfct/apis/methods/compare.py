@@ -31,8 +31,8 @@ _LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
 _NAME = re.compile(r'[\w-]+')
 _ORTHOGONAL = 'lambda-orthogonality'
-METHODS = ('identity', 'procrustes', 'ridge', 'ridge+side', 'fct', 'fct+side', 'fastfill', 'fastfill+side')
-METHODS += (_ORTHOGONAL, f'{_ORTHOGONAL}+side')
+_WITH_OR_WITHOUT_SIDE = ('ridge', 'fct', 'fastfill', _ORTHOGONAL)
+METHODS = ('identity', 'procrustes', *(f'{base}{suffix}' for base in _WITH_OR_WITHOUT_SIDE for suffix in ('', _SIDE)))
 
 
 def compare_methods(

@@ -134,7 +134,7 @@ def test_an_h_of_other_encoders_is_not_used_again(compared, digits, options, tmp
 
 
 def test_unknown_method(digits, options):
-    with pytest.raises(ValueError, match=r"`methods` must be among identity, .*, lambda-orthogonality\+side, got 'best'"):
+    with pytest.raises(ValueError, match=r"`methods` must be among identity, .*\+side, got 'best'"):
         compare_methods(digits.config, methods=['ridge', 'best'], options=options)
 
 
