@@ -115,7 +115,7 @@ def test_published_recipe(network):
     deeplab = network == 'deeplabv3_r50'
     assert config.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4, weight_decay=1e-5 if deeplab else 0.0)
     (rule,) = config.optim_wrapper.paramwise_cfg.custom_keys.items()
-    assert rule == ('weighting', dict(lr_mult=pytest.approx(1 if deeplab else 250), decay_mult=0))
+    assert rule == ('weighting', dict(lr_mult=pytest.approx(250), decay_mult=0))
     loader = config.train_dataloader
     assert loader.batch_size == config.auto_scale_lr.base_batch_size == (64 if deeplab else 8)
     assert (loader.dataset.type, loader.dataset.layout, loader.dataset.num_classes) == (

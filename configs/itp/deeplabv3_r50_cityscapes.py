@@ -17,7 +17,9 @@ weighting = 'itp'  # any name in ../_base_/task_weightings.py
 tasks = ('seg', 'depth')  # one of them alone is the single-task model
 batch_size = 64
 weight_decay = 1e-5
-log_variance_lr = 1e-4  # of uncertainty weighting and the shared part of ITP; LibMTL's is that of the network
+# Of uncertainty weighting and the shared part of ITP. LibMTL's is that of the network, with which Adam moves a
+# log-variance by 0.7 in 200 epochs; that of depth, an error of 0.01, belongs at -9.
+log_variance_lr = 0.025
 work_dir = f'work_dirs/deeplabv3_r50_cityscapes_{weighting}'
 
 all_tasks = dict(

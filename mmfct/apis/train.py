@@ -91,10 +91,21 @@ def train_stage(config: Config) -> Runner:
     if config.resume:
         record.check()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    _check_batches(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
     return runner
+
+
+def _check_batches(runner: Runner) -> None:
+    """Raise a ``ValueError`` if there is not one batch: some schedules would train nothing and say nothing."""
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f'`train_dataloader` must have at least one batch, got {len(loader.dataset)} images, `batch_size` '
+            f'{loader.batch_size} and `drop_last`: make the batches smaller'
+        )
 
 
 class _StartRecord(Hook):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
+from mmfct.datasets.instance_keys import add_numbers
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
 from mmfct.retrieval.fingerprint import plain_json
@@ -110,8 +113,14 @@ def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.nd
     return {
         **{role: embedding.float().cpu().numpy() for role, embedding in embeddings.items()},
         'id': np.array([sample.sample_idx for sample in samples], dtype=np.int64),
-        'label': np.array([int(sample.gt_label) for sample in samples], dtype=np.int64),
+        'label': np.array([_label(sample) for sample in samples], dtype=np.int64),
     }
+
+
+def _label(sample: Any) -> int:
+    """Return the class of an image, -1 where it has none: h can be learned from images without labels."""
+    label = getattr(sample, 'gt_label', None)
+    return -1 if label is None else int(label)
 
 
 def _remove_stale(path: Path, description: str) -> None:
@@ -131,11 +140,18 @@ def _remove_stale(path: Path, description: str) -> None:
 
 
 def _fingerprint_images(images: BaseDataset) -> str:
-    """Hash names and labels of all images: a data set may change under an unchanged config."""
+    """Hash what tells that images have changed under an unchanged config, without reading any file.
+
+    These are labels, names and sizes of files, and images that are held in memory; a file that was replaced by one of
+    the same size is not noticed.
+    """
     digest = hashlib.sha256()
     for index in range(len(images)):
         info = images.get_data_info(index)
-        digest.update(f'{info.get("img_path")!r} {info.get("gt_label")!r}\n'.encode())
+        path = info.get('img_path')
+        size = os.path.getsize(path) if path is not None and os.path.isfile(path) else None
+        digest.update(f'{path!r} {size} {info.get("gt_label")!r}\n'.encode())
+        add_numbers(digest, info)
     return digest.hexdigest()
 
 

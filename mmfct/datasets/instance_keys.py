@@ -70,7 +70,7 @@ class InstanceKeys:
                 )
             values.append(info[field])
             if field == 'sample_idx':
-                _add_numbers(contents, info)
+                add_numbers(contents, info)
         return cls(values, field=field, contents=contents.hexdigest() if field == 'sample_idx' else '')
 
     @property
@@ -126,7 +126,7 @@ def keys_fingerprint(keys: Sequence[str]) -> str:
     return f'sha256:{digest.hexdigest()}'
 
 
-def _add_numbers(digest: Any, annotation: Mapping[str, Any]) -> None:
+def add_numbers(digest: Any, annotation: Mapping[str, Any]) -> None:
     """Add the numbers of an annotation to a hash: its label, and its image where it is held in memory."""
     for name, value in sorted(annotation.items()):
         if isinstance(value, (int, float, np.ndarray)):

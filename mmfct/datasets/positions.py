@@ -11,6 +11,7 @@ from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from torch.utils.data import ConcatDataset, Subset
 
 from mmfct.datasets.class_subset import ClassSubset
+from mmfct.datasets.cut_mix_images import CutMixImages
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ def _(dataset: ClassSubset) -> np.ndarray:
     return dataset._indices
 
 
+@inner_positions.register(CutMixImages)
+def _(dataset: CutMixImages) -> np.ndarray:
+    raise ValueError('an item of `mmfct.CutMixImages` is made of two images: it cannot have a weight of its own')
+
+
 def find_positions(dataset: Any) -> Positions:
     """Look through the wrappers around data sets; no annotation is read.
 
@@ -79,6 +85,7 @@ def find_positions(dataset: Any) -> Positions:
 
     Raises:
         TypeError: If an innermost data set gives no annotations.
+        ValueError: If items are mixed of several images.
     """
     if hasattr(dataset, 'full_init'):
         dataset.full_init()

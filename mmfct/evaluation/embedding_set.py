@@ -38,7 +38,7 @@ def stack_samples(data_samples: Sequence[Mapping[str, Any]], device: torch.devic
     Raises:
         KeyError: A sample lacks one of the three entries.
         ValueError: The samples differ in roles or widths, an embedding is not a vector, or a
-            ``gt_label`` is not a single class.
+            ``gt_label`` is not a single class, or is below 0.
     """
     for sample in data_samples:
         for key in ('embeddings', 'gt_label', 'sample_idx'):
@@ -55,6 +55,8 @@ def stack_samples(data_samples: Sequence[Mapping[str, Any]], device: torch.devic
     for label in labels:
         if label.numel() != 1:
             raise ValueError(f'`gt_label` must be a single class index, got {label.tolist()!r}')
+        if int(label) < 0:
+            raise ValueError(f'`gt_label` must be a class, got {int(label)}: images without one cannot be scored')
     embeddings = {role: torch.stack([sample['embeddings'][role] for sample in data_samples]) for role in shapes[0]}
     device = device or next((rows.device for rows in embeddings.values()), None)
     return EmbeddingSet(

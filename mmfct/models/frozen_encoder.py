@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
 from mmfct.models.checkpoint import load_state_dict
@@ -26,7 +26,8 @@ class FrozenEncoder(BaseModule):
 
     Raises:
         FileNotFoundError: If ``checkpoint`` does not exist.
-        ValueError: If it is not readable, or is of another model or width.
+        ValueError: If it is not readable, or is of another model or width, or it is missing where weights would be
+            random.
     """
 
     def __init__(
@@ -44,6 +45,9 @@ class FrozenEncoder(BaseModule):
         if checkpoint is not None:
             _load(self, checkpoint)
         elif getattr(self.backbone, 'init_cfg', None):
+            if not _is_pretrained(self.backbone):
+                name = type(self.backbone).__name__
+                raise ValueError(f'`checkpoint` must be given for {name}, whose `init_cfg` draws random weights')
             self.backbone.init_weights()
         self.requires_grad_(False).eval()
 
@@ -68,6 +72,16 @@ class FrozenEncoder(BaseModule):
         """Return embeddings (B, D) of the maps that `features` returned."""
         output = self.neck(feats)
         return output[-1] if isinstance(output, (tuple, list)) else output
+
+
+def _is_pretrained(backbone: nn.Module) -> bool:
+    """Whether an ``init_cfg`` of the backbone or of a part of it names a checkpoint."""
+    for module in backbone.modules():
+        entries = getattr(module, 'init_cfg', None) or []
+        for entry in [entries] if isinstance(entries, dict) else entries:
+            if entry['type'] in ('Pretrained', PretrainedInit):
+                return True
+    return False
 
 
 def _load(encoder: nn.Module, checkpoint: str) -> None:

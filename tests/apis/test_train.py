@@ -220,3 +220,16 @@ def test_the_report_is_of_the_weights_that_are_saved(copied, digits):
         TrainingOptions(work_dir=str(root / 'test'), cfg_options=digits.cfg_options | dict(work_root=str(root))),
     )
     assert metrics == pytest.approx(again, abs=1e-6)
+
+
+def test_fewer_images_than_a_batch_that_must_be_full(copied, digits):
+    root, _ = copied
+    names = ('epochs', 'warmup_epochs', 'image_size')
+    options = {name: digits.cfg_options[name] for name in names}
+    options |= {'train_dataloader.batch_size': 5000, 'train_dataloader.drop_last': True}
+    with pytest.raises(
+        ValueError, match='must have at least one batch, got .* images, `batch_size` 5000 and `drop_last`'
+    ):
+        train(
+            str(CONFIGS / 'resnet10_digits_new.py'), TrainingOptions(work_dir=str(root / 'new'), cfg_options=options)
+        )

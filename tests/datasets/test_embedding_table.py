@@ -239,6 +239,40 @@ def test_other_images_under_the_same_config_make_the_table_anew(tmp_path, images
         assert images_used() == 3 * (3 * count + 1)
 
 
+def test_images_that_were_replaced_make_the_table_anew(tmp_path, images_used, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the names lead to files
+    Path('3.png').write_bytes(b'12')
+    table(tmp_path / 'table')
+    images_used()
+    Path('3.png').write_bytes(b'34')
+    table(tmp_path / 'table')
+    assert images_used() == 0  # of one size, which is documented
+    Path('3.png').write_bytes(b'345')
+    table(tmp_path / 'table')
+    assert images_used() == 3 * (3 * 7 + 1)
+
+
+def test_images_in_memory_that_were_replaced_make_the_table_anew(tmp_path, images_used, monkeypatch):
+    load = Stripes.load_data_list
+    table(tmp_path / 'table')
+    images_used()
+    monkeypatch.setattr(Stripes, 'load_data_list', lambda self: [dict(info, value=2.0) for info in load(self)])
+    table(tmp_path / 'table')
+    assert images_used() > 0
+
+
+def test_images_without_labels(tmp_path, monkeypatch):
+    monkeypatch.setattr(Stripes, 'load_data_list', lambda self: [dict(value=1.0, gt_label=None)] * 3)
+    monkeypatch.setattr(Pack, '__call__', lambda self, results: _pack_without_label(results))
+    assert table(tmp_path / 'table')[0]['data_samples']['gt_label'] == -1
+
+
+def _pack_without_label(results: dict) -> dict:
+    return dict(
+        inputs=torch.full((3, 2, 2), results['value']), data_samples=SimpleNamespace(sample_idx=results['sample_idx'])
+    )
+
+
 @pytest.mark.parametrize('options', [dict(batch_size=5), dict(num_workers=0)])
 def test_how_the_table_is_computed_does_not_matter(tmp_path, images_used, options):
     table(tmp_path / 'table')

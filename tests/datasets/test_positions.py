@@ -8,7 +8,7 @@ from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, R
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 from torch.utils.data import Subset
 
-from mmfct.datasets import ClassSubset
+from mmfct.datasets import ClassSubset, CutMixImages
 from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.datasets.positions import find_positions, number_instances
 
@@ -102,3 +102,8 @@ def test_no_annotation_is_read(monkeypatch):
 def test_something_else_than_a_data_set(dataset):
     with pytest.raises(TypeError, match='`dataset` must be an mmengine data set, or wrappers .* got .*list'):
         find_positions(dataset)
+
+
+def test_items_made_of_two_images():
+    with pytest.raises(ValueError, match='`mmfct.CutMixImages` is made of two images: it cannot have a weight'):
+        find_positions(Subset(CutMixImages(Toy()), [0]))

@@ -66,3 +66,8 @@ def test_samples_that_do_not_fit_together_are_refused(embeddings):
 def test_sample_with_several_labels_is_refused():
     with pytest.raises(ValueError, match=r'`gt_label` must be a single class index, got \[1, 2\]'):
         stack_samples([make_sample(0, gt_label=torch.tensor([1, 2]))])
+
+
+def test_sample_without_a_class_is_refused():
+    with pytest.raises(ValueError, match='`gt_label` must be a class, got -1: images without one cannot be scored'):
+        stack_samples([make_sample(0), make_sample(1, gt_label=-1)])

@@ -129,3 +129,9 @@ def test_a_checkpoint_with_more_layers(encoder_cfg, save_checkpoint, tmp_path):
     torch.save({**model.state_dict(), 'backbone.conv2.weight': torch.ones(1)}, tmp_path / 'deep.pth')
     with pytest.raises(ValueError, match='0 of 6 weights are missing .*1 are not expected'):
         build(encoder_cfg(checkpoint=str(tmp_path / 'deep.pth')))
+
+
+def test_random_weights_are_refused(encoder_cfg):
+    backbone = dict(type='ToyBackbone', init_cfg=[dict(type='Kaiming', layer='Conv2d')])
+    with pytest.raises(ValueError, match='`checkpoint` must be given for ToyBackbone, whose `init_cfg` draws random'):
+        build(encoder_cfg(backbone=backbone))

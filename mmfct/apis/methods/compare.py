@@ -61,8 +61,8 @@ def compare_methods(
 
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
-        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, or the config
-            is another's.
+        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, a test image
+            has no label, or the config is another's.
     """
     options = options or TrainingOptions()
     config = options.load(filename)
@@ -84,6 +84,8 @@ def compare_methods(
         methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
     train, test = (Table.of(config[entry].dataset) for entry in _LOADERS)
+    if bool((test.labels < 0).any()):
+        raise ValueError('`test_dataloader.dataset` must have a label for every image, which retrieval is scored by')
     folder = Path(config.work_dir) / 'methods'
     judge = Judge(test, distance=config.test_evaluator.get('distance', 'l2'))
     results = {}

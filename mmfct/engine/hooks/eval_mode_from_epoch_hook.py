@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -17,6 +18,9 @@ class EvalModeFromEpochHook(Hook):
     FCT trains the second half of h this way (arXiv 2112.02805): BN uses its running statistics, and they no longer
     move. mmengine's loops call ``train()`` on the model after ``before_train_epoch`` and after every validation, so
     the mode is set before each iteration.
+
+    Each of several ranks has statistics of its own batches, and those of the first are saved: the ranks would train
+    different functions. They take the mean when the mode changes.
 
     Args:
         epoch: First epoch, counted from 0, in evaluation mode; a round through the data where training is
@@ -42,6 +46,9 @@ class EvalModeFromEpochHook(Hook):
         if epoch_at(runner, runner.iter) >= self.epoch:
             submodule = self._submodule(runner)
             if submodule.training:
+                buffers = [buffer for buffer in submodule.buffers() if buffer.is_floating_point()]
+                if buffers and get_world_size() > 1:
+                    all_reduce_params(buffers, op='mean')
                 submodule.eval()
 
     def _submodule(self, runner: Runner):

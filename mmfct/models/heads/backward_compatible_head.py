@@ -33,7 +33,16 @@ class BackwardCompatibleHead(BaseModule):
         return self.head(feats)
 
     def loss(self, feats: tuple[Tensor, ...], data_samples: list, **kwargs) -> dict[str, Tensor]:
-        """Return the losses of the head and ``loss_influence``, a mean over the batch."""
+        """Return the losses of the head and ``loss_influence``, a mean over the batch.
+
+        Raises:
+            ValueError: If a sample has soft labels.
+        """
+        if any('gt_score' in sample for sample in data_samples):
+            raise ValueError(
+                'the influence loss needs images of one class each, got soft labels as mixed images have: remove '
+                '`train_cfg.augments` (CutMix, Mixup) of the classifier'
+            )
         losses = self.head.loss(feats, data_samples, **kwargs)
         labels = torch.cat([sample.gt_label for sample in data_samples])
         losses['loss_influence'] = self.influence(self.head.pre_logits(feats), labels).mean()

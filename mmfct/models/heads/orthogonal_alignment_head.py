@@ -88,10 +88,10 @@ class OrthogonalAlignmentHead(TransformationHead):
         Raises:
             ValueError: If a width is wrong, or there are no labels.
         """
-        if labels is None:
-            raise ValueError('the contrastive loss needs the label of every image, got None')
+        if labels is None or bool((labels < 0).any()):
+            raise ValueError(f'the contrastive loss needs the label of every image, got {labels}')
         self._check_width('new', new, self.new_dims)
-        upgraded, query = self(old, side), self.map_queries(new)
+        upgraded, query = self._upgrade(old, side), self.map_queries(new)
         contrast = self.contrast(upgraded, labels, ref_emb=torch.cat([query, old]), ref_labels=labels.repeat(2))
         return dict(
             loss_forward=self.forward_weight * self.loss_module(upgraded, query).mean(),

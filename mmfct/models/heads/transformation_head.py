@@ -92,7 +92,7 @@ class TransformationHead(BaseModule):
             ValueError: If a width is wrong, or there is a ``class_loss`` without labels.
         """
         self._check_width('new', new, self.new_dims)
-        upgraded = self(old, side)
+        upgraded = self._upgrade(old, side)
         losses = self.loss_module(upgraded, new)  # (B,)
         if self.class_loss_module is not None:
             if labels is None:
@@ -101,6 +101,15 @@ class TransformationHead(BaseModule):
         if self.uncertainty is not None:
             losses = heteroscedastic_loss(losses, self.log_variance(upgraded))
         return dict(loss=losses.mean())
+
+    def _upgrade(self, old: Tensor, side: Tensor) -> Tensor:
+        """Transform a batch in training; a single row, as a last batch may be, has no statistics for BN."""
+        if len(old) > 1 or not self.training:
+            return self(old, side)
+        self.eval()
+        upgraded = self(old, side)
+        self.train()
+        return upgraded
 
     def _check_width(self, role: str, embedding: Tensor, width: int) -> None:
         if embedding.dim() != 2 or embedding.shape[1] != width:

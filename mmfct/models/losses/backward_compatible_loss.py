@@ -52,4 +52,7 @@ class BackwardCompatibleLoss(FrozenClassifierLoss):
 
     def forward(self, embedding: Tensor, labels: Tensor) -> Tensor:
         """Return the loss (B,) of new embeddings (B, D) with labels (B,)."""
-        return super().forward(embedding, labels if self.old_labels is None else self.old_labels[labels])
+        if self.old_labels is not None:
+            known = (labels >= 0) & (labels < len(self.old_labels))
+            labels = torch.where(known, self.old_labels[torch.where(known, labels, 0)], -1)
+        return super().forward(embedding, labels)

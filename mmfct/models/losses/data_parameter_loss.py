@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.losses.instance_losses import instance_losses, unreduced
 from mmfct.models.task_weightings.instance_parameters import InstanceParameters
 from mmfct.registry import MODELS
 
@@ -24,7 +24,8 @@ class DataParameterLoss(InstanceParameters):
         loss: Config of the host's loss of scores and labels, or a module.
 
     Raises:
-        ValueError: If the loss cannot be had per instance, rows are missing or too many, or a loss is not finite.
+        ValueError: If the loss cannot be had per instance, another reduction than ``'none'`` is asked for, rows are
+            missing or too many, or a loss is not finite.
     """
 
     def __init__(self, task: str, loss: dict | nn.Module) -> None:
@@ -43,6 +44,7 @@ class DataParameterLoss(InstanceParameters):
         weight: Tensor | None = None,
         avg_factor: float | None = None,
         ignore_index: int | None = None,
+        reduction_override: str | None = None,
     ) -> Tensor:
         """Return the loss of a batch, a scalar.
 
@@ -52,7 +54,13 @@ class DataParameterLoss(InstanceParameters):
             weight: Weight of each element, for the wrapped loss.
             avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
             ignore_index: Label of elements that do not count.
+            reduction_override: ``'none'`` returns the values of the wrapped loss, at temperature 1: mmseg's
+                ``OHEMPixelSampler`` chooses pixels by them.
         """
+        if reduction_override is not None:
+            if reduction_override != 'none':
+                raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
+            return unreduced(self.loss, prediction, target, weight, ignore_index)
         scores = prediction.float()
         log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
         losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)

@@ -8,6 +8,8 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from mmfct.engine.hooks import eval_mode_from_epoch_hook
+
 
 class Recorder(Hook):
     """Keeps, after every iteration, the epoch, the modes and the weights."""
@@ -123,3 +125,21 @@ def test_a_wrong_name_is_noticed_before_training(build_runner, module):
     with pytest.raises(ValueError, match=f"`module` must name a submodule of ToyModel, got '{module}'"):
         runner.train()
     assert recorder.rows == []
+
+
+def test_ranks_take_the_mean_of_their_statistics(build_runner, monkeypatch):
+    taken = []
+
+    def average(buffers, op):
+        taken.append((op, sorted(tuple(buffer.shape) for buffer in buffers)))
+        for buffer in buffers:
+            buffer.fill_(3)
+
+    monkeypatch.setattr(eval_mode_from_epoch_hook, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(eval_mode_from_epoch_hook, 'all_reduce_params', average)
+    recorder = Recorder()
+    runner = build_runner(3, custom_hooks=[dict(type='mmfct.EvalModeFromEpochHook', epoch=1), recorder])
+    runner.train()
+    assert taken == [('mean', [(4,), (4,)])] * 2  # mean and variance, when each epoch in evaluation mode begins
+    assert recorder.rows[-1][3]['head.1.running_var'].tolist() == [3] * 4
+    assert recorder.rows[1][3]['head.1.running_var'].tolist() != [3] * 4

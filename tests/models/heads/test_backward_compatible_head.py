@@ -41,3 +41,13 @@ def test_only_the_new_classifier_is_trained_and_predicts(head, samples):
     assert {name for name, _ in head.named_parameters()} == {'head.fc.weight', 'head.fc.bias'}
     predicted = head.predict(feats, samples)
     assert [int(sample.pred_label) for sample in predicted] == head(feats).argmax(1).tolist()
+
+
+def test_mixed_images_are_refused(head, samples):
+    from mmpretrain.models.utils.batch_augments import CutMix
+
+    images, scores = CutMix(1.0)(torch.rand(3, 3, 8, 8), torch.eye(6)[[0, 2, 5]])
+    for sample, score in zip(samples, scores, strict=True):
+        sample.set_gt_score(score)
+    with pytest.raises(ValueError, match='the influence loss needs images of one class each, got soft labels'):
+        head.loss((torch.randn(3, 4),), samples)

@@ -74,6 +74,8 @@ def test_widths_that_differ():
 def test_a_loss_without_labels():
     with pytest.raises(ValueError, match='the contrastive loss needs the label of every image, got None'):
         build().loss(*batch()[:3])
+    with pytest.raises(ValueError, match='needs the label of every image'):
+        build().loss(*batch()[:3], torch.tensor([0, 1, 2, -1, 0, 1, 2, 0]))
 
 
 def test_a_wrong_width():

@@ -181,3 +181,17 @@ def test_a_loss_of_the_class_without_labels():
 def test_wrong_widths(shapes, message):
     with pytest.raises(ValueError, match=message):
         build().loss(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_a_last_batch_of_one_learns_from_running_statistics():
+    head = build()
+    for _ in range(20):
+        head.loss(torch.randn(16, 6), torch.randn(16, 4), torch.randn(16, 5))
+    old, side, new = torch.randn(1, 6), torch.randn(1, 4), torch.randn(1, 5)
+    statistics = {name: value.clone() for name, value in head.named_buffers()}
+    loss = head.loss(old, side, new)['loss']
+    loss.backward()
+    assert head.training and all(module.training for module in head.modules())
+    assert all(torch.equal(value, statistics[name]) for name, value in head.named_buffers())
+    assert head.mixer[0].weight.grad.abs().sum() > 0
+    torch.testing.assert_close(loss, (head.eval()(old, side) - new).square().mean())

@@ -59,3 +59,9 @@ def test_other_labels_than_the_old_models(checkpoint, old):
 def test_old_labels_that_the_old_model_does_not_have(checkpoint, old_labels):
     with pytest.raises(ValueError, match=f'`old_labels` must be from -1 to 2, got {min(old_labels)} to'):
         build(checkpoint, old_labels=old_labels)
+
+
+def test_labels_outside_of_old_labels_contribute_nothing(checkpoint):
+    embedding = torch.randn(4, 4)
+    losses = build(checkpoint, old_labels=[2, -1, 1])(embedding, torch.tensor([-1, 1, 3, 2]))
+    assert losses[:3].tolist() == [0, 0, 0] and losses[3] > 0

@@ -109,3 +109,12 @@ def test_a_loss_that_is_not_finite_is_named():
 def test_without_the_hook_it_says_what_to_add():
     with pytest.raises(ValueError, match='mmfct.InstanceTaskWeightHook'):
         build()(torch.randn(4, 3), torch.zeros(4, dtype=torch.long))
+
+
+def test_values_of_the_wrapped_loss_choose_pixels():
+    pytest.importorskip('mmseg')
+    loss, scores, target = build(type='mmseg.CrossEntropyLoss'), torch.randn(2, 4, 3, 3), torch.randint(4, (2, 3, 3))
+    values = loss(scores, target, reduction_override='none')
+    torch.testing.assert_close(values, torch.nn.functional.cross_entropy(scores, target, reduction='none'))
+    with pytest.raises(ValueError, match="`reduction_override` must be 'none' or None, got 'mean'"):
+        loss(scores, target, reduction_override='mean')
