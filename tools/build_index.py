@@ -19,7 +19,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('gallery', help='folder of the gallery')
     parser.add_argument('out', help='file of the index; OUT.json beside it says what it belongs to')
     parser.add_argument('--factory', default='Flat', help="FAISS' description: Flat, IVF1024,Flat, HNSW32, PQ16 ...")
-    parser.add_argument('--parameters', default='', help='of the search, kept in the index: nprobe=16, efSearch=64')
+    parser.add_argument(
+        '--parameters', default='', help='of the search, kept beside the index: nprobe=16, efSearch=64'
+    )
     parser.add_argument('--train-rows', type=int, default=100_000, help='rows that the index is trained on')
     parser.add_argument('--query', help='folder of queries for the recall (default: rows of the gallery)')
     parser.add_argument('--k', type=int, default=10, help='neighbours whose recall is measured')

@@ -12,7 +12,7 @@ from mmfct.apis.index_recall import index_recall
 from mmfct.datasets.progress import Progress
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.faiss_index import build_index, is_quantised
-from mmfct.retrieval.index_file import write_index
+from mmfct.retrieval.index_file import check_index_path, read_index, write_index
 from mmfct.retrieval.provenance import Provenance, check_same_distance, check_same_model
 
 
@@ -22,7 +22,7 @@ class IndexOptions:
 
     Args:
         factory: FAISS' description of the index.
-        parameters: Of the search, such as ``nprobe=16``; kept in the index.
+        parameters: Of the search, such as ``nprobe=16``; kept beside the index.
         train_rows: Rows that it is trained on.
         k: Neighbours whose recall is measured.
         num_queries: Rows of the gallery that serve as queries, where no queries are given; 0 to measure nothing.
@@ -64,10 +64,12 @@ def index_gallery(
     Raises:
         FileNotFoundError: If a folder is no gallery.
         ImportError: If FAISS is not installed.
+        IsADirectoryError: If ``out`` is a folder.
         ValueError: If FAISS refuses the description, or the queries come from another model or are compared by another
             distance.
     """
     options = options or IndexOptions()
+    check_index_path(out)
     gallery = Gallery(path)
     provenance = Provenance.from_metadata(gallery.metadata)
     queries = None
@@ -85,7 +87,7 @@ def index_gallery(
         seed=options.seed,
         advance=Progress(len(gallery)).advance,
     )
-    write_index(index, out, gallery, options.factory)
+    write_index(index, out, gallery, options.factory, options.parameters)
     print_log(f'{out}: {options.factory} of {len(gallery)} vectors, {provenance.embedding}', 'current')
     if is_quantised(index):
         print_log(
@@ -96,6 +98,8 @@ def index_gallery(
         )
     if queries is None and (not options.num_queries or len(gallery) < 2):
         return None
+    del index  # what will be searched is what is read from the file
+    index = read_index(out, gallery)
     recall = index_recall(
         gallery, index, k=options.k, queries=queries, num_queries=options.num_queries, seed=options.seed
     )

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Print what a function of ours says about bad input, and exit with status 2, as argparse does."""
+    """Print what we say about bad input, or the system about files, and exit with status 2, as argparse does."""
     try:
         yield
-    except (FileExistsError, FileNotFoundError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)

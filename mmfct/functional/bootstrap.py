@@ -30,10 +30,7 @@ def bootstrap_interval(
     """
     if values.dim() != 1 or not len(values) or not bool(torch.isfinite(values).all()):
         raise ValueError(f'`values` must be a finite vector with an entry, got {values!r}')
-    if not 0 < confidence < 1:
-        raise ValueError(f'`confidence` must lie between 0 and 1, got {confidence!r}')
-    if resamples < 1:
-        raise ValueError(f'`resamples` must be at least 1, got {resamples!r}')
+    check_bootstrap(confidence, resamples)
     values = values.detach().cpu().double()
     generator = torch.Generator().manual_seed(seed)
     means = torch.empty(resamples, dtype=torch.float64)
@@ -43,3 +40,11 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = torch.quantile(means, torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
     return low, high
+
+
+def check_bootstrap(confidence: float, resamples: int) -> None:
+    """Raise a ``ValueError`` if an option of a bootstrap is out of range."""
+    if not 0 < confidence < 1:
+        raise ValueError(f'`confidence` must lie between 0 and 1, got {confidence!r}')
+    if resamples < 1:
+        raise ValueError(f'`resamples` must be at least 1, got {resamples!r}')

@@ -13,8 +13,9 @@ from .gallery import Gallery
 from .provenance import Provenance
 
 _ROWS_PER_BLOCK = 16384
-# FAISS returns squares, and products.
-_FROM_FAISS = dict(l2=lambda squares: np.sqrt(squares.clip(min=0)), cosine=lambda x: 1 - x, inner=lambda x: -x)
+# A row of zeros has no angle. This far from the unit vectors it is never found before a row that has one.
+_LENGTH_OF_ZERO = 4.0
+_FARTHEST = 2.0  # cosine distance of opposite vectors
 
 
 def build_index(
@@ -28,13 +29,14 @@ def build_index(
 ) -> Any:
     """Train an index on a sample of a gallery and add all rows, block by block.
 
-    Distances are those of the gallery: ``l2`` and ``inner`` by FAISS' own metrics, ``cosine`` by inner products of
-    unit vectors. Memory beyond the index itself holds the sample, then a block.
+    Distances are those of the gallery: ``l2`` and ``inner`` by FAISS' own metrics, ``cosine`` by L2 of unit vectors,
+    since float32 products near 1 do not tell close vectors apart. Memory beyond the index itself holds the sample,
+    then a block.
 
     Args:
         gallery: A gallery with a column ``embedding``.
         factory: FAISS' description of the index, such as ``Flat``, ``IVF1024,Flat``, ``HNSW32`` or ``PQ16``.
-        parameters: Of the search, as FAISS writes them, such as ``nprobe=16`` or ``efSearch=64``; kept in the index.
+        parameters: Of the search, as FAISS writes them, such as ``nprobe=16`` or ``efSearch=64``.
         train_rows: Size of the sample; all rows where the gallery has fewer.
         seed: Seed of the sample.
         advance: Is told how many rows are added, block by block.
@@ -51,7 +53,7 @@ def build_index(
     if train_rows < 1:
         raise ValueError(f'`train_rows` must be at least 1, got {train_rows!r}')
     distance = Provenance.from_metadata(gallery.metadata).distance
-    metric = faiss.METRIC_L2 if distance == 'l2' else faiss.METRIC_INNER_PRODUCT
+    metric = faiss.METRIC_INNER_PRODUCT if distance == 'inner' else faiss.METRIC_L2
     try:
         index = faiss.index_factory(gallery.width('embedding'), factory, metric)
         if not index.is_trained:
@@ -64,8 +66,7 @@ def build_index(
                 block = shard[start : start + _ROWS_PER_BLOCK]
                 index.add(_as_compared(block, distance))
                 advance(len(block))
-        if parameters:
-            faiss.ParameterSpace().set_index_parameters(index, parameters)
+        set_parameters(index, parameters)
     except RuntimeError as error:
         raise ValueError(
             f'`factory` and `parameters` must describe an index of {len(gallery)} vectors of width '
@@ -89,8 +90,19 @@ def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> N
     queries = check_queries(gallery, queries, k)
     distance = Provenance.from_metadata(gallery.metadata).distance
     values, rows = index.search(_as_compared(queries, distance), min(k, len(gallery)))
-    distances = _FROM_FAISS[distance](values.astype(np.float64))
-    return Neighbours(np.where(rows < 0, np.inf, distances), rows.astype(np.int64))
+    distances = np.where(rows < 0, np.inf, _distances(values.astype(np.float64), distance))
+    rows = rows.astype(np.int64)
+    if distance == 'cosine':
+        distances[~queries.any(axis=1)] = 1
+        order = np.argsort(distances, axis=1, kind='stable')  # rows of zeros came last
+        distances, rows = (np.take_along_axis(values, order, axis=1) for values in (distances, rows))
+    return Neighbours(distances, rows)
+
+
+def set_parameters(index: Any, parameters: str) -> None:
+    """Set parameters of the search, such as ``nprobe=16``; FAISS raises a ``RuntimeError`` for unknown ones."""
+    if parameters:
+        faiss_module().ParameterSpace().set_index_parameters(index, parameters)
 
 
 def is_quantised(index: Any) -> bool:
@@ -106,7 +118,20 @@ def is_quantised(index: Any) -> bool:
 
 
 def _as_compared(rows: np.ndarray, distance: str) -> np.ndarray:
-    return np.ascontiguousarray(unit_rows(rows) if distance == 'cosine' else rows, np.float32)
+    if distance == 'cosine':
+        rows = unit_rows(rows)
+        rows[~rows.any(axis=1), 0] = _LENGTH_OF_ZERO
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def _distances(values: np.ndarray, distance: str) -> np.ndarray:
+    """Return distances from what FAISS returns: squares, or inner products."""
+    if distance == 'inner':
+        return -values
+    squares = values.clip(min=0)
+    if distance == 'l2':
+        return np.sqrt(squares)
+    return np.where(squares / 2 > 2 * _FARTHEST, 1.0, squares / 2)
 
 
 def faiss_module() -> ModuleType:

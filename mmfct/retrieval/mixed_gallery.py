@@ -33,7 +33,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
 
     Raises:
         ValueError: If the two come from different models or differ in distance or width, or an id occurs twice in
-            ``recomputed`` or is unknown.
+            ``recomputed``, is unknown, or has another label there.
     """
     provenances = [Provenance.from_metadata(gallery.metadata) for gallery in (upgraded, recomputed)]
     models = [provenance.embedding for provenance in provenances]
@@ -61,6 +61,8 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
         place = np.searchsorted(ids, arrays['id']).clip(max=len(ids) - 1)
         found = ids[place] == arrays['id']
+        if 'label' in arrays and 'label' in recomputed.columns:
+            _check_labels(arrays, recomputed, found, by_id[place[found]])
         arrays['embedding'] = np.array(arrays['embedding'])
         arrays['embedding'][found] = recomputed.rows('embedding', by_id[place[found]])
         before = arrays.get(ORIGIN, np.full(len(found), UPGRADED, np.uint8))
@@ -79,3 +81,16 @@ def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
         known[place[ids[place] == rows]] = True
     if not known.all():
         raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')
+
+
+def _check_labels(arrays: dict[str, np.ndarray], recomputed: Gallery, found: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse items of the same id and another label: the ids are those of other images."""
+    before, after = arrays['label'][found], recomputed.rows('label', rows)
+    differs = before != after
+    if differs.any():
+        first = differs.argmax()
+        name = str(arrays['id'][found][first])
+        raise ValueError(
+            f'`recomputed` must hold items of the gallery, got {name!r} with the label {after[first]} instead of '
+            f'{before[first]}'
+        )

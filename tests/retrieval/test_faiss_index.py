@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
 import numpy as np
 import pytest
 
-from mmfct.retrieval import Gallery, faiss_index
+from mmfct.retrieval import Gallery, faiss_index, index_file
 from mmfct.retrieval.exact_search import search_exact
 from mmfct.retrieval.faiss_index import build_index, is_quantised, search_index
 from mmfct.retrieval.index_file import notes_file, read_index, write_index
@@ -124,7 +125,10 @@ def test_damaged_or_missing_files_are_refused(make, tmp_path):
     for content, message in (
         ('{', 'must be the notes of an index, got'),
         ('{}', 'must be the notes of an index, got'),
-        (notes.replace('"format_version": 1', '"format_version": 2'), 'must have `format_version` 1, got 2'),
+        (
+            notes.replace('"format_version": 2', '"format_version": 1'),
+            'must have `format_version` 2, got 1; build it with .*g.faiss --factory Flat`',
+        ),
     ):
         notes_file(file).write_text(content)
         with pytest.raises(ValueError, match=message):
@@ -169,3 +173,60 @@ def test_without_faiss_the_message_says_how_to_install_it(make, monkeypatch):
     monkeypatch.setitem(sys.modules, 'faiss', None)
     with pytest.raises(ImportError, match=r"install it with `pip install 'mmfct\[faiss\]'`"):
         build_index(make(), 'Flat')
+
+
+def test_close_directions_are_told_apart(make_gallery):
+    generator = np.random.default_rng(0)
+    bases = generator.standard_normal((20, 1, 16))
+    rows = (bases + 1e-3 * generator.standard_normal((20, 20, 16))).reshape(400, 16) * generator.uniform(
+        1, 9, (400, 1)
+    )
+    gallery = Gallery(make_gallery('close', 'new', rows, distance='cosine'))
+    queries = np.asarray(gallery.column('embedding'))
+    found = search_index(gallery, build_index(gallery, 'Flat'), queries, 5)
+    exact = search_exact(gallery, queries, 5, 'cosine')
+    assert (found.rows == exact.rows).mean() > 0.99
+    assert found.distances == pytest.approx(exact.distances, abs=1e-9)
+
+
+def test_rows_of_zeros_have_no_angle(make_gallery):
+    rows = np.concatenate([np.zeros((2, 3)), np.eye(3), -np.eye(3)])
+    gallery = Gallery(make_gallery('zeros', 'new', rows, distance='cosine'))
+    queries = np.array([[2.0, 0.1, 0.2], [0, 0, 0]], np.float32)
+    found = search_index(gallery, build_index(gallery, 'Flat'), queries, 8)
+    exact = search_exact(gallery, queries, 8, 'cosine')
+    assert found.distances == pytest.approx(exact.distances, abs=1e-6)
+    assert found.rows[0].tolist() == exact.rows[0].tolist() == [2, 4, 3, 0, 1, 6, 7, 5]
+
+
+def test_parameters_that_faiss_forgets_are_kept(make, tmp_path):
+    gallery = make()
+    parameters = 'nprobe=4,max_codes=20'
+    index = build_index(gallery, 'IVF4,Flat', parameters=parameters)
+    write_index(index, tmp_path / 'g.faiss', gallery, 'IVF4,Flat', parameters)
+    again = faiss.extract_index_ivf(read_index(tmp_path / 'g.faiss', gallery))
+    assert (again.nprobe, again.max_codes) == (4, 20)
+    with pytest.raises(ValueError, match='g.faiss --factory IVF4,Flat --parameters nprobe=4,max_codes=20`'):
+        read_index(tmp_path / 'g.faiss', make('other', seed=1))
+
+
+def test_a_file_that_another_process_replaces_meanwhile_is_refused(make, tmp_path, monkeypatch):
+    gallery, other, file = make(), make('other', seed=1), tmp_path / 'g.faiss'
+    replaced = index_file.replaced_when_done
+
+    @contextlib.contextmanager
+    def interrupted(path):
+        with replaced(path) as temporary:
+            yield temporary
+        if path == file:
+            faiss.write_index(build_index(other, 'Flat'), str(file))
+
+    monkeypatch.setattr(index_file, 'replaced_when_done', interrupted)
+    write_index(build_index(gallery, 'Flat'), file, gallery, 'Flat')
+    with pytest.raises(ValueError, match='must match its checksum'):
+        read_index(file, gallery)
+
+
+def test_a_folder_is_no_place_for_an_index(make, tmp_path):
+    with pytest.raises(IsADirectoryError, match='an index is a file, got the folder .*; name a file, such as'):
+        write_index(None, tmp_path, make(), 'Flat')

@@ -69,3 +69,13 @@ def test_bad_input_is_refused(upgraded, recomputed, make_gallery, tmp_path):
     with pytest.raises(ValueError, match="must hold items of the gallery, got the unknown id 'x.png'"):
         write_mixed_gallery(upgraded, other, tmp_path / 'mixed')
     assert not (tmp_path / 'mixed').exists()
+
+
+def test_other_images_of_the_same_names_are_refused(make_gallery, tmp_path):
+    labels = np.arange(10)
+    gallery = Gallery(make_gallery('labelled', 'new', np.zeros((10, 3)), id=IDS, label=labels, shard_rows=4))
+    same = Gallery(make_gallery('same', 'new', np.ones((3, 3)), id=IDS[[8, 0, 4]], label=labels[[8, 0, 4]]))
+    assert write_mixed_gallery(gallery, same, tmp_path / 'mixed').column('origin').sum() == 3
+    other = Gallery(make_gallery('others', 'new', np.ones((3, 3)), id=IDS[[8, 0, 4]], label=[8, 0, 5]))
+    with pytest.raises(ValueError, match=r"must hold items of the gallery, got '4.png' with the label 5 instead of 4"):
+        write_mixed_gallery(gallery, other, tmp_path / 'refused')

@@ -27,10 +27,11 @@ def backfill_curves(
         query: Queries by the new model.
         upgraded: The gallery, in the space of the new model.
         new: The same rows by the new model.
-        orders: Name -> rows in the order in which they are replaced.
+        orders: Name -> rows in the order in which they are replaced; where some of the gallery are recomputed already,
+            those that are left.
 
     Returns:
-        For each order and score 22 values, at 0, 1/21, ..., 1 of the rows. Source of the points: FastFill (arXiv
+        For each order and score 22 values, at 0, 1/21, ..., 1 of these rows. Source of the points: FastFill (arXiv
         2303.04766).
 
     Raises:
@@ -59,9 +60,13 @@ def backfill_curves(
     return curves
 
 
-def fractions() -> list[float]:
-    """Fractions of the gallery at which the curve is measured."""
-    return [point / (POINTS - 1) for point in range(POINTS)]
+def fractions(done: float = 0.0) -> list[float]:
+    """Fractions of the gallery that are recomputed where the curve is measured.
+
+    Args:
+        done: Fraction that is recomputed when the curve begins.
+    """
+    return [done + (1 - done) * point / (POINTS - 1) for point in range(POINTS)]
 
 
 def area(values: list[float]) -> float:

@@ -32,8 +32,8 @@ def plan_backfill(
     """Write which rows to recompute first and, where the new gallery and queries exist, the accuracy on the way.
 
     Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
-    gallery that are recomputed already; with ``new`` and ``query``
-    ``backfill.md``, ``backfill.json`` and ``backfill.png``: the score at 22 fractions of the gallery and their mean.
+    gallery that are recomputed already; with ``new`` and ``query`` ``backfill.md``, ``backfill.json`` and
+    ``backfill.png``: the score at 22 fractions of the gallery, from what is recomputed already to all, and their mean.
 
     Memory holds the ids and, for ``class_mean``, the gallery; with ``new`` both galleries; a curve takes about five
     times the gallery.
@@ -63,16 +63,17 @@ def plan_backfill(
     ordered = order_rows(orders, gallery, new=sets and sets[1].embeddings, uncertainty=uncertainty, seed=seed)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in ordered.items():
-        left = rows[~is_recomputed(gallery)[rows]]
-        _write_order(left, gallery.column('id'), folder / f'order_{name}.csv')
+    recomputed = is_recomputed(gallery)
+    left = {name: rows[~recomputed[rows]] for name, rows in ordered.items()}
+    for name, rows in left.items():
+        _write_order(rows, gallery.column('id'), folder / f'order_{name}.csv')
     if sets is None or query is None:
         return {}
     queries = EmbeddedSet.read('query', query)
     check_same_model(queries.provenance.embedding, sets[0].provenance)
     check_same_distance('queries', queries.provenance, sets[0].provenance)
-    curves = backfill_curves(queries, *sets, ordered)
-    write_curves(curves, folder)
+    curves = backfill_curves(queries, *sets, left)
+    write_curves(curves, folder, done=float(recomputed.mean()))
     return curves
 
 

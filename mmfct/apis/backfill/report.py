@@ -17,12 +17,13 @@ _TITLES = dict(uncertainty='uncertainty', class_mean='distance to class mean', r
 _MARKERS = ('o', 's', '^', 'D')
 
 
-def write_curves(curves: Curves, folder: Path) -> None:
+def write_curves(curves: Curves, folder: Path, *, done: float = 0.0) -> None:
     """Write ``backfill.md``, ``backfill.json`` and ``backfill.png`` and print the areas.
 
     Args:
         curves: Result of `backfill_curves`.
         folder: Where the files go.
+        done: Fraction of the gallery that is recomputed when the curves begin.
     """
     areas = {name: {score: area(values) for score, values in scores.items()} for name, scores in curves.items()}
     rows = [['order', *(f'area {score_title(score)} (%)' for score in SCORES)]]
@@ -31,21 +32,22 @@ def write_curves(curves: Curves, folder: Path) -> None:
     points = [['recomputed (%)', *(f'{_TITLES[name]}: mAP (%)' for name in curves)]]
     points += [
         [percent(fraction), *(percent(curves[name]['map'][place]) for name in curves)]
-        for place, fraction in enumerate(fractions())
+        for place, fraction in enumerate(fractions(done))
     ]
     write_atomically(folder / 'backfill.md', f'{table}\n\n{markdown_table(points)}\n'.encode())
-    numbers = json.dumps(dict(fractions=fractions(), area=areas, curves=curves), indent=1, allow_nan=False)
+    numbers = json.dumps(dict(fractions=fractions(done), area=areas, curves=curves), indent=1, allow_nan=False)
     write_atomically(folder / 'backfill.json', f'{numbers}\n'.encode())
-    plot_curves(curves, folder / 'backfill.png')
+    plot_curves(curves, folder / 'backfill.png', done=done)
     print_log(f'partial backfill\n{table}\nwritten to {folder}', 'current')
 
 
-def plot_curves(curves: Curves, path: str | Path) -> Path:
+def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
     """Draw a panel for each score, in it a curve for each order with its area in the legend.
 
     Args:
         curves: Result of `backfill_curves`.
         path: PNG file to write.
+        done: See `write_curves`.
 
     Returns:
         The written file.
@@ -53,7 +55,7 @@ def plot_curves(curves: Curves, path: str | Path) -> Path:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 5.3), layout='constrained')
-    percents = [100 * fraction for fraction in fractions()]
+    percents = [100 * fraction for fraction in fractions(done)]
     for axes, score in zip(figure.subplots(1, len(SCORES)), SCORES, strict=True):
         for place, (name, scores) in enumerate(curves.items()):
             label = f'{_TITLES[name]} (area {percent(area(scores[score]))})'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,8 +13,8 @@ from mmengine.logging import print_log
 from mmfct.apis.compatibility.embedded_set import EmbeddedSet
 from mmfct.apis.compatibility.evaluation import Evaluation
 from mmfct.apis.compatibility.gate import GateDecision, GateRule, decide
-from mmfct.apis.compatibility.pairs import choose_pairs, mean_scores, score_pair, update_gains
-from mmfct.apis.compatibility.report import write_evaluation
+from mmfct.apis.compatibility.pairs import choose_pairs, mean_scores, of_one_model, score_pair, update_gains
+from mmfct.apis.compatibility.report import write_evaluation, write_gate
 from mmfct.functional import QueryScores
 from mmfct.retrieval.provenance import check_same_model
 
@@ -61,6 +62,8 @@ def evaluate_compatibility(
     query_sets = {name: EmbeddedSet.read(name, path) for name, path in queries.items()}
     gallery_sets = {name: EmbeddedSet.read(name, path) for name, path in galleries.items()}
     pairs = choose_pairs(query_sets, gallery_sets, also)
+    if gate is not None:
+        _check_gate(gate, pairs, query_sets, gallery_sets)
     scores = {}
     for number, pair in enumerate(pairs, 1):
         print_log(f'scoring {pair}, {number} of {len(pairs)}', 'current')
@@ -70,12 +73,30 @@ def evaluate_compatibility(
     if left_out:
         print_log(f'not scored, because the models differ: {", ".join(left_out)}', 'current')
     means = {pair: mean_scores(scores[pair]) for pair in pairs}
-    gains = update_gains(means, [pair for pair in pairs if pair not in also])
-    decision = None if gate is None else _decide(gate, scores, query_sets, gallery_sets)
+    gains = update_gains(means, [pair for pair in pairs if of_one_model(query_sets, gallery_sets, pair)])
     models = dict(queries=_models(query_sets), galleries=_models(gallery_sets))
-    evaluation = Evaluation(means, gains, models, decision)
+    evaluation = Evaluation(means, gains, models, None)
     write_evaluation(evaluation, gallery_sets, Path(out))
+    if gate is None:
+        return evaluation
+    decision = _decide(gate, scores, query_sets, gallery_sets)  # after the scores are safe
+    evaluation = replace(evaluation, gate=decision)
+    write_gate(evaluation, decision, Path(out))
     return evaluation
+
+
+def _check_gate(
+    rule: GateRule, pairs: Sequence[str], queries: Mapping[str, EmbeddedSet], galleries: Mapping[str, EmbeddedSet]
+) -> None:
+    """Refuse a gate of pairs that will not be scored, before anything is."""
+    for pair in (rule.baseline, rule.candidate):
+        query, _, gallery = pair.partition('/')
+        if query in queries and gallery in galleries and pair not in pairs:
+            check_same_model(queries[query].provenance.embedding, galleries[gallery].provenance)
+        if pair not in pairs:
+            raise ValueError(
+                f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(pairs)}'
+            )
 
 
 def _decide(
@@ -85,10 +106,6 @@ def _decide(
     galleries: Mapping[str, EmbeddedSet],
 ) -> GateDecision:
     """Decide from the same queries on galleries of the same items; anything else would compare the data."""
-    for pair in (rule.baseline, rule.candidate):
-        query, _, gallery = pair.partition('/')
-        if pair not in scores and query in queries and gallery in galleries:
-            check_same_model(queries[query].provenance.embedding, galleries[gallery].provenance)
     baseline, candidate = (scores.get(pair) for pair in (rule.baseline, rule.candidate))
     if baseline is None or candidate is None:
         measured = [pair for pair in scores if scores[pair] is not None]

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from mmfct.apis.compatibility.pairs import score_of_queries
+from mmfct.apis.compatibility.pairs import SCORES, score_of_queries
 from mmfct.functional import QueryScores
-from mmfct.functional.bootstrap import bootstrap_interval
+from mmfct.functional.bootstrap import bootstrap_interval, check_bootstrap
 from mmfct.functional.compatibility import negative_flips
 
+# Fewer queries differ too little from one another for a bootstrap to say how those not asked would fare.
+_MIN_QUERIES = 30
 # Two scores of a query that differ by less differ by rounding.
 _ROUNDING = 1e-12
 
@@ -21,7 +23,7 @@ class GateRule:
     """What counts as safe.
 
     Args:
-        metric: Score of a query that decides: ``map``, or ``cmc1``, ``cmc5``, ...
+        metric: Score of a query that decides: ``map``, ``cmc1`` or ``cmc5``.
         baseline: Today's system, written ``query/gallery``.
         candidate: The system to switch to.
         margin: Loss of the mean score that is tolerated, as a fraction.
@@ -30,7 +32,7 @@ class GateRule:
         seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: If the margin is negative.
+        ValueError: If the margin is negative, or an option is out of range.
     """
 
     metric: str = 'map'
@@ -44,6 +46,9 @@ class GateRule:
     def __post_init__(self) -> None:
         if not self.margin >= 0:
             raise ValueError(f'`margin` must be at least 0, got {self.margin!r}')
+        if self.metric not in SCORES:
+            raise ValueError(f'`metric` must be one of {", ".join(SCORES)}, got {self.metric!r}')
+        check_bootstrap(self.confidence, self.resamples)
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,22 @@ class GateDecision:
 def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> GateDecision:
     """Compare two systems by a paired bootstrap over queries.
 
+    Where no query changed, the interval has no width: it says nothing of queries that were not asked.
+
     Args:
         baseline: Scores of Q queries in today's system.
         candidate: Scores of the same queries in the other system.
         rule: What counts as safe.
 
     Raises:
-        ValueError: If no query counts in both, or an option of the rule is out of range.
+        ValueError: If fewer than 30 queries count in both.
     """
     counted = baseline.counted & candidate.counted
-    if not counted.any():
-        raise ValueError(f'a query must have a match in both galleries, got none among {len(counted)} queries')
+    if counted.sum() < _MIN_QUERIES:
+        raise ValueError(
+            f'at least {_MIN_QUERIES} queries must have a match in both galleries, got {int(counted.sum())} of '
+            f'{len(counted)}'
+        )
     before, after = (score_of_queries(scores, rule.metric)[counted] for scores in (baseline, candidate))
     hits_before, hits_after = (score_of_queries(scores, 'cmc1')[counted] for scores in (baseline, candidate))
     differences = after - before

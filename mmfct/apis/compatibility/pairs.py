@@ -35,7 +35,7 @@ def choose_pairs(
     for pair in also:
         if pair not in known:
             raise ValueError(f'`also` must be among {", ".join(known)}, got {pair!r}')
-    pairs = [pair for pair in known if pair in also or _same_model(queries, galleries, pair)]
+    pairs = [pair for pair in known if pair in also or of_one_model(queries, galleries, pair)]
     for query, gallery in (pair.split('/') for pair in pairs if pair not in also):
         check_same_distance(f'queries {query!r}', queries[query].provenance, galleries[gallery].provenance)
     if not pairs:
@@ -99,7 +99,8 @@ def update_gains(means: Mapping[str, Mapping[str, float]], pairs: Sequence[str])
     }
 
 
-def _same_model(queries: Mapping[str, EmbeddedSet], galleries: Mapping[str, EmbeddedSet], pair: str) -> bool:
+def of_one_model(queries: Mapping[str, EmbeddedSet], galleries: Mapping[str, EmbeddedSet], pair: str) -> bool:
+    """Whether the queries and the gallery of a pair come from one model."""
     query, gallery = pair.split('/')
     models = (queries[query].provenance.embedding, galleries[gallery].provenance.embedding)
     return models[0].fingerprint == models[1].fingerprint

@@ -21,28 +21,36 @@ _PROJECTED = ('old', 'upgraded', 'new')
 
 
 def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, EmbeddedSet], folder: Path) -> None:
-    """Write the files of `evaluate_compatibility` and print the tables.
+    """Write the scores of `evaluate_compatibility` and print the table; what an earlier one decided is removed.
 
     Args:
-        evaluation: What was found.
+        evaluation: What was found, without a decision.
         galleries: The galleries by name.
         folder: Where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {'compatibility.md': evaluation.table()}
-    if evaluation.gate is not None:
-        tables['gate.md'] = gate_table(evaluation.gate)
-        plot_gate(evaluation.gate, folder / 'gate.png')
-    for name, table in tables.items():
-        write_atomically(folder / name, f'{table}\n'.encode())
-        print_log(f'{folder / name}\n{table}', 'current')
-    numbers = json.dumps(evaluation.to_json(), indent=1, allow_nan=False)
-    write_atomically(folder / 'compatibility.json', f'{numbers}\n'.encode())
+    for name in ('gate.md', 'gate.png', 'embeddings.png'):
+        (folder / name).unlink(missing_ok=True)
+    _write_table(evaluation.table(), folder / 'compatibility.md')
+    _write_numbers(evaluation, folder)
     plot_compatibility_bars(evaluation.flat(), folder / 'compatibility.png')
     if _same_items(galleries):
         goal = galleries['new']
         embeddings = {name: galleries[name].embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
         plot_embedding_projection(embeddings, goal.labels, folder / 'embeddings.png')
+
+
+def write_gate(evaluation: Evaluation, decision: GateDecision, folder: Path) -> None:
+    """Add what a gate decided to the files of `write_evaluation`, and print it.
+
+    Args:
+        evaluation: What was found, with the decision.
+        decision: The decision.
+        folder: Where the files are.
+    """
+    _write_table(gate_table(decision), folder / 'gate.md')
+    _write_numbers(evaluation, folder)
+    plot_gate(decision, folder / 'gate.png')
 
 
 def plot_gate(decision: GateDecision, path: str | Path) -> Path:
@@ -92,3 +100,13 @@ def _same_items(galleries: Mapping[str, EmbeddedSet]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _write_table(table: str, file: Path) -> None:
+    write_atomically(file, f'{table}\n'.encode())
+    print_log(f'{file}\n{table}', 'current')
+
+
+def _write_numbers(evaluation: Evaluation, folder: Path) -> None:
+    numbers = json.dumps(evaluation.to_json(), indent=1, allow_nan=False)
+    write_atomically(folder / 'compatibility.json', f'{numbers}\n'.encode())

@@ -28,7 +28,8 @@ class GalleryImages(Dataset):
         files: Which files of the folder, in this order; ``None`` for all.
 
     Attributes:
-        ids: Names of the rows (N,): the path relative to the folder of the data, or the number of the sample.
+        ids: Names of the rows (N,): the path relative to the folder of the data; where images have none, the split and
+            the number of the image in it, ``test/5``, since each split counts its own.
         labels: Labels (N,), int64, or ``None`` where there are none.
 
     Raises:
@@ -47,7 +48,7 @@ class GalleryImages(Dataset):
         if not infos:
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
         root = Path(settings.get('data_root') or os.curdir).absolute()
-        self.ids = np.array([_name(info, root) for info in infos])
+        self.ids = np.array([_name(info, root, split) for info in infos])
         names, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
             raise ValueError(
@@ -119,9 +120,9 @@ def _innermost(settings: dict) -> dict:
     return settings
 
 
-def _name(info: dict, root: Path) -> str:
+def _name(info: dict, root: Path, split: str) -> str:
     path = info.get('img_path')
     if path is None:
-        return str(info['sample_idx'])
+        return f'{split}/{info["sample_idx"]}'
     path = Path(path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -14,9 +14,12 @@ from mmfct.apis.search.search import Found
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TILE = 1.7  # inches
+_TILE = 1.7  # inches, as the next two
+_CAPTION = 0.4
+_TITLE = 0.4
 _MAX_PIXELS = 384  # of the longer side of a tile
 _MAX_QUERIES = 20
+_MAX_NEIGHBOURS = 10
 
 
 def draw_neighbour_sheet(
@@ -24,7 +27,8 @@ def draw_neighbour_sheet(
 ) -> Path:
     """Draw each query on the left and its neighbours on the right, the nearest first.
 
-    Of more than twenty queries the first twenty are drawn. Where there is no readable image, the tile stays empty.
+    Of more than twenty queries the first twenty are drawn, of more than ten neighbours the nearest ten. Where there is
+    no readable image, the tile stays empty.
 
     Args:
         found: The neighbours.
@@ -38,20 +42,26 @@ def draw_neighbour_sheet(
     from matplotlib.figure import Figure
 
     lines = min(len(found.queries), _MAX_QUERIES)
-    columns = 1 + max(len(ids) for ids in found.ids)
-    figure = Figure(figsize=(columns * _TILE, lines * (_TILE + 0.55) + 0.4), layout='constrained')
-    grid = figure.subplots(lines, columns, squeeze=False)
+    most = max(len(ids) for ids in found.ids)
+    neighbours = min(most, _MAX_NEIGHBOURS)
+    width, height = (1 + neighbours) * _TILE, lines * (_TILE + _CAPTION) + _TITLE
+    figure = Figure(figsize=(width, height))
+    # Fixed places: to find them by the size of every caption, as matplotlib can, takes minutes.
+    grid = figure.subplots(lines, 1 + neighbours, squeeze=False)
+    figure.subplots_adjust(0, 0, 1, 1 - (_TITLE + _CAPTION) / height, 0.08, _CAPTION / _TILE)
     for axes in grid.flat:
         axes.axis('off')
     for query in range(lines):
         tiles = grid[query]
         _draw(tiles[0], query_files[query], f'query\n{_short(found.queries[query])}', bold=True)
-        for place, neighbour in enumerate(found.ids[query]):
+        for place, neighbour in enumerate(found.ids[query][:neighbours]):
             label = '' if found.labels is None else f'label {found.labels[query][place]}  '
             caption = f'{_short(neighbour)}\n{label}{found.distances[query][place]:.4g}'
             _draw(tiles[place + 1], Path(image_root) / neighbour, caption)
-    how_many = '' if lines == len(found.queries) else f': the first {lines} of {len(found.queries)} queries'
-    figure.suptitle(f'Nearest neighbours, with their distances{how_many}', fontsize=10)
+    how_many = [] if lines == len(found.queries) else [f'the first {lines} of {len(found.queries)} queries']
+    how_many += [] if neighbours == most else [f'the nearest {neighbours} of {most}']
+    title = ': '.join(['Nearest neighbours, with their distances', *([', '.join(how_many)] if how_many else [])])
+    figure.suptitle(title, fontsize=10, y=1 - 0.1 / height, va='top')
     return save_png(figure, path)
 
 

@@ -103,7 +103,7 @@ def test_uncertainty_from_a_column_or_a_file(switch, make_gallery, tmp_path):
     assert [row for row, _ in read_order(tmp_path / 'again/order_uncertainty.csv')] == expected
 
 
-def test_what_is_recomputed_already_comes_last_and_is_not_listed(switch, make_gallery, tmp_path):
+def test_what_is_recomputed_already_is_neither_listed_nor_part_of_the_curve(switch, make_gallery, tmp_path):
     done = [f'{row:03d}.png' for row in range(10, 40)]
     some = make_gallery('some', 'model_v2', column(switch.new, 'embedding')[10:40], id=done)
     mix_galleries(switch.upgraded, some, tmp_path / 'mixed')
@@ -111,8 +111,16 @@ def test_what_is_recomputed_already_comes_last_and_is_not_listed(switch, make_ga
     curves = plan_backfill(tmp_path / 'mixed', tmp_path / 'plan', **arguments)
     listed = [row for row, _ in read_order(tmp_path / 'plan/order_class_mean.csv')]
     assert sorted(listed) == [*range(10), *range(40, 60)]
-    values = curves['class_mean']['map']
-    assert values[11:] == pytest.approx([values[-1]] * 11)  # from 30 rows on nothing is left to replace
+    numbers = json.loads((tmp_path / 'plan/backfill.json').read_text())
+    assert numbers['fractions'] == pytest.approx(np.linspace(0.5, 1, 22))
+    mixed, new = column(tmp_path / 'mixed', 'embedding'), column(switch.new, 'embedding')
+    labels, ids = torch.from_numpy(switch.labels), torch.arange(60)
+    for point in range(22):
+        rows = torch.tensor(listed[: round(point / 21 * 30)], dtype=torch.long)
+        mixed[rows] = new[rows]
+        expected = retrieval_metrics(new, mixed, labels, labels, query_ids=ids, gallery_ids=ids)
+        assert curves['class_mean']['map'][point] == pytest.approx(expected['map'], abs=1e-12)
+    assert '50.00' in (tmp_path / 'plan/backfill.md').read_text()
 
 
 def test_mix_galleries(switch, make_gallery, tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmfct.apis.compatibility import GateRule, evaluate_compatibility, named_folders
+from mmfct.apis.compatibility import evaluate as evaluate_module
 from mmfct.functional import retrieval_metrics
 from mmfct.retrieval import Gallery
 
@@ -157,7 +158,7 @@ def test_gate_refuses_other_items_and_labels(evaluate, make_gallery, switch):
 def test_gate_without_matches(evaluate, make_gallery):
     path = make_gallery('lonely', 'm', np.eye(4), label=np.arange(4))
     rule = GateRule(baseline='a/a', candidate='a/a')
-    with pytest.raises(ValueError, match='a query must have a match in both galleries, got none among 4 queries'):
+    with pytest.raises(ValueError, match='at least 30 queries must have a match in both galleries, got 0 of 4'):
         evaluate(queries=dict(a=path), galleries=dict(a=path), gate=rule)
 
 
@@ -191,3 +192,42 @@ def test_named_folders():
         named_folders(['old'])
     with pytest.raises(ValueError, match="names must be different, got 'a' for 'b' and 'c'"):
         named_folders(['a=b', 'a=c'])
+
+
+def test_a_gate_that_cannot_be_decided_is_refused_before_anything_is_scored(evaluate, monkeypatch):
+    monkeypatch.setattr(evaluate_module, 'score_pair', None)
+    with pytest.raises(ValueError, match='a gate needs the scores of old/old and new/upgradet, got those of old/old'):
+        evaluate(gate=GateRule(candidate='new/upgradet'))
+    with pytest.raises(ValueError, match='must come from the same model'):
+        evaluate(gate=GateRule(candidate='new/old'))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(confidence=95), '`confidence` must lie between 0 and 1, got 95'),
+        (dict(metric='cmc10'), "`metric` must be one of cmc1, cmc5, map, got 'cmc10'"),
+        (dict(resamples=0), '`resamples` must be at least 1, got 0'),
+    ],
+)
+def test_options_of_a_gate(options, message):
+    with pytest.raises(ValueError, match=message):
+        GateRule(**options)
+
+
+def test_few_queries_cannot_decide_but_their_scores_are_kept(evaluate, make_gallery, switch, tmp_path):
+    evaluate(gate=GateRule())
+    queries = {}
+    for name in ('old', 'new'):
+        embedding, _ = rows(getattr(switch, name))
+        model = Gallery(getattr(switch, name)).metadata['embedding_model']['name']
+        queries[name] = make_gallery(f'few_{name}', model, embedding.numpy()[:20], label=switch.labels[:20])
+    with pytest.raises(ValueError, match='at least 30 queries must have a match in both galleries, got 20 of 20'):
+        evaluate(queries=queries, gate=GateRule())
+    numbers = json.loads((tmp_path / 'out/compatibility.json').read_text())
+    assert numbers['pairs']['new/new']['num_queries'] == 20 and numbers['gate'] is None
+    assert not (tmp_path / 'out/gate.md').exists() and not (tmp_path / 'out/gate.png').exists()
+
+
+def test_an_upgraded_gallery_that_is_asked_for_keeps_its_gain(evaluate):
+    assert evaluate(also=['new/upgraded']).gains == evaluate().gains != {}

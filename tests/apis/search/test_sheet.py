@@ -55,3 +55,11 @@ def test_many_queries_are_cut(root, tmp_path, monkeypatch):
     draw_neighbour_sheet(found(5), [None] * 5, root, tmp_path / 'five.png')
     draw_neighbour_sheet(found(2), [None] * 2, root, tmp_path / 'two.png')
     assert colors(tmp_path / 'five.png') == colors(tmp_path / 'two.png')
+
+
+def test_many_neighbours_are_cut(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(sheet, '_MAX_NEIGHBOURS', 2)
+    draw_neighbour_sheet(found(), [None], root, tmp_path / 'five.png')
+    two = Found(['query0.png'], [found().ids[0][:2]], [[1, 2]], [[0.0, 0.5]])
+    draw_neighbour_sheet(two, [None], root, tmp_path / 'two.png')
+    assert colors(tmp_path / 'five.png') == colors(tmp_path / 'two.png')
