@@ -64,3 +64,23 @@ def test_results_are_read_where_the_comparison_leaves_them(tool, tmp_path):
             work_dir = load_config(ROOT / config, dict(setting=setting, work_root=str(root))).work_dir
             file = tool.result_file(tmp_path, data, 0, setting)
             assert file == Path(work_dir) / 'methods/methods.json'
+
+
+def test_some_methods_need_no_bct(tool, tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(tool, 'call', lambda *words: commands.append(words))
+    file = tool.result_file(tmp_path, 'omniglot', 0, 'half')
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(result(0.7, [0.7])))
+    tool.run_seed('omniglot', 0, ['half'], tmp_path, ['fct+side'])
+    assert not commands
+    tool.run_seed('omniglot', 0, ['half'], tmp_path, ['fct+side', 'ridge'])
+    (words,) = commands
+    assert words[:5] == (
+        'tools/compare_methods.py',
+        'configs/fct/resnet10_omniglot.py',
+        '--methods',
+        'fct+side',
+        'ridge',
+    )
+    assert tool.table([result(0.7, [0.7])], ['fct+side']) == tool.table([result(0.7, [0.7])])
