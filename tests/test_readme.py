@@ -37,7 +37,8 @@ def test_options_are_variables_of_the_config_they_are_given_to(readme):
     text = readme.read_text().replace('\\\n', ' ')  # a command may go on in the next line
     commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
     for config, options in commands:
-        names = {option.split('=')[0] for option in options.split() if '.' not in option.split('=')[0]}
+        words = [option.strip('\'"').split('=')[0] for option in options.split()]
+        names = {word for word in words if '.' not in word}
         assert names <= config_variables(ROOT / config), (config, names)
 
 

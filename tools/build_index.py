@@ -3,7 +3,7 @@
 Shows rate and time left while rows are added, and while the recall is measured. Rows are added block by block.
 
 Example:
-    python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF1024,Flat
+    python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF16,Flat --parameters nprobe=4
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('gallery', help='folder of the gallery')
     parser.add_argument('out', help='file of the index; OUT.json beside it says what it belongs to')
-    parser.add_argument('--factory', default='Flat', help="FAISS' description: Flat, IVF1024,Flat, HNSW32, PQ16 ...")
+    parser.add_argument(
+        '--factory', default='Flat', help="FAISS' description: IVF1024,Flat, HNSW32, PQ16 ... (default: Flat)"
+    )
     parser.add_argument(
         '--parameters', default='', help='of the search, kept beside the index: nprobe=16, efSearch=64'
     )
-    parser.add_argument('--train-rows', type=int, default=100_000, help='rows that the index is trained on')
+    parser.add_argument('--train-rows', type=int, default=100_000, help='rows that it is trained on (default: 100000)')
     parser.add_argument('--query', help='folder of queries for the recall (default: rows of the gallery)')
-    parser.add_argument('--k', type=int, default=10, help='neighbours whose recall is measured')
-    parser.add_argument('--num-queries', type=int, default=1000, help='rows of the gallery for the recall, 0 for none')
+    parser.add_argument('--k', type=int, default=10, help='neighbours whose recall is measured (default: 10)')
+    parser.add_argument(
+        '--num-queries', type=int, default=1000, help='rows of the gallery for the recall (default: 1000; 0: none)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed of the samples')
     return parser.parse_args()
 

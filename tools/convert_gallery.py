@@ -23,7 +23,9 @@ def parse_args() -> argparse.Namespace:
     foreign.add_argument('--fingerprint', help='fingerprint of its weights, as in the manifest.json of a gallery')
     foreign.add_argument('--side-model', help='name of the model that made the column side_info')
     foreign.add_argument('--side-fingerprint', help='fingerprint of its weights')
-    foreign.add_argument('--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='how it is compared')
+    foreign.add_argument(
+        '--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='how it is compared (default: l2)'
+    )
     foreign.add_argument('--shard-rows', type=int, default=16384, help='rows per shard')
     return parser.parse_args()
 

@@ -30,13 +30,25 @@ def parse_args() -> argparse.Namespace:
         help='pairs to score although models or distances differ',
     )
     parser.add_argument('--gate', action='store_true', help='compare --candidate with --baseline and decide')
-    parser.add_argument('--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that decides')
-    parser.add_argument('--baseline', default='old/old', metavar='QUERY/GALLERY', help="today's system")
-    parser.add_argument('--candidate', default='new/upgraded', metavar='QUERY/GALLERY', help='system to switch to')
     parser.add_argument(
-        '--margin', type=float, default=0.0, help='loss of the mean score that is tolerated, 0.01: 1 %%'
+        '--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that decides (default: map)'
     )
-    parser.add_argument('--confidence', type=float, default=0.95, help='confidence of the interval')
+    parser.add_argument(
+        '--baseline', default='old/old', metavar='QUERY/GALLERY', help="today's system (default: old/old)"
+    )
+    parser.add_argument(
+        '--candidate',
+        default='new/upgraded',
+        metavar='QUERY/GALLERY',
+        help='system to switch to (default: new/upgraded)',
+    )
+    parser.add_argument(
+        '--margin',
+        type=float,
+        default=0.0,
+        help='loss of the mean score that is tolerated: 0.01 for a point (default: 0)',
+    )
+    parser.add_argument('--confidence', type=float, default=0.95, help='confidence of the interval (default: 0.95)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap')
     return parser.parse_args()
 

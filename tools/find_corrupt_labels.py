@@ -20,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='a checkpoint of it')
     parser.add_argument('--out', help='folder for tables and pictures (default: suspects, beside the checkpoint)')
     parser.add_argument('--tasks', nargs='+', help='tasks to look at (default: all)')
-    parser.add_argument('--top', type=int, default=20, help='number of suspects in each picture, 0 for no pictures')
+    parser.add_argument(
+        '--top', type=int, default=20, help='number of suspects in each picture, 0 for none (default: 20)'
+    )
     parser.add_argument(
         '--corrupted', help='CSV with columns file and task of labels known to be wrong, to measure the detection'
     )

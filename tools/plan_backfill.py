@@ -19,7 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('upgraded', help='folder of the upgraded gallery')
     parser.add_argument('out', help='folder for order_<name>.csv, and for table and picture of the curve')
     parser.add_argument(
-        '--order', nargs='+', default=['random'], help='uncertainty, class_mean, random, oracle (needs --new)'
+        '--order',
+        nargs='+',
+        default=['random'],
+        help='uncertainty, class_mean, random, oracle (needs --new; default: random)',
     )
     parser.add_argument('--new', help='folder of the same items embedded by the new model')
     parser.add_argument('--query', help='folder of labelled queries embedded by the new model')

@@ -81,3 +81,4 @@ for job in "${JOBS[@]}"; do
         run_job "$job"
     fi
 done
+printf '\nFor the other commands of README.md: source %s\n' "$VENV/bin/activate"

@@ -29,11 +29,12 @@ def main() -> None:
     """Render the scenes, or say that they are there already."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
+    from mmfct.apis.user_errors import user_errors
     from mmfct.datasets.street_scenes import render_street_scenes
 
-    count = render_street_scenes(
-        args.out, num_train=args.num, num_val=args.num_val, seed=args.seed, size=tuple(args.size)
-    )
+    options = dict(num_train=args.num, num_val=args.num_val, seed=args.seed, size=tuple(args.size))
+    with user_errors():
+        count = render_street_scenes(args.out, **options)
     total = args.num + args.num_val
     if count:
         print(f'Rendered {count} of {total} scenes; {args.out} is complete')

@@ -28,16 +28,12 @@ def main() -> None:
     """Render the clips, or say that they are there already."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
+    from mmfct.apis.user_errors import user_errors
     from mmfct.datasets.surreal_clips import render_surreal_clips
 
-    count = render_surreal_clips(
-        args.out,
-        num_train=args.num,
-        num_val=args.num_val,
-        num_test=args.num_test,
-        frames=args.frames,
-        seed=args.seed,
-    )
+    numbers = dict(num_train=args.num, num_val=args.num_val, num_test=args.num_test)
+    with user_errors():
+        count = render_surreal_clips(args.out, **numbers, frames=args.frames, seed=args.seed)
     total = args.num + args.num_val + args.num_test
     if count:
         print(f'Rendered {count} of {total} clips; {args.out} is complete')

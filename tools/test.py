@@ -47,18 +47,13 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.test import test
     from mmfct.apis.training_options import TrainingOptions
+    from mmfct.apis.user_errors import user_errors
     from mmfct.engine.launch import leave_ranks
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
-    test(
-        args.config,
-        args.checkpoint,
-        TrainingOptions(**values),
-        out=args.out,
-        out_item=args.out_item,
-        show_dir=args.show_dir,
-        tta=args.tta,
-    )
+    outputs = dict(out=args.out, out_item=args.out_item, show_dir=args.show_dir, tta=args.tta)
+    with user_errors(of_others=False):
+        test(args.config, args.checkpoint, TrainingOptions(**values), **outputs)
     leave_ranks()
 
 

@@ -50,10 +50,12 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmfct.apis.train import train
     from mmfct.apis.training_options import TrainingOptions
+    from mmfct.apis.user_errors import user_errors
     from mmfct.engine.launch import leave_ranks
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
-    train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
+    with user_errors(of_others=False):
+        train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
     leave_ranks()
 
 

@@ -20,6 +20,7 @@ old_checkpoint = f'{work_root}/resnet10_grocery_old_{setting}/final.pth'
 new_checkpoint = f'{work_root}/resnet10_grocery_new/final.pth'
 encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
 encoders = dict(old=dict(encoder, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
+assert side in ('simclr', 'shared', 'none'), side
 if side == 'simclr':
     side_checkpoint = f'{work_root}/resnet10_grocery_side_{side_classes}/final.pth'
     side_options = dict(side_classes=side_classes)

@@ -11,7 +11,7 @@ seed = 0
 setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or 'coarse' labels (coarse products)
 labels = 'coarse' if setting == 'coarse' else 'fine'
 num_seen = dict(half=40, tenth=8, coarse=43)[setting]
-repeats = dict(half=2, tenth=10, coarse=1)[setting]  # as many iterations as the new model
+repeats = dict(half=2, tenth=10, coarse=1)[setting]  # at least as many iterations as the new model
 
 model = dict(
     _base_.classifier,

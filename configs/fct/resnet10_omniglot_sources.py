@@ -5,6 +5,7 @@ _base_ = './resnet10_omniglot.py'
 source = 'autoencoder'  # 'simclr', 'autoencoder', 'supervised' (a second old model), 'simclr+supervised'
 side_dims = 128  # of the two that see no labels
 side_classes = dict(half=121, tenth=242, coarse=242)[_base_.setting]
+assert source in ('simclr', 'autoencoder', 'supervised', 'simclr+supervised'), source
 work_root = 'work_dirs'
 work_dir = f'{work_root}/resnet10_omniglot_{_base_.setting}_{source}{side_dims}_{side_classes}'
 

@@ -23,6 +23,9 @@ class DictAction(config.DictAction):
         option_string: str | None = None,
     ) -> None:
         """Add ``KEY=VALUE`` words to the options of the namespace."""
+        for word in values or ():
+            if '=' not in word:
+                parser.error(f'{option_string} takes KEY=VALUE, after the other arguments, got {word!r}')
         super().__call__(parser, namespace, values, option_string)
         for word in values or ():
             key, _, value = word.partition('=')

@@ -33,7 +33,7 @@ def check_data(
             kind = kind.rpartition('.')[-1]
             if kind in _DOWNLOADED:
                 continue
-            _check_folder(Path(dataset['data_root']).expanduser())
+            _check_folder(Path(dataset['data_root']).expanduser(), config.get('data_hint', _HINT))
             if kind == 'CustomDataset' and dataset.get('with_label', True) and not dataset.get('ann_file'):
                 head = config.model.get('head') if loader == 'train_dataloader' else None
                 _check_classes(dataset, kept, head)
@@ -53,11 +53,11 @@ def _data_sets(node: object, kept: int | None) -> Iterator[tuple[dict, int | Non
             yield from _data_sets(item, kept)
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, hint: str) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         state = 'is empty' if folder.is_dir() else 'does not exist'
         raise FileNotFoundError(
-            f'`data_root` must be the folder of the data, got {str(folder)!r}, which {state}; {_HINT}'
+            f'`data_root` must be the folder of the data, got {str(folder)!r}, which {state}; {hint}'
         )
 
 

@@ -27,6 +27,7 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
 
     Raises:
         FileNotFoundError: If ``filename`` does not exist.
+        ValueError: If it cannot be evaluated with these values.
     """
     path = Path(filename)
     if not path.is_file():
@@ -35,7 +36,14 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
     variables = {name: options.pop(name) for name in config_variables(path) if name in options}
     if variables:
         with tempfile.TemporaryDirectory() as folder:
-            copy = Config.fromfile(_patched_copy(path.absolute(), variables, Path(folder)))
+            patched = _patched_copy(path.absolute(), variables, Path(folder))
+            try:
+                copy = Config.fromfile(patched)
+            except (AssertionError, LookupError, TypeError, ValueError) as error:
+                given = ' '.join(f'{name}={value}' for name, value in variables.items())
+                raise ValueError(
+                    f'{filename} cannot be evaluated with {given}: {error!r}; it says which values there are'
+                ) from error
         config = Config(copy._cfg_dict, cfg_text=copy.text, filename=str(path), env_variables=copy.env_variables)
     else:
         config = Config.fromfile(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from mmfct.apis.config import config_variables, load_config
 from mmfct.apis.training_options import TrainingOptions
@@ -17,6 +20,8 @@ from mmfct.models.checkpoint import load_checkpoint
 
 # These belong to one training, also where configs of several trainings assign them.
 _OWN = ('work_dir', 'load_from', 'resume', 'prerequisites', 'param_scheduler', 'custom_hooks')
+# What a config may have besides the arguments of mmengine's Runner.
+_HOST_ENTRIES = ('compile', 'custom_imports', 'folder_pipeline', 'runner_type', 'tta_model', 'tta_pipeline')
 _FLAGS = ('amp', 'auto_scale_lr', 'no_validate', 'no_pin_memory', 'no_persistent_workers')
 
 
@@ -113,3 +118,22 @@ def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
             for entry in config.get('prerequisites', [])
         )
     )
+
+
+def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
+    """Refuse options that nothing would take: a misspelt variable would train something else without a word.
+
+    Args:
+        filename: Config file.
+        cfg_options: Its options; those with a dot are not looked at, they may be new entries.
+
+    Raises:
+        ValueError: If an option is neither a variable nor an entry of the config or of its prerequisites, nor one that
+            mmengine knows; names what is similar.
+    """
+    names = {name for name in cfg_options if '.' not in name}
+    known = {*load_config(filename), *_variables(Path(filename), cfg_options), *_HOST_ENTRIES}
+    for name in sorted(names - known.union(inspect.signature(Runner).parameters)):
+        similar = difflib.get_close_matches(name, known, 1)
+        hint = f'; did you mean {similar[0]!r}?' if similar else ''
+        raise ValueError(f'{filename} has no variable or entry {name!r}{hint}')

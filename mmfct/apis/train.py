@@ -11,7 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.checks import check_data
-from mmfct.apis.prerequisite import unfinished_prerequisites
+from mmfct.apis.prerequisite import check_variables, unfinished_prerequisites
 from mmfct.apis.report import write_report
 from mmfct.apis.training_lock import one_at_a_time
 from mmfct.apis.training_options import TrainingOptions
@@ -39,11 +39,13 @@ def train(
 
     Raises:
         FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
-        ValueError: If a checkpoint is from another training than the config describes, or the data do not fit.
+        ValueError: If a checkpoint is from another training than the config describes, the data do not fit, or an
+            option is unknown.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
     config = options.load(filename)
+    check_variables(filename, options.cfg_options)
     check_data(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
     with one_at_a_time(Path(config.work_dir)):

@@ -5,13 +5,30 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 @contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Print what we say about bad input, or the system about files, and exit with status 2, as argparse does."""
+def user_errors(*, of_others: bool = True) -> Iterator[None]:
+    """Print what we say about bad input, or the system about files, and exit with status 2, as argparse does.
+
+    Args:
+        of_others: Whether to do so with errors that were not raised by mmfct, too. In a training, which runs a host's
+            code and the user's own, their tracebacks are wanted.
+    """
     try:
         yield
     except (OSError, ImportError, ValueError) as error:
+        if not of_others and not _is_ours(error):
+            raise
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+
+
+def _is_ours(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(_PACKAGE)

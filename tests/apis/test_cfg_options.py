@@ -24,3 +24,13 @@ def test_blanks_stay_in_names(words, expected):
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     assert parser.parse_args(['--cfg-options', *words]).cfg_options == expected
+
+
+@pytest.mark.parametrize('words', [['foo'], ['a=1', 'configs/a.py']])
+def test_a_word_that_is_no_option_is_named(words, capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', *words])
+    message = f'--cfg-options takes KEY=VALUE, after the other arguments, got {words[-1]!r}'
+    assert message in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,21 @@ def test_a_side_model_of_ones_own(data):
     assert config.model.encoders.side.checkpoint == 'mine.pth' and config.prerequisites == []
     for side, stages in dict(simclr=3, shared=3, none=2).items():
         assert len(load_config(path, dict(side=side)).prerequisites) == stages
+
+
+@pytest.mark.parametrize(
+    ('config', 'options', 'error'),
+    [
+        ('fct/resnet10_omniglot.py', dict(setting='quarter'), r"KeyError\('quarter'\)"),
+        ('fct/resnet10_omniglot.py', dict(side='simclrr'), r"AssertionError\('simclrr'\)"),
+        ('fct/resnet10_grocery.py', dict(side='nonne'), r"AssertionError\('nonne'\)"),
+        ('fct/resnet10_omniglot_sources.py', dict(source='supervized'), r"AssertionError\('supervized'\)"),
+        ('fct/resnet10_digits.py', dict(transform_epochs=[2, 3]), 'TypeError'),
+    ],
+)
+def test_values_that_a_config_does_not_know(config, options, error):
+    (pair,) = options.items()
+    message = f'{config} cannot be evaluated with {pair[0]}='
+    with pytest.raises(ValueError, match=message) as raised:
+        load_config(ROOT / 'configs' / config, options)
+    assert re.search(error, str(raised.value))

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from mmfct.apis.prerequisite import unfinished_prerequisites
+from mmfct.apis.prerequisite import check_variables, unfinished_prerequisites
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import TrainingRecord
 
@@ -176,3 +176,29 @@ def test_missing_config(root):
     (root / 'side.py').unlink()
     with pytest.raises(FileNotFoundError, match=r'side\.py. does not exist'):
         stages_of(root)
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [('seting', "; did you mean 'setting'\\?"), ('old_clases', "; did you mean 'old_classes'\\?"), ('xyz', '$')],
+)
+def test_unknown_variables(name, hint):
+    config = str(Path(__file__).parents[2] / 'configs/fct/resnet50_imagenet.py')
+    omniglot = config.replace('resnet50_imagenet', 'resnet10_omniglot')
+    with pytest.raises(ValueError, match=f'has no variable or entry {name!r}{hint}'):
+        check_variables(omniglot if name == 'seting' else config, {name: 1})
+
+
+def test_known_variables():
+    config = Path(__file__).parents[2] / 'configs/fct/resnet10_omniglot.py'
+    names = [
+        'seed',
+        'train_drawers',
+        'side_epochs',
+        'epochs',
+        'load_from',
+        'model.head.any',
+        'custom_imports',
+        'work_dir',
+    ]
+    check_variables(config, dict.fromkeys(names, 1) | dict(train_drawers=(1, 2)))

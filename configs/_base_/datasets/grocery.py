@@ -1,6 +1,7 @@
 """Grocery Store: 81 products (43 coarse), photographed on shelves; the official train and test images."""
 
 data_root = 'data/grocery'
+data_hint = 'configs/fct/README.md says where it is; for another place `--cfg-options data_root=...`'
 train_split = 'train'
 test_split = 'test'
 num_classes = 81

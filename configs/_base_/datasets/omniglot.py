@@ -1,6 +1,7 @@
 """Omniglot: 242 characters of 8 alphabets, 20 drawings each; train and test share characters but no drawer."""
 
 data_root = 'data/omniglot'
+data_hint = 'configs/fct/README.md says where it is; for another place `--cfg-options data_root=...`'
 train_drawers = (1, 14)
 test_drawers = (15, 20)
 num_classes = 242

@@ -1,6 +1,7 @@
 """Rendered street scenes in CityScapes' folders (tools/render_street_scenes.py)."""
 
 data_root = 'data/street_scenes'
+data_hint = 'make it with `python tools/render_street_scenes.py data/street_scenes`'
 num_classes = 7
 batch_size = 32
 num_workers = 2

@@ -1,6 +1,7 @@
 """Rendered clips in the folders of SURREAL (tools/render_surreal_clips.py), cropped to the person."""
 
 data_root = 'data/surreal_clips'
+data_hint = 'make it with `python tools/render_surreal_clips.py data/surreal_clips`'
 test_split = 'test'  # choose recipes on 'val'
 image_size = (64, 64)
 batch_size = 16

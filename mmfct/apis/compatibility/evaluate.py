@@ -95,7 +95,8 @@ def _check_gate(
             check_same_model(queries[query].provenance.embedding, galleries[gallery].provenance)
         if pair not in pairs:
             raise ValueError(
-                f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(pairs)}'
+                f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(pairs)}: '
+                'choose its `baseline` and `candidate` (`--baseline`, `--candidate`) among these'
             )
 
 

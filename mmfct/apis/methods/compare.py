@@ -22,6 +22,7 @@ from mmfct.apis.methods.scores import Judge
 from mmfct.apis.methods.table import Table, check_table
 from mmfct.apis.methods.trained import objective_config, transform
 from mmfct.apis.methods.upgraded import Upgraded
+from mmfct.apis.prerequisite import check_variables
 from mmfct.apis.train import train_prerequisites
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.models.checkpoint import load_state_dict
@@ -66,6 +67,7 @@ def compare_methods(
     """
     options = options or TrainingOptions()
     config = options.load(filename)
+    check_variables(filename, options.cfg_options)
     kind = config.get('model', {}).get('type')
     if kind != 'mmfct.ForwardTransform':
         raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {kind!r}')
