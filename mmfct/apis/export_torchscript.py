@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmfct.apis.checks import check_head
 from mmfct.apis.galleries.encoders import load_encoders, load_model_config, used_encoders
 from mmfct.apis.torchscript_modules import BackboneScript, TransformationScript, TransformedModelScript
+from mmfct.apis.training_record import check_inputs
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
@@ -78,6 +79,8 @@ def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: 
     """Return a transformation, or a transformed old model, and inputs to trace it with."""
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(checkpoint), checkpoint)
+    if with_encoders:
+        check_inputs(checkpoint, config.model)
     check_head(model.head)
     transformation = TransformationScript(model.head)
     if not with_encoders:

@@ -13,7 +13,6 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.checks import check_data
-from mmfct.apis.prerequisite import check_variables
 from mmfct.apis.report import write_report
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT
@@ -58,7 +57,6 @@ def test(
     options = options or TrainingOptions()
     init_launcher(options.launcher)
     config = options.load(filename)
-    check_variables(filename, options.cfg_options)
     if config.get('test_dataloader') is None:
         raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
     check_data(config, ['test_dataloader'])

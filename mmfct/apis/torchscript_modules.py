@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmfct.models import FrozenEncoders, TransformationHead
+from mmfct.models import FrozenEncoders, JoinedEncoder, TransformationHead
 
 
 class BackboneScript(nn.Module):
@@ -45,13 +45,18 @@ class TransformedModelScript(nn.Module):
         transformation: What joins them.
 
     Raises:
-        ValueError: If the two normalise images differently: one input cannot serve both.
+        ValueError: If the two normalise images differently, since one input cannot serve both, or side-information
+            comes from several models.
     """
 
     def __init__(self, encoders: FrozenEncoders, transformation: TransformationScript) -> None:
         super().__init__()
         old: Any = encoders.encoders['old']
         side: Any = encoders.encoders['side'] if 'side' in encoders.roles else None
+        if isinstance(side, JoinedEncoder):
+            raise ValueError(
+                'side-information of several models cannot become one file: export the transformation alone'
+            )
         if side is not None and not _alike(old.data_preprocessor, side.data_preprocessor):
             raise ValueError(
                 'the old model and its side-information must normalise images alike to become one file, '

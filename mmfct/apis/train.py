@@ -49,6 +49,7 @@ def train(
     check_data(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
     with one_at_a_time(Path(config.work_dir)):
+        options.continue_training(config)  # another process may have been here since the config was loaded
         runner = train_stage(config)
     if config.get('test_dataloader') is None:
         return {}

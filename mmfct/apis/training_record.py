@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmfct.models.checkpoint import load_state_dict
+from mmfct.models.checkpoint import load_checkpoint, load_state_dict
 from mmfct.retrieval import fingerprint_state_dict
 from mmfct.retrieval.atomic_files import write_atomically
 from mmfct.retrieval.fingerprint import plain_json
@@ -82,9 +82,12 @@ class TrainingRecord:
         dist.barrier()
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
+            # Should this training be interrupted before it has a checkpoint of its own, it must not go on from what
+            # was here, unless that was interrupted as well: then `--resume` was forgotten, perhaps.
+            goes_on = resume or not (self._differing() or (self.folder / FINAL_CHECKPOINT).is_file())
             for name in (FINAL_CHECKPOINT, *_MEASURED):
                 (self.folder / name).unlink(missing_ok=True)
-            if self._differing():  # what was interrupted here before is not for this training to go on from
+            if not goes_on:
                 (self.folder / 'last_checkpoint').unlink(missing_ok=True)
             write_atomically(self.folder / _RECORD, json.dumps(self.content, indent=1, sort_keys=True).encode())
         dist.barrier()
@@ -161,3 +164,25 @@ def _checkpoints(value: object) -> set[str]:
 def _fingerprint(path: str) -> str | None:
     """Fingerprint the weights in a checkpoint; ``None`` where there is none (yet), or it is elsewhere."""
     return fingerprint_state_dict(load_state_dict(path)) if Path(path).is_file() else None
+
+
+def check_inputs(checkpoint: str | Path, model: object) -> None:
+    """Refuse a checkpoint whose model was made from other weights than the files of its config hold now.
+
+    Args:
+        checkpoint: ``final.pth``; nothing is known of what others were made from.
+        model: Config of the model.
+
+    Raises:
+        ValueError: If a checkpoint that ``model`` names is none of those.
+    """
+    meta = load_checkpoint(checkpoint).get('meta', {})
+    record = meta.get('config') if isinstance(meta, dict) else None
+    then = {value for value in record.get(_INPUTS, {}).values() if value} if isinstance(record, dict) else set()
+    for path in sorted(_checkpoints(json.loads(json.dumps(model, default=plain_json)))):
+        now = _fingerprint(path)
+        if then and now and now not in then:
+            raise ValueError(
+                f'{str(checkpoint)!r} was trained with other weights than {path!r} holds now: train it again, or name '
+                'the file that it was trained with'
+            )

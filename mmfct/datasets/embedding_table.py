@@ -22,7 +22,8 @@ class EmbeddingTable(Dataset):
 
     The first use computes the table with the frozen encoders (all ranks take a share; an interrupted run goes on
     where it stopped) and stores it in the gallery format, columns named by role. A table that was made from other
-    weights, images or settings is noticed by its fingerprint and made anew.
+    weights, images or settings is noticed by its fingerprint (see `fingerprint_images`) and made anew. Images without
+    labels have the label -1.
 
     An epoch visits every image once and draws one of its views at random, as an epoch over images does.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -12,11 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine import dist
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
-from mmfct.datasets.instance_keys import add_numbers
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
 from mmfct.retrieval.fingerprint import plain_json
@@ -68,7 +65,7 @@ def write_embedding_table(
     description = fingerprint_json(
         dict(
             dataset=settings,
-            images=_fingerprint_images(images),
+            images=fingerprint_images(map(images.get_data_info, range(len(images)))),
             encoders=plain_json({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
             weights=fingerprint_state_dict(network.state_dict()),
             num_views=num_views,
@@ -137,22 +134,6 @@ def _remove_stale(path: Path, description: str) -> None:
             'current',
         )
         shutil.rmtree(path)
-
-
-def _fingerprint_images(images: BaseDataset) -> str:
-    """Hash what tells that images have changed under an unchanged config, without reading any file.
-
-    These are labels, names and sizes of files, and images that are held in memory; a file that was replaced by one of
-    the same size is not noticed.
-    """
-    digest = hashlib.sha256()
-    for index in range(len(images)):
-        info = images.get_data_info(index)
-        path = info.get('img_path')
-        size = os.path.getsize(path) if path is not None and os.path.isfile(path) else None
-        digest.update(f'{path!r} {size} {info.get("gt_label")!r}\n'.encode())
-        add_numbers(digest, info)
-    return digest.hexdigest()
 
 
 def _without_checkpoint(encoder: object) -> object:

@@ -84,6 +84,8 @@ class GalleryWriter:
     def write_shard(self, index: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Write all columns of one shard; when this returns, they survive a crash.
 
+        A shard that another process has written since is left as it is.
+
         Args:
             index: Which one of :attr:`shards`.
             arrays: By column, rows of shape (stop - start, width) or (stop - start,). Floats are
@@ -104,6 +106,8 @@ class GalleryWriter:
         payloads = {
             column: encode_rows(arrays[name], column, shard.stop - shard.start) for name, column in columns.items()
         }
+        if index not in self._records and self._is_written(shard):
+            return  # by another process, whose record must stay true
         self._records.pop(index, None)  # should the disk fill up in the next line
         try:
             self._records[index] = write_shard_files(self.path, shard, payloads)

@@ -26,10 +26,15 @@ def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]
         Dtype and width by name.
 
     Raises:
-        ValueError: If a column is missing, has nulls or is of another type.
+        ValueError: If a column is missing, has nulls or is of another type, or the files differ in these.
     """
-    with open_parquet(files[0]) as file:
-        schema = file.schema_arrow
+    schema, *others = map(_schema, files)
+    for path, other in zip(files[1:], others, strict=True):
+        kinds = [{name: one.field(name).type for name in _COLUMNS if name in one.names} for one in (schema, other)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f'all files must have the same columns, got {kinds[0]} in {files[0]} and {kinds[1]} in {path}'
+            )
     for name, needed in _COLUMNS.items():
         if needed and name not in schema.names:
             raise ValueError(f'Parquet must have the columns embedding and id, got {", ".join(schema.names)}')
@@ -92,6 +97,11 @@ def _describe(name: str, kind: Any, files: Sequence[Path]) -> tuple[str, int | N
             _refuse_nulls(batch['id'], 'id')
             longest = max(longest, *map(len, batch['id'].cast(arrow_module().string()).to_pylist()), 1)
     return f'<U{longest}', None
+
+
+def _schema(path: Path) -> Any:
+    with open_parquet(path) as file:
+        return file.schema_arrow
 
 
 def _is_list(kind: Any) -> bool:

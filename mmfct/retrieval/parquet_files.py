@@ -16,12 +16,24 @@ def open_parquet(path: Path) -> Any:
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path, page_checksum_verification=True)
     except ValueError as error:
         raise ValueError(f'{path} must be a Parquet file: {error}') from error
 
 
 def read_batches(path: Path, names: list[str], rows: int = 65536) -> Iterator[Any]:
-    """Read some columns of a file in batches of at most that many rows."""
+    """Read some columns of a file in batches of at most that many rows.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     with open_parquet(path) as file:
-        yield from file.iter_batches(rows, columns=names)
+        batches = file.iter_batches(rows, columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (OSError, ValueError) as error:
+                raise ValueError(f'{path} is damaged: {error}') from error
+            if batch is None:
+                return
+            yield batch

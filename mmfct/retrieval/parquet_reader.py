@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .gallery import Gallery
 from .gallery_description import GalleryDescription
 from .gallery_writer import GalleryWriter
@@ -39,26 +41,38 @@ def read_parquet(
         FileExistsError: If ``out`` exists.
         FileNotFoundError: If there is no Parquet.
         ImportError: If pyarrow is not installed.
-        ValueError: If it is damaged or not a gallery.
+        ValueError: If it is damaged or not a gallery, or was changed since it was written from one.
     """
     arrow_module()
     out = Path(out)
     if out.exists():
         raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
     files = list_parquet(Path(path))
-    if read_notes(files[0])[0] is not None:
-        description, _ = describe_gallery(files, path)
+    fingerprint = None
+    is_ours = read_notes(files[0])[0] is not None
+    if is_ours:
+        description, fingerprint = describe_gallery(files, path)
     elif provenance is None:
         raise ValueError(
             f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
             '`--model` and `--fingerprint`'
         )
     else:
+        if provenance.side_info is not None and 'side_info' not in describe_columns(files):
+            raise ValueError(f'Parquet of a side model must have a column side_info, got none in {files[0]}')
         num_rows = sum(read_notes(file)[1] for file in files)
         description = GalleryDescription(describe_columns(files), num_rows, shard_rows, provenance.to_metadata())
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(out) as temporary:
         _write(files, description, temporary)
+        gallery = Gallery(temporary, verify=False)
+        if not is_ours:
+            _check_ids(gallery)
+        elif fingerprint not in (None, gallery.fingerprint):
+            raise ValueError(
+                f'{str(path)!r} must hold the gallery that it was written from, got other rows: it is damaged, or '
+                'another program has changed it'
+            )
     return Gallery(out, verify=False)
 
 
@@ -90,3 +104,12 @@ def _tables(files: Sequence[Path], names: list[str], rows: int) -> Iterator[Any]
                 rest = rest.slice(rows)
     if rest is not None and rest.num_rows:
         yield rest
+
+
+def _check_ids(gallery: Gallery) -> None:
+    """Refuse an id that several rows have: mixing, judging and searching go by ids."""
+    ids, counts = np.unique(np.asarray(gallery.column('id')), return_counts=True)
+    if counts.max() > 1:
+        raise ValueError(
+            f'`id` must be another one in every row, got {str(ids[counts.argmax()])!r} {counts.max()} times'
+        )

@@ -46,13 +46,14 @@ def write_parquet(gallery: Gallery, path: str | Path) -> Path:
     with replaced_when_done(path) as temporary:
         if path.suffix == '.parquet':
             first = next(tables)
-            with parquet.ParquetWriter(temporary, first.schema) as writer:
+            with parquet.ParquetWriter(temporary, first.schema, write_page_checksum=True) as writer:
                 for table in (first, *tables):
                     writer.write_table(table, row_group_size=table.num_rows)
         else:
             temporary.mkdir()
             for index, table in enumerate(tables):
-                parquet.write_table(table, temporary / f'part-{index:05d}.parquet', row_group_size=table.num_rows)
+                file = temporary / f'part-{index:05d}.parquet'
+                parquet.write_table(table, file, row_group_size=table.num_rows, write_page_checksum=True)
     return path
 
 

@@ -34,7 +34,8 @@ class Transform:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged or no transform, or its weights are not those of the widths it names.
+        ValueError: If it is damaged or no transform, its weights are not those of the widths it names, or there is no
+            such device.
     """
 
     def __init__(
@@ -42,7 +43,10 @@ class Transform:
     ) -> None:
         self.path = Path(path)
         self.description, weights, self.fingerprint = read_transform(path)
-        self.device, self.dtype = torch.device(device), dtype
+        try:
+            self.device, self.dtype = torch.empty(0, device=device).device, dtype
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(f'`device` must be one of this machine, got {str(device)!r}: {error}') from error
         parts = ('old_branch', 'side_branch', 'mixer')
         try:
             folded = {part: [self._place(layer) for layer in fold_layers(weights, part)] for part in parts}

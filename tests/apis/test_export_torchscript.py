@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from mmfct.apis.config import load_config
 from mmfct.apis.export_torchscript import export_torchscript
+from mmfct.apis.torchscript_modules import TransformedModelScript
 from mmfct.models import FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
@@ -181,3 +183,13 @@ def test_the_tool(digits, run_tool, words, tmp_path):
 def test_the_tool_says_bad_input_in_one_line(run_tool, tmp_path, capsys):
     assert run_tool('export_torchscript.py', 'no.py', 'a.pth', tmp_path / 'h.pt') == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: ')
+
+
+def test_side_information_of_several_models_is_refused(digits, tmp_path):
+    side = [dict(encoder) for encoder in [load_config(digits.config, digits.cfg_options).model.encoders.side] * 2]
+    text = f"model = dict(encoders=dict(side=dict(_delete_=True, type='mmfct.JoinedEncoder', encoders={side!r})))"
+    (tmp_path / 'joined.py').write_text(f"_base_ = '{digits.config}'\n{text}\nmodel['head'] = dict(side_dims=256)\n")
+    config = load_config(str(tmp_path / 'joined.py'), digits.cfg_options)
+    init_default_scope('mmpretrain')
+    with pytest.raises(ValueError, match='side-information of several models cannot become one file'):
+        TransformedModelScript(FrozenEncoders(**config.model.encoders), None)

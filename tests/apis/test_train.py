@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -233,3 +235,25 @@ def test_fewer_images_than_a_batch_that_must_be_full(copied, digits):
         train(
             str(CONFIGS / 'resnet10_digits_new.py'), TrainingOptions(work_dir=str(root / 'new'), cfg_options=options)
         )
+
+
+def test_resuming_is_decided_when_no_other_process_trains(copied, digits, monkeypatch):
+    root, options = copied
+    folder = root / 'resnet10_digits_old'
+    small = {name: options[name] for name in ('epochs', 'warmup_epochs', 'image_size')}
+    train_module = sys.modules['mmfct.apis.train']
+    lock = train_module.one_at_a_time
+
+    @contextlib.contextmanager
+    def other_process_was_here(path):
+        (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))  # written while this one waited
+        with lock(path):
+            yield
+
+    seen = []
+    monkeypatch.setattr(train_module, 'one_at_a_time', other_process_was_here)
+    monkeypatch.setattr(train_module, 'train_stage', lambda config: seen.append(config.resume) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        options = TrainingOptions(work_dir=str(folder), resume='auto', cfg_options=small)
+        train(str(CONFIGS / 'resnet10_digits_old.py'), options)
+    assert seen == [True]

@@ -186,7 +186,12 @@ def test_a_new_start_takes_back_the_earlier_result(tmp_path, runner):
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     record.start(resume=False)
     assert not record.is_finished()
-    assert (tmp_path / 'last_checkpoint').is_file()  # of this config: whoever forgot `--resume` can still resume
+    assert not (tmp_path / 'last_checkpoint').exists()  # of a finished training: the data may have changed since
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    record.start(resume=False)
+    assert (
+        tmp_path / 'last_checkpoint'
+    ).is_file()  # of an interrupted one: whoever forgot `--resume` can still resume
 
 
 def test_a_new_start_of_another_config_leaves_nothing_to_resume(tmp_path):

@@ -201,3 +201,48 @@ def test_without_pyarrow_the_message_says_how_to_install_it(path, tmp_path, monk
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
     with pytest.raises(ImportError, match=r"install it with `pip install 'mmfct\[parquet\]'`"):
         write_parquet(Gallery(path), tmp_path / 'g.parquet')
+
+
+@pytest.mark.parametrize('name', ['g.parquet', 'parts'])
+def test_a_flipped_bit_is_refused(path, tmp_path, name):
+    write_parquet(Gallery(path), tmp_path / name)
+    file = min((tmp_path / name).iterdir()) if name == 'parts' else tmp_path / name
+    good = file.read_bytes()
+    place = good.index(np.asarray(Gallery(path).column('embedding')[:1]).tobytes()[:8])
+    file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+    with pytest.raises(ValueError, match='is damaged'):
+        read_parquet(tmp_path / name, tmp_path / 'again')
+    assert not (tmp_path / 'again').exists()
+
+
+def test_rows_that_another_program_has_changed_are_refused(path, tmp_path):
+    write_parquet(Gallery(path), tmp_path / 'g.parquet')
+    table = pq.read_table(tmp_path / 'g.parquet')
+    pq.write_table(table.take(list(range(9, -1, -1))), tmp_path / 'sorted.parquet')
+    with pytest.raises(ValueError, match='must hold the gallery that it was written from, got other rows'):
+        read_parquet(tmp_path / 'sorted.parquet', tmp_path / 'again')
+    assert not (tmp_path / 'again').exists()
+
+
+def test_foreign_files_must_agree(tmp_path):
+    folder = tmp_path / 'parts'
+    folder.mkdir()
+    foreign(folder / 'a.parquet')
+    foreign(folder / 'b.parquet', label=[1, 2, 3], id=['x', 'y', 'z'])
+    with pytest.raises(
+        ValueError, match='all files must have the same columns, got .*a.parquet and .*label.*b.parquet'
+    ):
+        read_parquet(folder, tmp_path / 'gallery', provenance=FOREIGN)
+
+
+def test_foreign_ids_must_differ(tmp_path):
+    foreign(tmp_path / 'f.parquet', id=['a', 'b', 'a'])
+    with pytest.raises(ValueError, match="`id` must be another one in every row, got 'a' 2 times"):
+        read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=FOREIGN)
+
+
+def test_a_side_model_needs_side_information(tmp_path):
+    foreign(tmp_path / 'f.parquet')
+    provenance = Provenance(FOREIGN.embedding, FOREIGN.embedding, 'l2')
+    with pytest.raises(ValueError, match='Parquet of a side model must have a column side_info, got none in'):
+        read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=provenance)

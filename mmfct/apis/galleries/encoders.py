@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmfct.apis.prerequisite import check_variables
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT
 from mmfct.models import FrozenEncoders
@@ -40,7 +39,6 @@ class GalleryEncoders:
 def load_model_config(filename: str, cfg_options: dict[str, Any] | None) -> Config:
     """Load the config of a model, and make its types known; arguments and errors as of `load_config`."""
     config = TrainingOptions(cfg_options=cfg_options or {}).load(filename)
-    check_variables(filename, cfg_options or {})
     init_default_scope(config.get('default_scope', 'mmengine'))
     return config
 

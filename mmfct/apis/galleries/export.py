@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import nn
@@ -15,6 +16,7 @@ from torch import nn
 from mmfct.apis.checks import check_head
 from mmfct.apis.galleries.encoders import identify, load_model_config, used_encoders
 from mmfct.apis.galleries.images import GalleryImages
+from mmfct.apis.training_record import FINAL_CHECKPOINT, check_inputs
 from mmfct.apis.weights import load_weights
 from mmfct.models import FrozenEncoders
 from mmfct.models.checkpoint import load_state_dict
@@ -32,7 +34,8 @@ def export_transform(
 
     Args:
         filename: Config of a `mmfct.ForwardTransform`.
-        checkpoint: Its checkpoint; ``compatibility.json`` beside it is what was measured.
+        checkpoint: Its checkpoint; ``compatibility.json`` beside it, of others than ``final.pth`` where
+            `tools/test.py` leaves it, is what was measured.
         out: The file.
         cfg_options: Options that the training had.
 
@@ -41,7 +44,8 @@ def export_transform(
 
     Raises:
         FileNotFoundError: If the config, the checkpoint or one of an encoder's is missing.
-        ValueError: If the config is another model's, or a checkpoint is of another model or damaged.
+        ValueError: If the config is another model's, a checkpoint is of another model or damaged, or h was trained
+            with other encoders than the config's files hold now.
     """
     config = load_model_config(filename, cfg_options)
     if config.model.get('encoders') is None or 'new' not in config.model.encoders:
@@ -50,13 +54,15 @@ def export_transform(
             f'{config.model.get("type")!r}'
         )
     state_dict = load_state_dict(checkpoint)
+    check_inputs(checkpoint, config.model)
     model = MODELS.build(config.model)
     load_weights(model, state_dict, checkpoint)
     encoders, head = used_encoders(config.model), model.head
     check_head(head)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
-    quality = Path(checkpoint).parent / 'compatibility.json'
+    folder, name = Path(checkpoint).parent, Path(checkpoint)
+    quality = (folder if name.name == FINAL_CHECKPOINT else folder / f'test_{name.stem}') / 'compatibility.json'
     description = TransformDescription(
         old=models['old'],
         new=models['new'],
@@ -66,15 +72,18 @@ def export_transform(
         new_dims=head.new_dims,
         training=dict(config=Path(filename).name, epochs=config.train_cfg.max_epochs),
         quality=json.loads(quality.read_text()) if quality.is_file() else {},
-        backfill_seconds=_seconds_per_image(network.encoders['new'], GalleryImages(config), get_device()),
+        backfill_seconds=_seconds_per_image(network.encoders['new'], config, get_device()),
     )
     write_transform(out, head.state_dict(), description)
     print_log(f'Transform {out}: {description.old} -> {description.new}', 'current')
     return description
 
 
-def _seconds_per_image(encoder: nn.Module, images: GalleryImages, device: str) -> float:
+def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float | None:
     """Measure the encoder alone, without reading and decoding images, where it would run; the fastest of three."""
+    if config.get('test_dataloader') is None:
+        return None
+    images = GalleryImages(config)
     encoder = encoder.to(device)
     batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)]).to(device)
     times = []

@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
+from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
 from mmfct.retrieval import fingerprint_json
@@ -47,7 +48,7 @@ class GalleryImages(Dataset):
         infos = [self._images.get_data_info(index) for index in range(len(self._images))]
         if not infos:
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
-        root = Path(settings.get('data_root') or os.curdir).absolute()
+        root = Path(_innermost(settings).get('data_root') or os.curdir).absolute()
         self.ids = np.array([_name(info, root, split) for info in infos])
         names, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
@@ -55,6 +56,7 @@ class GalleryImages(Dataset):
                 f'every image of a gallery must have a name of its own, got {str(names[counts.argmax()])!r} '
                 f'{counts.max()} times'
             )
+        self._contents = fingerprint_images(infos, self.ids.tolist())
         labels = [info.get('gt_label') for info in infos]
         self._files = [info.get('img_path') for info in infos]
         self.labels = None if any(label is None for label in labels) else np.array(labels, dtype=np.int64)
@@ -77,9 +79,8 @@ class GalleryImages(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of names, labels and pipeline: an interrupted gallery goes on only with what it started with."""
-        labels = None if self.labels is None else self.labels.tolist()
-        return fingerprint_json(dict(ids=self.ids.tolist(), labels=labels, pipeline=self._pipeline))
+        """Hash of images and pipeline: an interrupted gallery goes on only with what it started with."""
+        return fingerprint_json(dict(images=self._contents, pipeline=self._pipeline))
 
 
 def _data_set(config: Config, split: str) -> dict[str, Any]:
@@ -124,5 +125,5 @@ def _name(info: dict, root: Path, split: str) -> str:
     path = info.get('img_path')
     if path is None:
         return f'{split}/{info["sample_idx"]}'
-    path = Path(path)
+    path = Path(path).absolute()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmfct.apis.config import load_config
+from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.galleries import export_transform, extract_gallery, upgrade_gallery
 from mmfct.apis.galleries.encoders import load_encoders
 from mmfct.apis.galleries.images import GalleryImages
+from mmfct.datasets import CutMixImages
 from mmfct.functional import retrieval_metrics
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.provenance import Provenance, check_same_model
@@ -248,3 +251,61 @@ def test_interrupted_tools_end_cleanly_and_say_how_to_go_on(number, status):
 def test_manifests_are_plain_json(galleries):
     manifest = json.loads((galleries / 'old/manifest.json').read_text())
     assert manifest['metadata']['embedding_model']['name'] == 'resnet10_digits_old'
+
+
+def test_a_transform_of_other_encoders_than_today_is_not_exported(digits, tmp_path):
+    root = tmp_path / 'root'
+    shutil.copytree(digits.root, root)
+    options = digits.cfg_options | dict(work_root=str(root))
+    checkpoint = str(root / 'resnet10_digits/final.pth')
+    export_transform(digits.config, checkpoint, str(tmp_path / 'h'), cfg_options=options)  # only the folder has moved
+    retrained = torch.load(root / 'resnet10_digits_new/final.pth', weights_only=True)
+    retrained['state_dict']['backbone.conv1.weight'] += 0.1
+    torch.save(retrained, root / 'resnet10_digits_new/final.pth')
+    with pytest.raises(ValueError, match='was trained with other weights than .*digits_new/final.pth. holds now'):
+        export_transform(digits.config, checkpoint, str(tmp_path / 'again'), cfg_options=options)
+    with pytest.raises(ValueError, match='was trained with other weights'):
+        export_torchscript(digits.config, checkpoint, str(tmp_path / 'h.pt'), with_encoders=True, cfg_options=options)
+
+
+def test_what_was_measured_of_other_weights_is_not_noted(digits, tmp_path):
+    other = tmp_path / 'best_x.pth'
+    shutil.copy(digits.root / 'resnet10_digits/final.pth', other)
+    (tmp_path / 'compatibility.json').write_text('{"a": 1}')
+    assert not export_transform(digits.config, str(other), str(tmp_path / 'h'), cfg_options=digits.cfg_options).quality
+    (tmp_path / 'test_best_x').mkdir()
+    (tmp_path / 'test_best_x/compatibility.json').write_text('{"a": 2}')
+    description = export_transform(digits.config, str(other), str(tmp_path / 'i'), cfg_options=digits.cfg_options)
+    assert description.quality == dict(a=2)
+
+
+def test_without_test_images_nothing_is_timed(digits, tmp_path):
+    options = digits.cfg_options | dict(test_dataloader=None, test_evaluator=None, test_cfg=None)
+    checkpoint = str(digits.root / 'resnet10_digits/final.pth')
+    assert (
+        export_transform(digits.config, checkpoint, str(tmp_path / 'h'), cfg_options=options).backfill_seconds is None
+    )
+
+
+def test_names_do_not_depend_on_how_the_folder_is_written(digits, folder, folder_options, tmp_path, monkeypatch):
+    checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
+    monkeypatch.chdir(tmp_path)
+    gallery = extract_gallery(digits.config, checkpoint, 'out', images='photos', **folder_options)
+    assert gallery.column('id').tolist() == ['a/0.png', 'a/2.png', 'a/4.png', 'b/1.png', 'b/3.png']
+
+
+def test_images_without_files_are_named_after_their_split(digits, galleries, monkeypatch):
+    config = load_config(digits.config, digits.cfg_options)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.dataset = dict(type='mmfct.CutMixImages', dataset=loader.dataset.dataset)
+    monkeypatch.setattr(CutMixImages, 'get_data_info', lambda self, index: dict(sample_idx=index, gt_label=0))
+    names = {split: GalleryImages(config, split=split).ids.tolist() for split in ('train', 'test')}
+    assert names['test'][:2] == ['test/0', 'test/1'] and not set(names['train']) & set(names['test'])
+
+
+def test_replaced_images_do_not_continue_a_gallery(digits, folder, folder_options, tmp_path):
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'), str(tmp_path / 'out'))
+    extract_gallery(*call, images=str(folder), **folder_options)
+    cv2.imwrite(str(folder / 'a/0.png'), np.zeros((16, 16), np.uint8))
+    with pytest.raises(ValueError, match='another .*metadata.images'):
+        extract_gallery(*call, images=str(folder), **folder_options)
