@@ -61,8 +61,9 @@ def export_transform(
     check_head(head)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
-    folder, name = Path(checkpoint).parent, Path(checkpoint)
-    quality = (folder if name.name == FINAL_CHECKPOINT else folder / f'test_{name.stem}') / 'compatibility.json'
+    path = Path(checkpoint)
+    measured = path.parent if path.name == FINAL_CHECKPOINT else path.parent / f'test_{path.stem}'
+    quality = measured / 'compatibility.json'
     description = TransformDescription(
         old=models['old'],
         new=models['new'],

@@ -22,8 +22,8 @@ class OrthogonalAlignmentHead(TransformationHead):
 
     Squares are means over dimensions, as everywhere here. SupCon is the supervised contrastive loss by angle (Khosla
     et al. 2020): every F(old, side) is drawn to B(new) and old of all images of its class in the batch. The paper's
-    weights, slack and pairs of SupCon are not public; the defaults were chosen on held-out drawings of Omniglot.
-    Side-information is FCT's, the paper has none.
+    weights, slack and pairs of SupCon are not known here: the defaults are plain ones, and no others were tried.
+    Side-information is FCT's; the paper has none.
 
     Args:
         old_dims: Width D of the old embedding.
