@@ -133,7 +133,13 @@ def _remove_stale(path: Path, description: str) -> None:
             f'The embedding table {str(path)!r} was made from other weights, images or settings: making it anew',
             'current',
         )
-        shutil.rmtree(path)
+        # The manifest last: where this is killed, the rest is still known as a stale table.
+        for entry in sorted(path.iterdir(), key=lambda entry: entry == manifest):
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        path.rmdir()
 
 
 def _without_checkpoint(encoder: object) -> object:

@@ -204,6 +204,23 @@ def test_other_weights_make_the_table_anew(tmp_path, images_used):
     np.testing.assert_allclose(second, first * (4 / 3), rtol=1e-6)
 
 
+def test_a_killed_removal_goes_on(tmp_path, monkeypatch):
+    table(tmp_path / 'table')
+
+    def die(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, 'rmdir', die)
+    unlink = Path.unlink
+    monkeypatch.setattr(
+        Path, 'unlink', lambda path, **options: die(path) if 'new' in path.name else unlink(path, **options)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        table(tmp_path / 'table', seed=1)
+    monkeypatch.undo()
+    assert len(table(tmp_path / 'table', seed=1)) == 7
+
+
 def test_the_same_weights_elsewhere_do_not(tmp_path, images_used):
     for name in ('new.pth', 'moved.pth'):
         checkpoint = save_weights(tmp_path / name, 3.0)
