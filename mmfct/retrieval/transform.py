@@ -51,13 +51,11 @@ class Transform:
         try:
             folded = {part: [self._place(layer) for layer in fold_layers(weights, part)] for part in parts}
             self._old, self._side, self._mixer = folded.values()
-            # A shallow h has no branches.
-            inputs = [branch[0][0].shape[1] for branch in (self._old, self._side) if branch]
-            widths = [*(inputs or [self._mixer[0][0].shape[1]]), self._mixer[-1][0].shape[0]]
+            ends = [(self._old, 0), (self._side, 0), (self._mixer, -1)]
+            widths = [layers[end][0].shape[0 if end else 1] for layers, end in ends]
         except (KeyError, IndexError, RuntimeError) as error:
             raise ValueError(f'transform {str(path)!r} must hold the layers of h, got {error!r}') from error
-        wanted = [self.description.old_dims, self.description.side_dims]
-        named = [*(wanted if inputs else [sum(wanted)]), self.description.new_dims]
+        named = [self.description.old_dims, self.description.side_dims, self.description.new_dims]
         if widths != named:
             raise ValueError(f'transform {str(path)!r} must have the widths {named} that it names, got {widths}')
         uncertainty = weights.get('uncertainty.weight')

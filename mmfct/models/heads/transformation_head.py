@@ -25,8 +25,6 @@ class TransformationHead(BaseModule):
             branches and its width here, as the reference does: the ablation keeps its parameter count.
         new_dims: Width D' of the new embedding.
         hidden_dims: Width of the two hidden layers of the mixer.
-        shallow: No branches, and one hidden layer instead of two: ``D + S -> hidden -> D'``. Where the new model
-            has learned from few images, so smooth an h serves other images better.
         loss: Config of a per-instance loss ``(prediction (B, D'), target (B, D')) -> (B,)``.
         class_loss: Config of a further per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
             `FrozenClassifierLoss`: the discriminative term of FastFill (arXiv 2303.04766).
@@ -46,7 +44,6 @@ class TransformationHead(BaseModule):
         new_dims: int,
         *,
         hidden_dims: int = 2048,
-        shallow: bool = False,
         loss: dict | nn.Module | None = None,
         class_loss: dict | nn.Module | None = None,
         with_uncertainty: bool = False,
@@ -54,13 +51,9 @@ class TransformationHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.old_dims, self.side_dims, self.new_dims = old_dims, side_dims, new_dims
-        if shallow:
-            self.old_branch, self.side_branch = nn.Sequential(), nn.Sequential()
-            self.mixer = _perceptron(old_dims + side_dims, hidden_dims)
-        else:
-            self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
-            self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
-            self.mixer = _perceptron(4 * new_dims, hidden_dims, hidden_dims)
+        self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
+        self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
+        self.mixer = _perceptron(4 * new_dims, hidden_dims, hidden_dims)
         self.mixer.append(nn.Linear(hidden_dims, new_dims))
         self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
         loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
