@@ -190,13 +190,3 @@ def test_a_device_that_is_not_there(path, device):
         pytest.skip('it is there')
     with pytest.raises(ValueError, match=f'`device` must be one of this machine, got {device!r}'):
         Transform(path, device=device)
-
-
-def test_a_shallow_h(tmp_path):
-    head = make_head(shallow=True)
-    write_transform(tmp_path / 'h', head.state_dict(), describe(head))
-    old, side = torch.randn(7, 6), torch.randn(7, 4)
-    torch.testing.assert_close(Transform(tmp_path / 'h')(old, side), head(old, side), rtol=1e-5, atol=1e-5)
-    write_transform(tmp_path / 'wrong', head.state_dict(), describe(head, old_dims=7))
-    with pytest.raises(ValueError, match=r'must have the widths \[11, 5\] that it names, got \[10, 5\]'):
-        Transform(tmp_path / 'wrong')

@@ -195,11 +195,3 @@ def test_a_last_batch_of_one_learns_from_running_statistics():
     assert all(torch.equal(value, statistics[name]) for name, value in head.named_buffers())
     assert head.mixer[0].weight.grad.abs().sum() > 0
     torch.testing.assert_close(loss, (head.eval()(old, side) - new).square().mean())
-
-
-def test_a_shallow_one_has_a_single_hidden_layer():
-    head = build(shallow=True)
-    old, side = torch.randn(9, 6), torch.randn(9, 4)
-    hidden = head.mixer[1](torch.cat([old, side], 1) @ head.mixer[0].weight.T).relu()
-    torch.testing.assert_close(head(old, side), hidden @ head.mixer[3].weight.T + head.mixer[3].bias)
-    assert [tuple(value.shape) for value in head.parameters()] == [(16, 10), (16,), (16,), (5, 16), (5,)]
