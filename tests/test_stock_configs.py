@@ -80,7 +80,10 @@ encoders = dict(
         data_preprocessor=dict(normalization, type='SelfSupDataPreprocessor'),
         checkpoint='{folder}/simclr/epoch_1.pth',
     ),
-    new=dict(backbone=backbone, data_preprocessor=dict(normalization, type='ClsDataPreprocessor')),
+    new=dict(
+        backbone=dict(backbone, init_cfg=None),  # any weights will do
+        data_preprocessor=dict(normalization, type='ClsDataPreprocessor'),
+    ),
 )
 data_preprocessor = None  # every encoder has its own
 model = dict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from mmfct.models.checkpoint import load_checkpoint
 _OWN = ('work_dir', 'load_from', 'resume', 'prerequisites', 'param_scheduler', 'custom_hooks')
 # What a config may have besides the arguments of mmengine's Runner.
 _HOST_ENTRIES = ('compile', 'custom_imports', 'folder_pipeline', 'runner_type', 'tta_model', 'tta_pipeline')
+_SIMILAR = 0.8  # `difflib`'s ratio: a letter or two in a name
 _FLAGS = ('amp', 'auto_scale_lr', 'no_validate', 'no_pin_memory', 'no_persistent_workers')
 
 
@@ -121,7 +123,9 @@ def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
 
 
 def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
-    """Refuse options that nothing would take: a misspelt variable would train something else without a word.
+    """Refuse options that are misspelt variables, with which something else would be trained without a word.
+
+    Others that nothing takes are told of: a script may give the same options to configs of which not all have them.
 
     Args:
         filename: Config file.
@@ -129,11 +133,12 @@ def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
 
     Raises:
         ValueError: If an option is neither a variable nor an entry of the config or of its prerequisites, nor one that
-            mmengine knows; names what is similar.
+            mmengine knows, but resembles one.
     """
     names = {name for name in cfg_options if '.' not in name}
     known = {*load_config(filename), *_variables(Path(filename), cfg_options), *_HOST_ENTRIES}
     for name in sorted(names - known.union(inspect.signature(Runner).parameters)):
-        similar = difflib.get_close_matches(name, known, 1)
-        hint = f'; did you mean {similar[0]!r}?' if similar else ''
-        raise ValueError(f'{filename} has no variable or entry {name!r}{hint}')
+        similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
+        if similar:
+            raise ValueError(f'{filename} has no variable or entry {name!r}; did you mean {similar[0]!r}?')
+        print_log(f'{filename} has no variable or entry {name!r}: it changes nothing', 'current', logging.WARNING)

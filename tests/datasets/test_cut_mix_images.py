@@ -90,7 +90,7 @@ def test_something_else_than_a_data_set_is_refused():
 
 def test_a_table_of_embeddings_takes_them(tmp_path):
     resnet = dict(type='mmpretrain.ResNet', depth=18, base_channels=2, stem_channels=2, num_stages=1, strides=(1,))
-    backbone = dict(resnet, dilations=(1,), out_indices=(0,))
+    backbone = dict(resnet, dilations=(1,), out_indices=(0,), init_cfg=None)
     neck = dict(type='mmpretrain.GlobalAveragePooling')
     preprocessor = dict(type='mmpretrain.ClsDataPreprocessor', mean=[3.0] * 3, std=[1.0] * 3)
     encoder = dict(backbone=backbone, neck=neck, data_preprocessor=preprocessor)

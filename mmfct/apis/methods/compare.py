@@ -67,7 +67,6 @@ def compare_methods(
     """
     options = options or TrainingOptions()
     config = options.load(filename)
-    check_variables(filename, options.cfg_options)
     kind = config.get('model', {}).get('type')
     if kind != 'mmfct.ForwardTransform':
         raise ValueError(f'{filename!r} must be the config of a `mmfct.ForwardTransform`, got {kind!r}')
@@ -76,6 +75,7 @@ def compare_methods(
     for name in aligned or ():
         if name in METHODS or not _NAME.fullmatch(name):  # results and a folder go by it
             raise ValueError(f'`aligned` must have names of letters, digits, `_` and `-`, of no method, got {name!r}')
+    check_variables(filename, options.cfg_options)
     for entry in _LOADERS:
         check_table(config[entry].dataset, f'{entry}.dataset')
     check_data(config)

@@ -299,6 +299,7 @@ def test_images_without_files_are_named_after_their_split(digits, galleries, mon
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.dataset.dataset = dict(type='mmfct.CutMixImages', dataset=loader.dataset.dataset)
     monkeypatch.setattr(CutMixImages, 'get_data_info', lambda self, index: dict(sample_idx=index, gt_label=0))
+    init_default_scope('mmpretrain')
     names = {split: GalleryImages(config, split=split).ids.tolist() for split in ('train', 'test')}
     assert names['test'][:2] == ['test/0', 'test/1'] and not set(names['train']) & set(names['test'])
 
