@@ -40,7 +40,7 @@ def train(
     Raises:
         FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
         ValueError: If a checkpoint is from another training than the config describes, the data do not fit, or an
-            option is unknown.
+            option is a misspelt variable.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mmfct.apis.galleries import export_transform
 from mmfct.apis.methods import METHODS, compare_methods
 from mmfct.apis.methods.compare import _without_equal_widths
 from mmfct.apis.methods.report import cost_table, scores_table, write_comparison
+from mmfct.apis.methods.table import Table
 from mmfct.apis.methods.trained import objective_config
 from mmfct.apis.test import test as run_test
 from mmfct.apis.training_options import TrainingOptions
@@ -72,6 +74,15 @@ def test_tables(compared):
     scores, costs = scores_table(compared), cost_table(compared)
     assert len(scores.splitlines()) == 2 + 3 + 11 and len(costs.splitlines()) == 2 + 11
     assert '| fct+side ' in scores and '790,656' in costs
+
+
+def test_test_images_without_labels(compared, digits, options, monkeypatch):
+    whole = Table.of
+    monkeypatch.setattr(
+        Table, 'of', lambda dataset: replace(whole(dataset), labels=-torch.ones(719, dtype=torch.long))
+    )
+    with pytest.raises(ValueError, match='`test_dataloader.dataset` must have a label for every image'):
+        compare_methods(digits.config, methods=['identity'], options=options)
 
 
 def test_a_score_that_could_not_be_measured(compared, tmp_path):
