@@ -15,7 +15,7 @@ from mmfct.apis.figures import COLORS, save_png
 from mmfct.evaluation.compatibility_report import markdown_table, pair_title, percent, score_title
 from mmfct.retrieval.atomic_files import write_atomically
 
-_MARKERS = 'os^Dv<>P*X'
+_MARKERS = 'os^Dv<>P*'  # one fewer than there are colours: no two of many methods look alike
 
 
 def write_comparison(comparison: dict[str, Any], folder: Path) -> None:
@@ -72,7 +72,7 @@ def plot_scores(comparison: dict[str, Any], path: Path) -> Path:
         for pair, color in (('old/old', COLORS[7]), ('new/new', COLORS[2])):
             bound = 100 * comparison['bounds'][pair][score]
             axes.axhline(bound, color=color, linestyle='--', label=f'{pair}: {bound:.1f}')
-        axes.set_xticks(range(len(values)), list(methods))
+        axes.set_xticks(range(len(values)), [name.replace('-', '-\n').replace('+', '\n+') for name in methods])
         axes.set_ylabel(f'{score_title(score)} (%)')
         axes.margins(y=0.12)
         axes.spines[['top', 'right']].set_visible(False)
