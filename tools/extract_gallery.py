@@ -24,7 +24,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('filename', metavar='config', help='config file of a transformation, or of a classifier')
     parser.add_argument('checkpoint', help='checkpoint of the embedding model')
     parser.add_argument('out', help='folder of the gallery')
-    parser.add_argument('--role', choices=['old', 'new'], default='old', help='encoder (default: old)')
+    parser.add_argument(
+        '--role', choices=['old', 'new'], default='old', help="encoder of a transformation's config (default: old)"
+    )
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='test', help='data set (default: test)')
     parser.add_argument('--images', help='a folder of image files instead')
     parser.add_argument('--side-checkpoint', help="checkpoint of the side-information (default: the config's)")

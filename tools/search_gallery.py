@@ -22,7 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('images', nargs='*', metavar='image', help='image files, embedded with --config')
     parser.add_argument('--config', help="config of the gallery's model, or of the transformation that upgraded it")
     parser.add_argument('--checkpoint', help="checkpoint of the gallery's model")
-    parser.add_argument('--role', choices=['old', 'new'], default='new', help='encoder (default: new)')
+    parser.add_argument(
+        '--role', choices=['old', 'new'], default='new', help="encoder of a transformation's config (default: new)"
+    )
     parser.add_argument('--query', help='instead of images: a folder of embedded queries, in the format of a gallery')
     parser.add_argument('--k', type=int, default=5, help='number of neighbours (default: 5)')
     parser.add_argument('--index', help='FAISS index of the gallery (default: compare with every row)')

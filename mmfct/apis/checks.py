@@ -85,7 +85,7 @@ def _check_classes(dataset: dict, kept: int | None, head: dict | None) -> None:
 
 def check_head(head: nn.Module) -> None:
     """Raise a ``ValueError`` if queries have to be mapped before they search what ``head`` upgraded."""
-    if head.maps_queries:
+    if head.query_map is not None:
         raise ValueError(
             f'{type(head).__name__} maps queries too, which an exported file cannot say: it is there to be compared; '
             'export a `mmfct.TransformationHead`'

@@ -179,7 +179,7 @@ def check_inputs(checkpoint: str | Path, model: object) -> None:
     meta = load_checkpoint(checkpoint).get('meta', {})
     record = meta.get('config') if isinstance(meta, dict) else None
     then = {value for value in record.get(_INPUTS, {}).values() if value} if isinstance(record, dict) else set()
-    for path in sorted(_checkpoints(json.loads(json.dumps(model, default=plain_json)))):
+    for path in sorted(_checkpoints(plain_json(model))):
         now = _fingerprint(path)
         if then and now and now not in then:
             raise ValueError(

@@ -26,7 +26,7 @@ def fingerprint_images(annotations: Iterable[Mapping[str, Any]], names: Sequence
     for index, annotation in enumerate(annotations):
         path = annotation.get('img_path')
         size = os.path.getsize(path) if path is not None and os.path.isfile(path) else None
-        name = path if names is None else str(names[index])
-        digest.update(f'{name!r} {size} {annotation.get("gt_label")!r}\n'.encode('utf-8', 'surrogateescape'))
+        name = path if names is None else names[index]
+        digest.update(f'{name!r} {size} {annotation.get("gt_label")!r}\n'.encode())
         add_numbers(digest, annotation)
     return digest.hexdigest()

@@ -58,10 +58,11 @@ def read_parquet(
             '`--model` and `--fingerprint`'
         )
     else:
-        if provenance.side_info is not None and 'side_info' not in describe_columns(files):
+        columns = describe_columns(files)
+        if provenance.side_info is not None and 'side_info' not in columns:
             raise ValueError(f'Parquet of a side model must have a column side_info, got none in {files[0]}')
         num_rows = sum(read_notes(file)[1] for file in files)
-        description = GalleryDescription(describe_columns(files), num_rows, shard_rows, provenance.to_metadata())
+        description = GalleryDescription(columns, num_rows, shard_rows, provenance.to_metadata())
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(out) as temporary:
         _write(files, description, temporary)

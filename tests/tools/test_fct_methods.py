@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from mmfct.apis.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +42,23 @@ def test_a_curve_that_could_not_be_measured_has_no_area(tool):
     assert line.split('|')[7:9] == [' - ', ' - ']
 
 
-def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):
-    commands = []
+@pytest.fixture
+def commands(tool, monkeypatch) -> list[tuple[str, ...]]:
+    """Commands that the tool would have run."""
+    commands: list[tuple[str, ...]] = []
     monkeypatch.setattr(tool, 'call', lambda *words: commands.append(words))
-    file = tool.result_file(tmp_path, 'grocery', 1, 'tenth')
+    return commands
+
+
+def finish(tool, *case) -> None:
+    """Leave the result of a case."""
+    file = tool.result_file(*case)
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result(0.7, [0.7])))
+
+
+def test_finished_cases_are_not_run_again(tool, tmp_path, commands):
+    finish(tool, tmp_path, 'grocery', 1, 'tenth')
     tool.run_seed('grocery', 1, ['half', 'tenth'], tmp_path)
     assert [words[0] for words in commands] == ['tools/train.py', 'tools/compare_methods.py']
     train, compare = commands
@@ -66,12 +79,8 @@ def test_results_are_read_where_the_comparison_leaves_them(tool, tmp_path):
             assert file == Path(work_dir) / 'methods/methods.json'
 
 
-def test_some_methods_need_no_bct(tool, tmp_path, monkeypatch):
-    commands = []
-    monkeypatch.setattr(tool, 'call', lambda *words: commands.append(words))
-    file = tool.result_file(tmp_path, 'omniglot', 0, 'half')
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(result(0.7, [0.7])))
+def test_some_methods_need_no_bct(tool, tmp_path, commands):
+    finish(tool, tmp_path, 'omniglot', 0, 'half')
     tool.run_seed('omniglot', 0, ['half'], tmp_path, ['fct+side'])
     assert not commands
     tool.run_seed('omniglot', 0, ['half'], tmp_path, ['fct+side', 'ridge'])
@@ -83,4 +92,6 @@ def test_some_methods_need_no_bct(tool, tmp_path, monkeypatch):
         'fct+side',
         'ridge',
     )
-    assert tool.table([result(0.7, [0.7])], ['fct+side']) == tool.table([result(0.7, [0.7])])
+    both = result(0.7, [0.7])
+    both['methods']['bct'] = both['methods']['fct+side']
+    assert tool.table([both], ['fct+side']) == tool.table([result(0.7, [0.7])]) != tool.table([both])

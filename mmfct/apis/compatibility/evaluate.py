@@ -75,7 +75,7 @@ def evaluate_compatibility(
     means = {pair: mean_scores(scores[pair]) for pair in pairs}
     gains = update_gains(means, [pair for pair in pairs if of_one_model(query_sets, gallery_sets, pair)])
     models = dict(queries=_models(query_sets), galleries=_models(gallery_sets))
-    evaluation = Evaluation(means, gains, models, None)
+    evaluation = Evaluation(means, gains, models)
     write_evaluation(evaluation, gallery_sets, Path(out))
     if gate is None:
         return evaluation

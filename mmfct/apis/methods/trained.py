@@ -17,6 +17,7 @@ from mmfct.apis.training_lock import one_at_a_time
 from mmfct.apis.training_options import TrainingOptions
 from mmfct.apis.training_record import FINAL_CHECKPOINT, TrainingRecord
 from mmfct.apis.weights import load_weights
+from mmfct.models import TransformationHead
 from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
 
@@ -78,7 +79,7 @@ def transform(config: Config, test: Table) -> Upgraded:
     with torch.no_grad():
         upgraded = torch.cat([head(*rows) for rows in zip(old.split(_BATCH), side.split(_BATCH), strict=True)])
         log_variance = None if head.uncertainty is None else head.log_variance(upgraded)
-        queries = head.map_queries(test.embeddings['new']) if head.maps_queries else None
+        queries = None if head.query_map is None else head.map_queries(test.embeddings['new'])
     return Upgraded(
         upgraded,
         parameters=sum(parameter.numel() for parameter in head.parameters()),
@@ -89,7 +90,7 @@ def transform(config: Config, test: Table) -> Upgraded:
     )
 
 
-def _layers_of_an_item(head: nn.Module) -> list[nn.Linear]:
+def _layers_of_an_item(head: TransformationHead) -> list[nn.Linear]:
     """Return the layers that an item of the gallery goes through; a map of queries costs the queries alone."""
-    layers = {name: layer for name, layer in head.named_modules() if isinstance(layer, nn.Linear)}
-    return [layer for name, layer in layers.items() if name != 'backward_map']
+    of_queries = set() if head.query_map is None else set(head.query_map.modules())
+    return [layer for layer in head.modules() if isinstance(layer, nn.Linear) and layer not in of_queries]

@@ -42,7 +42,7 @@ class OrthogonalAlignmentHead(TransformationHead):
         ValueError: If the widths of old and new differ.
     """
 
-    maps_queries = True
+    query_map: nn.Linear
 
     def __init__(
         self,
@@ -64,17 +64,13 @@ class OrthogonalAlignmentHead(TransformationHead):
         if old_dims != new_dims:
             raise ValueError(f'`new_dims` must be `old_dims`, {old_dims}, for an orthogonal map, got {new_dims}')
         super().__init__(old_dims, side_dims, new_dims, hidden_dims=hidden_dims, init_cfg=init_cfg)
-        self.backward_map = nn.Linear(new_dims, new_dims)
-        nn.init.orthogonal_(self.backward_map.weight)
-        nn.init.zeros_(self.backward_map.bias)
+        self.query_map = nn.Linear(new_dims, new_dims)  # B
+        nn.init.orthogonal_(self.query_map.weight)
+        nn.init.zeros_(self.query_map.bias)
         self.forward_weight, self.backward_weight = forward_weight, backward_weight
         self.contrast_weight = contrast_weight
         self.slack, self.sharpness = slack, sharpness
         self.contrast = SupConLoss(temperature=temperature)
-
-    def map_queries(self, new: Tensor) -> Tensor:
-        """Apply B to embeddings (B, D) by the new model."""
-        return self.backward_map(new)
 
     def loss(self, old: Tensor, side: Tensor, new: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``loss_forward``, ``loss_backward``, ``loss_contrast`` and ``loss_orthogonality``.
@@ -98,6 +94,6 @@ class OrthogonalAlignmentHead(TransformationHead):
             loss_backward=self.backward_weight * self.loss_module(query, old).mean(),
             loss_contrast=self.contrast_weight * contrast,
             loss_orthogonality=relaxed_orthogonality(
-                self.backward_map.weight, slack=self.slack, sharpness=self.sharpness
+                self.query_map.weight, slack=self.slack, sharpness=self.sharpness
             ),
         )

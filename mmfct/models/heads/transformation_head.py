@@ -32,10 +32,10 @@ class TransformationHead(BaseModule):
         init_cfg: Initialisation config.
 
     Attributes:
-        maps_queries: Whether queries by the new model have to go through :meth:`map_queries`.
+        query_map: What queries by the new model have to go through, ``None`` where they search as they are.
     """
 
-    maps_queries = False
+    query_map: nn.Module | None
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class TransformationHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.query_map = None
         self.old_dims, self.side_dims, self.new_dims = old_dims, side_dims, new_dims
         self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
         self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
@@ -70,8 +71,8 @@ class TransformationHead(BaseModule):
         return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
 
     def map_queries(self, new: Tensor) -> Tensor:
-        """Return what a query (B, D') by the new model is when it searches upgraded items: here, as it is."""
-        return new
+        """Return what embeddings (B, D') by the new model are as queries of upgraded items."""
+        return new if self.query_map is None else self.query_map(new)
 
     def log_variance(self, upgraded: Tensor) -> Tensor:
         """Predict the log-variance (B,) of upgraded embeddings (B, D'); needs ``with_uncertainty``."""

@@ -32,17 +32,19 @@ def supervised_contrast(anchors, labels, others, other_labels, temperature: floa
 
 
 def test_losses_equal_a_plain_loop():
-    weights = dict(forward_weight=2.0, backward_weight=3.0, contrast_weight=0.5, slack=0.3, temperature=0.2)
+    weights = dict(
+        forward_weight=2.0, backward_weight=3.0, contrast_weight=0.5, slack=0.3, sharpness=7.0, temperature=0.2
+    )
     head = build(**weights).eval()
-    torch.nn.init.normal_(head.backward_map.weight)
+    torch.nn.init.normal_(head.query_map.weight)
     old, side, new, labels = batch()
-    upgraded, query = head(old, side), new @ head.backward_map.weight.T + head.backward_map.bias
+    upgraded, query = head(old, side), new @ head.query_map.weight.T + head.query_map.bias
     contrast = supervised_contrast(upgraded, labels, torch.cat([query, old]), torch.cat([labels, labels]), 0.2)
     losses = head.loss(old, side, new, labels)
     torch.testing.assert_close(losses['loss_forward'], 2 * (upgraded - query).square().mean())
     torch.testing.assert_close(losses['loss_backward'], 3 * (query - old).square().mean())
     torch.testing.assert_close(losses['loss_contrast'], 0.5 * contrast)
-    expected = relaxed_orthogonality(head.backward_map.weight, slack=0.3, sharpness=10)
+    expected = relaxed_orthogonality(head.query_map.weight, slack=0.3, sharpness=7)
     torch.testing.assert_close(losses['loss_orthogonality'], expected)
     assert len(losses) == 4
 
