@@ -89,8 +89,8 @@ def digits(tmp_path_factory, plain_config_text) -> SimpleNamespace:
     ``config`` is the file, ``root`` the folder of all trainings, ``cfg_options`` the options and ``metrics`` what
     `train` returned.
     """
-    from mmfct.apis.train import train
-    from mmfct.apis.training_options import TrainingOptions
+    from mmfct.apis.training.options import TrainingOptions
+    from mmfct.apis.training.train import train
 
     config = str(Path(__file__).parents[1] / 'configs/fct/resnet10_digits.py')
     root = tmp_path_factory.mktemp('digits')
@@ -210,7 +210,7 @@ def grocery_root(tmp_path_factory) -> str:
 @pytest.fixture(scope='session')
 def surreal_root(tmp_path_factory) -> str:
     """Four training, one validation and two test clips of SURREAL's format, 3 frames each; change nothing."""
-    from mmfct.datasets.surreal_clips import render_surreal_clips
+    from renderers.surreal_clips import render_surreal_clips
 
     folder = tmp_path_factory.mktemp('surreal') / 'new/folder'
     assert render_surreal_clips(folder, num_train=4, num_val=1, num_test=2, frames=3, seed=5) == 7
@@ -220,7 +220,7 @@ def surreal_root(tmp_path_factory) -> str:
 def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upgrades=(), **columns) -> Path:
     """Write a gallery of the named model; models of one name are the same."""
     from mmfct.retrieval import GalleryWriter
-    from mmfct.retrieval.provenance import ModelIdentity, Provenance
+    from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 
     arrays = dict(embedding=np.asarray(embedding, np.float32), id=[f'{row:03d}.png' for row in range(len(embedding))])
     arrays = {name: np.asarray(array) for name, array in {**arrays, **columns}.items()}

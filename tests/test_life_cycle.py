@@ -16,8 +16,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmfct.apis.train import train
-from mmfct.apis.training_options import TrainingOptions
+from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.train import train
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1, image_size=8)

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmfct.apis.galleries import export_transform, extract_gallery, upgrade_gallery
-from mmfct.apis.test import test as run_test
-from mmfct.apis.train import train
-from mmfct.apis.training_options import TrainingOptions
+from mmfct.apis.export_transform import export_transform
+from mmfct.apis.extract_gallery import extract_gallery
+from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.test import test as run_test
+from mmfct.apis.training.train import train
+from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.retrieval import Gallery
 
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit')

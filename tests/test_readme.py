@@ -32,7 +32,7 @@ def test_commands_name_existing_tools_and_configs(readme):
 
 @pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_options_are_variables_of_the_config_they_are_given_to(readme):
-    from mmfct.apis.config import config_variables
+    from mmfct.apis.training.config import config_variables
 
     text = readme.read_text().replace('\\\n', ' ')  # a command may go on in the next line
     commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)

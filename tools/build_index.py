@@ -38,8 +38,8 @@ def main() -> None:
     """Build the index."""
     require_hosts('mmengine')
     args = parse_args()
-    from mmfct.apis.index_gallery import IndexOptions, index_gallery
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.build_index import IndexOptions, index_gallery
+    from mmfct.utils.user_errors import user_errors
 
     options = {key: value for key, value in vars(args).items() if key in IndexOptions.__dataclass_fields__}
     with user_errors():

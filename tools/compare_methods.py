@@ -17,7 +17,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a transformation that trains from cached embeddings')
@@ -44,9 +44,9 @@ def main() -> None:
     """Run the comparison."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.methods import compare_methods
-    from mmfct.apis.training_options import TrainingOptions
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.compare_methods import compare_methods
+    from mmfct.apis.training.options import TrainingOptions
+    from mmfct.utils.user_errors import user_errors
 
     options = TrainingOptions(work_dir=args.work_dir, cfg_options=args.cfg_options)
     aligned = dict(entry.split('=', 1) for entry in args.aligned)

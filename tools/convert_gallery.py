@@ -35,7 +35,7 @@ def main() -> None:
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.convert_gallery import convert_gallery
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         convert_gallery(**vars(args))

@@ -57,8 +57,8 @@ def main() -> int:
     """Evaluate, and return the exit status."""
     require_hosts('mmengine')
     args = parse_args()
-    from mmfct.apis.compatibility import GateRule, evaluate_compatibility, named_folders
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.evaluate_compatibility import GateRule, evaluate_compatibility, named_folders
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         names = ('metric', 'baseline', 'candidate', 'margin', 'confidence', 'seed')

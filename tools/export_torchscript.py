@@ -16,7 +16,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of a transformation, or of a model with a backbone')
@@ -39,7 +39,7 @@ def main() -> None:
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
     from mmfct.apis.export_torchscript import export_torchscript
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         export_torchscript(

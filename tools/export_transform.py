@@ -13,7 +13,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of the transformation')
@@ -29,8 +29,8 @@ def main() -> None:
     """Export the transformation."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.galleries import export_transform
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.export_transform import export_transform
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         export_transform(args.config, args.checkpoint, args.out, cfg_options=args.cfg_options)

@@ -18,7 +18,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('filename', metavar='config', help='config file of a transformation, or of a classifier')
@@ -49,9 +49,10 @@ def main() -> None:
     require_hosts('mmengine', 'mmcv')
     options = vars(parse_args())
     os.environ.setdefault('LOCAL_RANK', str(options.pop('local_rank')))
-    from mmfct.apis.galleries import extract_gallery, resumable
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.extract_gallery import extract_gallery
     from mmfct.engine.launch import leave_ranks
+    from mmfct.utils.interruption import resumable
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
         extract_gallery(**options)

@@ -13,7 +13,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of the training')
@@ -37,8 +37,8 @@ def main() -> None:
     """Find the labels."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.suspects import find_corrupt_labels
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.find_corrupt_labels import find_corrupt_labels
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         find_corrupt_labels(

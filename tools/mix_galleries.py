@@ -24,8 +24,8 @@ def main() -> None:
     """Mix the galleries."""
     require_hosts('mmengine')
     args = parse_args()
-    from mmfct.apis.backfill import mix_galleries
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.mix_galleries import mix_galleries
+    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         mix_galleries(args.upgraded, args.recomputed, args.out)

@@ -35,8 +35,8 @@ def main() -> None:
     """Plan the backfill."""
     require_hosts('mmengine')
     args = parse_args()
-    from mmfct.apis.backfill import plan_backfill
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.plan_backfill import plan_backfill
+    from mmfct.utils.user_errors import user_errors
 
     options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed')}
     with user_errors():

@@ -29,8 +29,9 @@ def main() -> None:
     """Render the scenes, or say that they are there already."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.user_errors import user_errors
-    from mmfct.datasets.street_scenes import render_street_scenes
+    from renderers.street_scenes import render_street_scenes
+
+    from mmfct.utils.user_errors import user_errors
 
     options = dict(num_train=args.num, num_val=args.num_val, seed=args.seed, size=tuple(args.size))
     with user_errors():

@@ -28,8 +28,9 @@ def main() -> None:
     """Render the clips, or say that they are there already."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.user_errors import user_errors
-    from mmfct.datasets.surreal_clips import render_surreal_clips
+    from renderers.surreal_clips import render_surreal_clips
+
+    from mmfct.utils.user_errors import user_errors
 
     numbers = dict(num_train=args.num, num_val=args.num_val, num_test=args.num_test)
     with user_errors():

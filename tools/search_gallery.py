@@ -15,7 +15,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('gallery', help='folder of the gallery')
@@ -43,8 +43,9 @@ def main() -> None:
     """Search."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.search import search_gallery, search_images
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.search_gallery import search_images
+    from mmfct.apis.search_gallery import search_queries as search_gallery
+    from mmfct.utils.user_errors import user_errors
 
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
     with user_errors():

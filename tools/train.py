@@ -15,7 +15,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line; the options are those of mmpretrain's tool."""
-    from mmfct.apis.cfg_options import DictAction
+    from mmfct.apis.training.cfg_options import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
@@ -48,10 +48,10 @@ def main() -> None:
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    from mmfct.apis.train import train
-    from mmfct.apis.training_options import TrainingOptions
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.training.options import TrainingOptions
+    from mmfct.apis.training.train import train
     from mmfct.engine.launch import leave_ranks
+    from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     with user_errors(of_others=False):

@@ -46,9 +46,10 @@ def main() -> None:
     require_hosts('mmengine')
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    from mmfct.apis.galleries import estimate_upgrade, resumable, upgrade_gallery
-    from mmfct.apis.user_errors import user_errors
+    from mmfct.apis.upgrade_gallery import estimate_upgrade, upgrade_gallery
     from mmfct.engine.launch import leave_ranks
+    from mmfct.utils.interruption import resumable
+    from mmfct.utils.user_errors import user_errors
 
     options = dict(dtype=args.dtype, batch_size=args.batch_size, device=args.device)
     with user_errors(), resumable():

@@ -8,10 +8,9 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmfct.retrieval import Gallery
-from mmfct.retrieval.gallery_manifest import MANIFEST
-from mmfct.retrieval.parquet_reader import read_parquet
-from mmfct.retrieval.parquet_writer import write_parquet
-from mmfct.retrieval.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.gallery.manifest import MANIFEST
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
 
 
 def convert_gallery(

@@ -11,15 +11,13 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfct.apis.checks import check_head
-from mmfct.apis.galleries.encoders import load_encoders, load_model_config, used_encoders
-from mmfct.apis.torchscript_modules import BackboneScript, TransformationScript, TransformedModelScript
-from mmfct.apis.training_record import check_inputs
-from mmfct.apis.weights import load_weights
-from mmfct.models import FrozenEncoders
-from mmfct.models.checkpoint import load_state_dict
+from mmfct.apis.extract_gallery.encoders import load_encoders, load_model_config, used_encoders
+from mmfct.apis.training.checks import check_head
+from mmfct.apis.training.record import check_inputs
+from mmfct.models import FrozenEncoders, JoinedEncoder, TransformationHead
 from mmfct.registry import MODELS
-from mmfct.retrieval.replaced_files import replaced_when_done
+from mmfct.utils.checkpoint import load_state_dict, load_weights
+from mmfct.utils.files import replaced_when_done
 
 _DEFAULT_IMAGE_SIZE = 224
 
@@ -113,3 +111,79 @@ def _write(module: nn.Module, inputs: list[Tensor], out: Path) -> tuple[int, ...
         with replaced_when_done(out) as temporary:
             torch.jit.save(script, str(temporary))
     return tuple(expected.shape[1:])
+
+
+class BackboneScript(nn.Module):
+    """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1), from a frozen encoder; named as in a checkpoint."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.backbone: nn.Module = encoder.backbone
+        self.neck: nn.Module = encoder.neck
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return embeddings of images."""
+        output = self.neck(self.backbone(images))
+        embedding = output[-1] if isinstance(output, (tuple, list)) else output
+        return embedding[:, :, None, None]
+
+
+class TransformationScript(nn.Module):
+    """Old embedding (B, D, 1, 1) and side-information (B, S, 1, 1) -> upgraded embedding (B, D', 1, 1)."""
+
+    def __init__(self, head: TransformationHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, old: Tensor, side: Tensor) -> Tensor:
+        """Return upgraded embeddings."""
+        return self.head(old.flatten(1), side.flatten(1))[:, :, None, None]
+
+
+class TransformedModelScript(nn.Module):
+    """Normalised images -> upgraded embedding (B, D', 1, 1).
+
+    Args:
+        encoders: The old model, and side-information if there is any.
+        transformation: What joins them.
+
+    Raises:
+        ValueError: If the two normalise images differently, since one input cannot serve both, or side-information
+            comes from several models.
+    """
+
+    def __init__(self, encoders: FrozenEncoders, transformation: TransformationScript) -> None:
+        super().__init__()
+        old: Any = encoders.encoders['old']
+        side: Any = encoders.encoders['side'] if 'side' in encoders.roles else None
+        if isinstance(side, JoinedEncoder):
+            raise ValueError(
+                'side-information of several models cannot become one file: export the transformation alone'
+            )
+        if side is not None and not _alike(old.data_preprocessor, side.data_preprocessor):
+            raise ValueError(
+                'the old model and its side-information must normalise images alike to become one file, '
+                f'got {_normalization(old.data_preprocessor)} and {_normalization(side.data_preprocessor)}'
+            )
+        self.old_model = BackboneScript(old)
+        self.side_info_model = None if side is None else BackboneScript(side)
+        self.transformation = transformation
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return upgraded embeddings of images."""
+        old = self.old_model(images)
+        side = old if self.side_info_model is None else self.side_info_model(images)
+        return self.transformation(old, side)
+
+
+def _normalization(preprocessor: nn.Module) -> dict[str, object]:
+    """Name what a data preprocessor of the hosts does to the values of an image."""
+    buffers = {name: getattr(preprocessor, name, None) for name in ('mean', 'std')}
+    values = {name: value.flatten().tolist() if torch.is_tensor(value) else value for name, value in buffers.items()}
+    # mmpretrain and mmengine say in different words whether channels are swapped.
+    swapped = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+    return {**values, 'channels swapped': bool(swapped)}
+
+
+def _alike(first: nn.Module, second: nn.Module) -> bool:
+    return _normalization(first) == _normalization(second)

@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
+from mmfct.instances.positions import inner_positions
 from mmfct.registry import DATASETS
 
 
@@ -150,3 +151,8 @@ class ClassSubset:
                 f'data set, got {unknown!r}'
             )
         return [label_of[name] if isinstance(name, str) else int(name) for name in asked]
+
+
+@inner_positions.register(ClassSubset)
+def _(dataset: ClassSubset) -> np.ndarray:
+    return dataset._indices

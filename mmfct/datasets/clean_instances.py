@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dataset import force_full_init
 
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.datasets.positions import inner_positions
+from mmfct.instances.positions import inner_positions
 from mmfct.registry import DATASETS
 
 

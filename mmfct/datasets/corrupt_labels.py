@@ -10,8 +10,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
 from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
-from mmfct.datasets.positions import find_positions, inner_positions, number_instances
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
+from mmfct.instances.positions import find_positions, inner_positions, number_instances
 from mmfct.registry import DATASETS
 
 # Parts of an annotation that belong together, by task; the first is None, or absent, where there is no annotation.

@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
+from mmfct.instances.positions import inner_positions
 from mmfct.registry import DATASETS
 
 
@@ -76,3 +77,8 @@ def random_rectangle(height: int, width: int) -> tuple[int, int, int, int]:
         bounds += [max(centre - half, 0), min(centre + half, length)]
     top, bottom, left, right = bounds
     return top, bottom, left, right
+
+
+@inner_positions.register(CutMixImages)
+def _(dataset: CutMixImages) -> np.ndarray:
+    raise ValueError('an item of `mmfct.CutMixImages` is made of two images: it cannot have a weight of its own')

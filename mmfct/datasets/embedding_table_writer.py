@@ -15,9 +15,9 @@ from mmengine.logging import print_log
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
 from mmfct.registry import DATASETS, MODELS
-from mmfct.retrieval import GalleryWriter, fingerprint_json, fingerprint_state_dict, is_complete
-from mmfct.retrieval.fingerprint import plain_json
-from mmfct.retrieval.gallery_manifest import read_manifest
+from mmfct.retrieval import GalleryWriter, is_complete
+from mmfct.retrieval.gallery.manifest import read_manifest
+from mmfct.utils.fingerprint import fingerprint_json, fingerprint_state_dict, plain_json
 
 # Few enough shards that a batch, which opens all of them, stays cheap; enough for several ranks to share.
 _SHARD_ROWS = 4096

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mmfct.datasets.instance_keys import add_numbers
+from mmfct.instances.keys import add_numbers
 
 
 def fingerprint_images(annotations: Iterable[Mapping[str, Any]], names: Sequence[str] | None = None) -> str:

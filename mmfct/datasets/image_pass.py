@@ -17,9 +17,9 @@ from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.logging import print_log
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mmfct.datasets.progress import Progress
 from mmfct.retrieval import GalleryWriter
-from mmfct.retrieval.write_behind import write_behind
+from mmfct.retrieval.gallery.writer import write_behind
+from mmfct.utils.progress import Progress
 
 
 def fill_shards(

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfct.datasets.instance_keys import InstanceKeys
-from mmfct.retrieval.atomic_files import write_atomically
+from mmfct.instances.keys import InstanceKeys
+from mmfct.utils.files import write_atomically
 
 
 def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed: int) -> np.ndarray:

@@ -11,10 +11,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mmfct.datasets.progress import Progress
 from mmfct.datasets.surreal_check import check_clip
 from mmfct.datasets.surreal_files import SUFFIXES
-from mmfct.retrieval.atomic_files import write_atomically
+from mmfct.utils.files import write_atomically
+from mmfct.utils.progress import Progress
 
 _VERSION = 2
 _SAVE_EVERY = 300.0  # seconds

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mmfct.utils.tables import markdown_table, percent
+
 DEFAULT_PAIRS = ('old/old', 'new/old', 'new/upgraded', 'upgraded/upgraded', 'new/new')
 UPGRADE_PAIR = 'new/upgraded'
 
@@ -102,22 +104,3 @@ def compatibility_table(metrics: Mapping[str, float], pairs: Sequence[str] | Non
         for pair, row in zip(pairs, rows[1:], strict=True):
             row.append(gain if pair == UPGRADE_PAIR else '')
     return markdown_table(rows)
-
-
-def percent(fraction: float) -> str:
-    """Percent with two digits; ``-`` for NaN, a score that could not be measured."""
-    return '-' if math.isnan(fraction) else f'{100 * fraction:.2f}'
-
-
-def markdown_table(rows: list[list[str]]) -> str:
-    """Rows of equal length, first one the header, as a table aligned for the terminal too."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = [
-        ' | '.join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    rule = ' | '.join('-' * width if i == 0 else '-' * (width - 1) + ':' for i, width in enumerate(widths))
-    return '\n'.join(f'| {line} |' for line in (lines[0], rule, *lines[1:]))

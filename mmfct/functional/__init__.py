@@ -1,8 +1,8 @@
 """Pure tensor maths: no models, no files, no registries."""
 
-from .compatibility import update_gain
-from .distance import pairwise_distances
-from .retrieval_metrics import QueryScores, query_scores, retrieval_metrics
+from mmfct.functional.compatibility import update_gain
+from mmfct.functional.distance import pairwise_distances
+from mmfct.functional.retrieval_metrics import QueryScores, query_scores, retrieval_metrics
 
 __all__ = [
     'QueryScores',

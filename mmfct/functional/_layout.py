@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .distance import ranking_terms
+from mmfct.functional.distance import ranking_terms
 
 _TINY = torch.finfo(torch.float64).tiny
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ._layout import Layout, OwnRows, padded_ranges
+from mmfct.functional._layout import Layout, OwnRows, padded_ranges
 
 
 class Ranks(NamedTuple):

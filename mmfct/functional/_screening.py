@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._layout import Layout, rounding_error
+from mmfct.functional._layout import Layout, rounding_error
 
 # Sorting fewer pairs than this takes less time than loading (or compiling) the loops.
 MIN_PAIRS = 20_000_000
@@ -30,7 +30,7 @@ MIN_PAIRS = 20_000_000
 def load_kernels() -> ModuleType | None:
     """Import the compiled loops; None where numba is not installed."""
     try:
-        from . import _screening_kernels
+        from mmfct.functional import _screening_kernels
     except ImportError:
         return None
     return _screening_kernels

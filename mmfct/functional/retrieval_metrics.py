@@ -30,11 +30,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._layout import Layout, OwnRows
-from ._ranking import Ranker, Ranks, SortingRanker, rank
-from ._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
-from ._screening import ScreeningRanker, screening_applies
-from .distance import check_distance, check_matrices
+from mmfct.functional._layout import Layout, OwnRows
+from mmfct.functional._ranking import Ranker, Ranks, SortingRanker, rank
+from mmfct.functional._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
+from mmfct.functional._screening import ScreeningRanker, screening_applies
+from mmfct.functional.distance import check_distance, check_matrices
 
 
 class QueryScores(NamedTuple):

@@ -1,23 +1,23 @@
 """Model components of mmfct, reached from configs as ``mmfct.X``."""
 
-from .autoencoder import Autoencoder
-from .backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideResNet
-from .forward_transform import ForwardTransform
-from .frozen_encoder import FrozenEncoder
-from .frozen_encoders import FrozenEncoders
-from .heads import BackwardCompatibleHead, OrthogonalAlignmentHead, TransformationHead
-from .joined_encoder import JoinedEncoder
-from .losses import (
+from mmfct.models.autoencoder import Autoencoder
+from mmfct.models.backbones import EmbeddingResNet, SegNetMTAN, TorchScriptBackbone, WideResNet
+from mmfct.models.forward_transform import ForwardTransform
+from mmfct.models.frozen_encoder import FrozenEncoder
+from mmfct.models.frozen_encoders import FrozenEncoders
+from mmfct.models.heads import BackwardCompatibleHead, OrthogonalAlignmentHead, TransformationHead
+from mmfct.models.joined_encoder import JoinedEncoder
+from mmfct.models.losses import (
     BackwardCompatibleLoss,
     DataParameterLoss,
     EmbeddingRegressionLoss,
     FrozenClassifierLoss,
     InstanceTaskWeightLoss,
 )
-from .multi_task_segmentor import MultiTaskSegmentor
-from .necks import SideInfoNeck
-from .smpl_body import SmplBody
-from .task_weightings import (
+from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
+from mmfct.models.necks import SideInfoNeck
+from mmfct.models.smpl_body import SmplBody
+from mmfct.models.task_weightings import (
     DynamicWeightAverage,
     EqualWeighting,
     FixedWeighting,
@@ -26,7 +26,7 @@ from .task_weightings import (
     RandomLossWeighting,
     TorchJDWeighting,
 )
-from .tasks import BodyPoseTask, DepthTask, SegmentationTask
+from mmfct.models.tasks import BodyPoseTask, DepthTask, SegmentationTask
 
 __all__ = [
     'Autoencoder',

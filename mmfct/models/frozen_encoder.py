@@ -5,9 +5,9 @@ from __future__ import annotations
 from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
-from mmfct.models.checkpoint import load_state_dict
 from mmfct.models.reference_keys import place_reference_backbone
 from mmfct.registry import MODELS
+from mmfct.utils.checkpoint import load_state_dict
 
 
 @MODELS.register_module()

@@ -1,15 +1,7 @@
-"""Galleries on disk, and the fingerprints that tell which model made them."""
+"""Stored embeddings: galleries on disk, Parquet, nearest-neighbour search, and transform files."""
 
-from .fingerprint import canonical_json, fingerprint_json, fingerprint_state_dict
-from .gallery import Gallery
-from .gallery_manifest import is_complete
-from .gallery_writer import GalleryWriter
+from mmfct.retrieval.gallery.manifest import is_complete
+from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.writer import GalleryWriter
 
-__all__ = [
-    'Gallery',
-    'GalleryWriter',
-    'canonical_json',
-    'fingerprint_json',
-    'fingerprint_state_dict',
-    'is_complete',
-]
+__all__ = ['Gallery', 'GalleryWriter', 'is_complete']

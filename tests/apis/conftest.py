@@ -94,7 +94,7 @@ def street(street_root, plain_config_text) -> SimpleNamespace:
     from mmengine.config import Config
     from mmengine.registry import DATASETS, MODELS, DefaultScope
 
-    from mmfct.datasets.instance_keys import InstanceKeys
+    from mmfct.instances.keys import InstanceKeys
 
     path = street_root / 'street.py'
     path.write_text(CONFIG.format(root=str(street_root)))

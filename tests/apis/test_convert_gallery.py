@@ -8,7 +8,7 @@ import pytest
 
 from mmfct.apis.convert_gallery import convert_gallery
 from mmfct.retrieval import Gallery
-from mmfct.retrieval.provenance import Provenance
+from mmfct.retrieval.gallery.provenance import Provenance
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')

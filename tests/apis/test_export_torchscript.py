@@ -10,12 +10,11 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmfct.apis.config import load_config
-from mmfct.apis.export_torchscript import export_torchscript
-from mmfct.apis.torchscript_modules import TransformedModelScript
+from mmfct.apis.export_torchscript import TransformedModelScript, export_torchscript
+from mmfct.apis.training.config import load_config
 from mmfct.models import FrozenEncoders
-from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
+from mmfct.utils.checkpoint import load_state_dict
 
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit')
 CONFIGS = Path(__file__).parents[2] / 'configs/fct'

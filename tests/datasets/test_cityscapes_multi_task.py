@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap
+from mmfct.instances.keys import InstanceKeys
 
 PATHS = ('img_path', 'seg_map_path', 'depth_map_path', 'camera_path')
 META_KEYS = (*PATHS[:3], 'sample_idx', 'ori_shape', 'img_shape', 'depth_target')
@@ -206,3 +207,16 @@ def test_batches_of_a_stock_loader_and_iou_of_the_host(cityscapes_root):
             metric.process(batch, samples)
         scores = metric.evaluate(4)
     assert scores['mIoU'] == 100
+
+
+def test_moving_the_data_changes_no_instance_key(tmp_path, files):
+    first = tmp_path / 'here'
+    files.write_cityscapes(first)
+    before = InstanceKeys.of(CityscapesMultiTask(str(first)))
+    shutil.move(first, tmp_path / 'far/away')
+    after = InstanceKeys.of(CityscapesMultiTask(str(tmp_path / 'far/away')))
+    assert after.keys == before.keys
+    assert after.keys[0] == 'aachen/aachen_000000_000019_leftImg8bit.png'
+    assert after.fingerprint == before.fingerprint
+    next(Path(tmp_path, 'far/away/leftImg8bit/train/aachen').glob('*.png')).unlink()
+    assert InstanceKeys.of(CityscapesMultiTask(str(tmp_path / 'far/away'))).fingerprint != before.fingerprint

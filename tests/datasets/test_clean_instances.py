@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmfct.datasets import CleanInstances, CorruptLabels, Digits
-from mmfct.datasets.instance_keys import InstanceKeys
+from mmfct.instances.keys import InstanceKeys
 
 
 @pytest.fixture

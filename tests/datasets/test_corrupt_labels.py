@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmfct.datasets import ClassSubset, Digits
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.datasets.instance_keys import InstanceKeys
+from mmfct.instances.keys import InstanceKeys
 
 NUMBER = 20
 

@@ -10,7 +10,6 @@ from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
 
 
@@ -52,33 +51,6 @@ class ToyMetric(BaseMetric):
 
     def compute_metrics(self, results):
         return dict(count=len(results))
-
-
-class TensorSizes(TorchDispatchMode):
-    """Keeps the number of elements of every new tensor, and of those that an operation reads or writes whole."""
-
-    def __init__(self):
-        super().__init__()
-        self.outputs: list[int] = []
-        self.inputs: dict[str, int] = {}
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        name = func._schema.name
-        # Gathers and scatters touch only the rows they are given; views and `new_zeros` read nothing.
-        if not any(word in name for word in ('index', 'slice', 'new_')):
-            read = [value.numel() for value in args if isinstance(value, torch.Tensor)]
-            self.inputs[name] = max([*read, self.inputs.get(name, 0)])
-        if not name.endswith('_'):
-            results = result if isinstance(result, tuple) else (result,)
-            self.outputs += [value.numel() for value in results if isinstance(value, torch.Tensor)]
-        return result
-
-
-@pytest.fixture
-def tensor_sizes() -> type[TensorSizes]:
-    """Context manager that keeps how large the tensors of all operations are."""
-    return TensorSizes
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torchvision.models import resnet50
 
-from mmfct.apis.weights import load_weights
-from mmfct.models.checkpoint import load_checkpoint, load_state_dict
 from mmfct.registry import MODELS
+from mmfct.utils.checkpoint import load_checkpoint, load_state_dict, load_weights
 
 # The stand-ins are saved as the reference's are; what torch says about that is not ours.
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit')

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from renderers.surreal_clip.mesh import body_arrays
 from scipy.spatial.transform import Rotation
 
-from mmfct.datasets._surreal_clip.mesh import body_arrays
 from mmfct.datasets.smpl_skeleton import pose_joints
 from mmfct.datasets.surreal import Surreal
 from mmfct.models import SmplBody

@@ -18,7 +18,7 @@ def run(monkeypatch):
     def run(*words: str) -> tuple:
         calls = []
         monkeypatch.setattr(
-            'mmfct.apis.suspects.find_corrupt_labels', lambda *args, **kwargs: calls.append((args, kwargs))
+            'mmfct.apis.find_corrupt_labels.find_corrupt_labels', lambda *args, **kwargs: calls.append((args, kwargs))
         )
         monkeypatch.setattr('sys.argv', [str(TOOL), *words])
         runpy.run_path(str(TOOL), run_name='__main__')

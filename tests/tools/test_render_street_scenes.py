@@ -31,7 +31,7 @@ def test_it_renders_once(run, tmp_path, capsys):
 def test_defaults(run, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        'mmfct.datasets.street_scenes.render_street_scenes', lambda out, **options: calls.append((out, options)) or 1
+        'renderers.street_scenes.render_street_scenes', lambda out, **options: calls.append((out, options)) or 1
     )
     run('somewhere')
     assert calls == [('somewhere', dict(num_train=400, num_val=100, seed=0, size=(64, 128)))]

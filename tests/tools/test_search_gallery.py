@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfct.apis.index_gallery import index_gallery
+from mmfct.apis.build_index import index_gallery
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmfct.apis.training_options import TrainingOptions
+from mmfct.apis.training.options import TrainingOptions
 
 TOOL = Path(__file__).parents[2] / 'tools/train.py'
 
@@ -22,7 +22,7 @@ def run(monkeypatch, tmp_path):
 
     def run(*words: str) -> tuple:
         calls = []
-        monkeypatch.setattr('mmfct.apis.train.train', lambda *args, **kwargs: calls.append((args, kwargs)))
+        monkeypatch.setattr('mmfct.apis.training.train.train', lambda *args, **kwargs: calls.append((args, kwargs)))
         monkeypatch.setattr('sys.argv', [str(TOOL), *words])
         monkeypatch.setenv('LOCAL_RANK', '')  # so that what the tool sets is taken back
         monkeypatch.delenv('LOCAL_RANK')

@@ -32,9 +32,9 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 
-from mmfct.apis.config import load_config
-from mmfct.datasets.instance_keys import InstanceKeys
-from mmfct.engine.instance_table import InstanceTable
+from mmfct.apis.training.config import load_config
+from mmfct.instances.keys import InstanceKeys
+from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS, MODELS
 
 if TYPE_CHECKING:

@@ -28,13 +28,13 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 
-from mmfct.apis.galleries import upgrade_gallery
+from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.functional import retrieval_metrics
 from mmfct.models.heads import TransformationHead
 from mmfct.registry import MODELS
 from mmfct.retrieval import Gallery, GalleryWriter
-from mmfct.retrieval.provenance import ModelIdentity, Provenance
-from mmfct.retrieval.transform_file import TransformDescription, write_transform
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.transform.file import TransformDescription, write_transform
 
 _LAYERS = dict(old_branch=[128, 256, 256], side_branch=[128, 256, 256], mixer=[512, 2048, 2048, 128])
 _OLD, _SIDE, _NEW = (ModelIdentity(name, digit * 64) for name, digit in (('old', '0'), ('side', '1'), ('new', '2')))

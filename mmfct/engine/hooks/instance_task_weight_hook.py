@@ -11,12 +11,12 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmfct.datasets.instance_keys import InstanceKeys
 from mmfct.engine.epochs import epoch_at, is_iterative
-from mmfct.engine.instance_table import InstanceTable
-from mmfct.engine.optimizers import InstanceSGD
-from mmfct.engine.sample_tasks import instance_name
 from mmfct.engine.weight_histogram import weight_histogram
+from mmfct.instances.instance_sgd import InstanceSGD
+from mmfct.instances.keys import InstanceKeys
+from mmfct.instances.sample_tasks import instance_name
+from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS
 
 CHECKPOINT_KEY = 'instance_task_weights'

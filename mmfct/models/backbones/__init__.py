@@ -1,8 +1,8 @@
 """Backbones: of embeddings, of dense tasks, and of classifiers."""
 
-from .embedding_resnet import EmbeddingResNet
-from .segnet_mtan import SegNetMTAN
-from .torchscript_backbone import TorchScriptBackbone
-from .wide_resnet import WideResNet
+from mmfct.models.backbones.embedding_resnet import EmbeddingResNet
+from mmfct.models.backbones.segnet_mtan import SegNetMTAN
+from mmfct.models.backbones.torchscript_backbone import TorchScriptBackbone
+from mmfct.models.backbones.wide_resnet import WideResNet
 
 __all__ = ['EmbeddingResNet', 'SegNetMTAN', 'TorchScriptBackbone', 'WideResNet']

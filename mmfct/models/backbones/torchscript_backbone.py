@@ -5,8 +5,8 @@ from __future__ import annotations
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmfct.models.torchscript import load_torchscript
 from mmfct.registry import MODELS
+from mmfct.utils.torchscript import load_torchscript
 
 
 @MODELS.register_module()

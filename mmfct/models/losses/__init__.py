@@ -1,10 +1,10 @@
 """Losses; each one offers a value per instance."""
 
-from .backward_compatible_loss import BackwardCompatibleLoss
-from .data_parameter_loss import DataParameterLoss
-from .embedding_regression_loss import EmbeddingRegressionLoss
-from .frozen_classifier_loss import FrozenClassifierLoss
-from .instance_task_weight_loss import InstanceTaskWeightLoss
+from mmfct.models.losses.backward_compatible_loss import BackwardCompatibleLoss
+from mmfct.models.losses.data_parameter_loss import DataParameterLoss
+from mmfct.models.losses.embedding_regression_loss import EmbeddingRegressionLoss
+from mmfct.models.losses.frozen_classifier_loss import FrozenClassifierLoss
+from mmfct.models.losses.instance_task_weight_loss import InstanceTaskWeightLoss
 
 __all__ = [
     'BackwardCompatibleLoss',

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmfct.instances.parameters import InstanceParameters
 from mmfct.models.losses.instance_losses import instance_losses, unreduced
-from mmfct.models.task_weightings.instance_parameters import InstanceParameters
 from mmfct.registry import MODELS
 
 

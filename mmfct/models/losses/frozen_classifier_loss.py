@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmfct.models.checkpoint import load_state_dict
 from mmfct.registry import MODELS
+from mmfct.utils.checkpoint import load_state_dict
 
 # Where mmpretrain's linear classifier has its weight.
 CLASSIFIER = 'head.fc.weight'

@@ -1,5 +1,5 @@
 """Necks that make side-information."""
 
-from .side_info_neck import SideInfoNeck
+from mmfct.models.necks.side_info_neck import SideInfoNeck
 
 __all__ = ['SideInfoNeck']

@@ -1,12 +1,12 @@
 """How the losses of several tasks become one objective."""
 
-from .dynamic_weight_average import DynamicWeightAverage
-from .equal_weighting import EqualWeighting
-from .fixed_weighting import FixedWeighting
-from .geometric_loss_strategy import GeometricLossStrategy
-from .instance_task_weighting import InstanceTaskWeighting
-from .random_loss_weighting import RandomLossWeighting
-from .torchjd_weighting import TorchJDWeighting
+from mmfct.models.task_weightings.dynamic_weight_average import DynamicWeightAverage
+from mmfct.models.task_weightings.equal_weighting import EqualWeighting
+from mmfct.models.task_weightings.fixed_weighting import FixedWeighting
+from mmfct.models.task_weightings.geometric_loss_strategy import GeometricLossStrategy
+from mmfct.models.task_weightings.instance_task_weighting import InstanceTaskWeighting
+from mmfct.models.task_weightings.random_loss_weighting import RandomLossWeighting
+from mmfct.models.task_weightings.torchjd_weighting import TorchJDWeighting
 
 __all__ = [
     'DynamicWeightAverage',

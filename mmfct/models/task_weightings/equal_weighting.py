@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mmfct.models.task_weightings.task_means import task_means
 from mmfct.registry import MODELS
+from mmfct.utils.distributed import task_means
 
 
 @MODELS.register_module()

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mmfct.models.task_weightings.task_means import task_means
 from mmfct.registry import MODELS
+from mmfct.utils.distributed import task_means
 
 
 @MODELS.register_module()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmfct.models.task_weightings.global_means import global_means
 from mmfct.registry import MODELS
+from mmfct.utils.distributed import global_means
 
 
 @MODELS.register_module()

@@ -12,9 +12,9 @@ from mmfct.functional.task_weighting import (
     weight_form,
     weighted_losses,
 )
-from mmfct.models.task_weightings.global_means import global_means
-from mmfct.models.task_weightings.instance_parameters import InstanceParameters
+from mmfct.instances.parameters import InstanceParameters
 from mmfct.registry import MODELS
+from mmfct.utils.distributed import global_means
 
 
 @MODELS.register_module()

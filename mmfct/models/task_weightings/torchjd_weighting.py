@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mmfct.models.task_weightings.global_means import global_means
 from mmfct.registry import MODELS
+from mmfct.utils.distributed import global_means
 
 # What is more than a function of the losses, and what to use instead.
 _NOT_OFFERED = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from renderers.surreal_clips import surreal_clip
 from scipy.spatial.transform import Rotation
 
 from mmfct.datasets.smpl_skeleton import PART_OF_LABEL, pose_joints
 from mmfct.datasets.surreal import Surreal
-from mmfct.datasets.surreal_clips import surreal_clip
 from mmfct.datasets.surreal_files import read_frame, read_map, read_mat
 from mmfct.datasets.transforms.load_surreal import LoadSurreal
 from mmfct.datasets.transforms.pack_pose_inputs import PackPoseInputs
@@ -62,7 +62,7 @@ def test_pose_is_that_of_the_world(load, clip):
     np.testing.assert_allclose(pose['shape'], clip.shape, atol=1e-6)
     assert pose['gender'] == (clip.gender == 'male')
     # The rotations turn a skeleton at rest into the joints.
-    from mmfct.datasets._surreal_clip.figure import make_figure
+    from renderers.surreal_clip.figure import make_figure
 
     joints, _ = pose_joints(make_figure(clip.shape, clip.gender).joints, pose['rotations'].astype(float))
     np.testing.assert_allclose(joints, pose['joints'], atol=1e-5)

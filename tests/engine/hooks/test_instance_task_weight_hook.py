@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from torch.utils.data import Dataset, Subset
 
 from mmfct.functional.task_weighting import WEIGHT_FORMS
-from mmfct.models.checkpoint import load_checkpoint
 from mmfct.registry import HOOKS, MODELS
+from mmfct.utils.checkpoint import load_checkpoint
 
 MISSING = [(0, 0), (3, 1), (4, 0), (4, 1), (9, 1)]
 

@@ -71,7 +71,7 @@ def test_without_the_instance_part_ranks_do_not_meet(monkeypatch):
     def meet(*args, **options):
         raise AssertionError('the other ranks were asked')
 
-    monkeypatch.setattr('mmfct.models.task_weightings.task_means.all_reduce', meet)
+    monkeypatch.setattr('mmfct.utils.distributed.all_reduce', meet)
     module = build(instance=False)
     scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
     labels[1] = 255

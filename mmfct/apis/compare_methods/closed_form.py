@@ -1,0 +1,56 @@
+"""Linear upgrades, solved for rather than trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmfct.apis.compare_methods.table import Table
+from mmfct.apis.compare_methods.upgraded import Upgraded
+
+# Of the variance of a standardised input; leave-one-out errors on the training rows choose.
+_PENALTIES = np.logspace(-4, 2, 13)
+
+
+def keep(test: Table) -> Upgraded:
+    """Leave the stored embeddings as they are."""
+    old = test.embeddings['old']
+    return Upgraded(old, 0, 0, old.shape[1])
+
+
+def rotate(train: Table, test: Table) -> Upgraded:
+    """Rotate old embeddings onto new ones: orthogonal Procrustes between centred embeddings.
+
+    Schönemann, A generalized solution of the orthogonal Procrustes problem, 1966. The narrower side is padded with
+    zeros, so that models may differ in width.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    old, new = (train.embeddings[role].double().numpy() for role in ('old', 'new'))
+    width = max(old.shape[1], new.shape[1])
+    rotation, _ = orthogonal_procrustes(_pad(old - old.mean(0), width), _pad(new - new.mean(0), width))
+    rotation = rotation[: old.shape[1], : new.shape[1]]
+    return _linear(test.embeddings['old'], rotation, new.mean(0) - old.mean(0) @ rotation)
+
+
+def regress(train: Table, test: Table, *, use_side: bool) -> Upgraded:
+    """Ridge regression of new embeddings; its penalty has the smallest leave-one-out error on the training rows."""
+    from sklearn.linear_model import RidgeCV
+
+    inputs, new = train.inputs(use_side=use_side).double().numpy(), train.embeddings['new'].double().numpy()
+    # Standardised, or the penalty would weigh widely and narrowly spread dimensions differently.
+    mean, scale = inputs.mean(0), np.maximum(inputs.std(0), 1e-12)
+    model = RidgeCV(_PENALTIES * len(inputs)).fit((inputs - mean) / scale, new)
+    weight = model.coef_.T / scale[:, None]
+    return _linear(test.inputs(use_side=use_side), weight, model.intercept_ - mean @ weight)
+
+
+def _linear(inputs: Tensor, weight: np.ndarray, bias: np.ndarray) -> Upgraded:
+    """Apply a linear map: inputs (G, D) by weight (D, D') and bias (D',)."""
+    upgraded = inputs.double() @ torch.from_numpy(weight) + torch.from_numpy(bias)
+    return Upgraded(upgraded.float(), weight.size + bias.size, weight.size, len(weight))
+
+
+def _pad(rows: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))

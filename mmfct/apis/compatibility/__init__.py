@@ -1,7 +1,0 @@
-"""Is it safe to switch: how queries of any model find their matches in any gallery."""
-
-from mmfct.apis.compatibility.evaluate import evaluate_compatibility
-from mmfct.apis.compatibility.gate import GateRule
-from mmfct.apis.compatibility.named_folders import named_folders
-
-__all__ = ['GateRule', 'evaluate_compatibility', 'named_folders']

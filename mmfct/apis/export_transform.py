@@ -1,0 +1,95 @@
+"""Trained transformation -> one file."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from torch import nn
+
+from mmfct.apis.extract_gallery.encoders import identify, load_model_config, used_encoders
+from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.apis.training.checks import check_head
+from mmfct.apis.training.record import FINAL_CHECKPOINT, check_inputs
+from mmfct.models import FrozenEncoders
+from mmfct.registry import MODELS
+from mmfct.retrieval.transform.file import TransformDescription, write_transform
+from mmfct.utils.checkpoint import load_state_dict, load_weights
+
+# Images that tell how long the new model takes.
+_PROBE = 16
+
+
+def export_transform(
+    filename: str, checkpoint: str, out: str, *, cfg_options: dict[str, Any] | None = None
+) -> TransformDescription:
+    """Write a trained h with everything that is needed to apply it, see `mmfct.retrieval.transform.apply.Transform`.
+
+    Args:
+        filename: Config of a `mmfct.ForwardTransform`.
+        checkpoint: Its checkpoint; ``compatibility.json`` beside it, of others than ``final.pth`` where
+            `tools/test.py` leaves it, is what was measured.
+        out: The file.
+        cfg_options: Options that the training had.
+
+    Returns:
+        What the file says about itself.
+
+    Raises:
+        FileNotFoundError: If the config, the checkpoint or one of an encoder's is missing.
+        ValueError: If the config is another model's, a checkpoint is of another model or damaged, or h was trained
+            with other encoders than the config's files hold now.
+    """
+    config = load_model_config(filename, cfg_options)
+    if config.model.get('encoders') is None or 'new' not in config.model.encoders:
+        raise ValueError(
+            f'{filename!r} must be the config of a transformation with `model.encoders` of old and new, got '
+            f'{config.model.get("type")!r}'
+        )
+    state_dict = load_state_dict(checkpoint)
+    check_inputs(checkpoint, config.model)
+    model = MODELS.build(config.model)
+    load_weights(model, state_dict, checkpoint)
+    encoders, head = used_encoders(config.model), model.head
+    check_head(head)
+    network = FrozenEncoders(**encoders)
+    models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
+    path = Path(checkpoint)
+    measured = path.parent if path.name == FINAL_CHECKPOINT else path.parent / f'test_{path.stem}'
+    quality = measured / 'compatibility.json'
+    description = TransformDescription(
+        old=models['old'],
+        new=models['new'],
+        side=models.get('side'),
+        old_dims=head.old_dims,
+        side_dims=head.side_dims,
+        new_dims=head.new_dims,
+        training=dict(config=Path(filename).name, epochs=config.train_cfg.max_epochs),
+        quality=json.loads(quality.read_text()) if quality.is_file() else {},
+        backfill_seconds=_seconds_per_image(network.encoders['new'], config, get_device()),
+    )
+    write_transform(out, head.state_dict(), description)
+    print_log(f'Transform {out}: {description.old} -> {description.new}', 'current')
+    return description
+
+
+def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float | None:
+    """Measure the encoder alone, without reading and decoding images, where it would run; the fastest of three."""
+    if config.get('test_dataloader') is None:
+        return None
+    images = GalleryImages(config)
+    encoder = encoder.to(device)
+    batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)]).to(device)
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        with torch.no_grad():
+            encoder(batch).cpu()  # a GPU only begins when it is told to
+        times.append(time.perf_counter() - started)
+    return min(times[1:]) / _PROBE

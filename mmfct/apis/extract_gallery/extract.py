@@ -1,0 +1,108 @@
+"""Images -> gallery."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+
+from mmfct.apis.extract_gallery.encoders import GalleryEncoders, load_encoders, load_model_config
+from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
+from mmfct.engine.launch import init_launcher
+from mmfct.functional.distance import check_distance
+from mmfct.retrieval import Gallery, GalleryWriter
+from mmfct.retrieval.gallery.provenance import Provenance
+
+
+def extract_gallery(
+    filename: str,
+    checkpoint: str,
+    out: str,
+    *,
+    role: str = 'old',
+    split: str = 'test',
+    images: str | None = None,
+    side_checkpoint: str | None = None,
+    with_side: bool = True,
+    distance: str = 'l2',
+    batch_size: int = 256,
+    num_workers: int = 0,
+    shard_rows: int = 16384,
+    device: str | None = None,
+    launcher: str = 'none',
+    cfg_options: dict[str, Any] | None = None,
+) -> Gallery:
+    """Compute embedding, and where there is any side-information, of every image, in one pass over the images.
+
+    An interrupted call is continued by the same call; several ranks share the shards.
+
+    Args:
+        filename: Config of a transformation or of a classifier, see `load_encoders`.
+        checkpoint: Checkpoint of the embedding model.
+        out: Folder of the gallery: columns ``embedding`` (D), ``side_info`` (S), ``id`` and, where the data have
+            them, ``label``.
+        role: See `load_encoders`.
+        split: See `GalleryImages`.
+        images: A folder of image files instead of a data set of the config.
+        side_checkpoint: See `load_encoders`.
+        with_side: See `load_encoders`.
+        distance: How the embeddings are to be compared.
+        batch_size: Images per forward pass.
+        num_workers: Worker processes that load images.
+        shard_rows: Rows per file.
+        device: Where the networks run; ``None`` for the accelerator, where there is one.
+        launcher: See `init_launcher`.
+        cfg_options: Options of the config, see `load_config`.
+
+    Returns:
+        The gallery.
+
+    Raises:
+        FileNotFoundError: If the config, a checkpoint or the images are missing.
+        ValueError: If an option is out of range, an image cannot be read, an encoder returns NaN, or ``out`` holds
+            another gallery.
+    """
+    check_distance(distance)
+    init_launcher(launcher)
+    config = load_model_config(filename, cfg_options)
+    encoders = load_encoders(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
+    device = device or get_device()
+    encoders.network.to(device)
+    data = GalleryImages(config, split=split, folder=images)
+    rows = partial(_rows, encoders=encoders, device=device)
+    with seeded(0):
+        first = data[0]
+    known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
+    computed = rows(dict(inputs=[first['inputs']], data_samples=[first['data_samples']]))
+    provenance = Provenance(encoders.embedding, encoders.side_info, distance)
+    writer = GalleryWriter(
+        out,
+        columns={
+            **{name: ('float32', values.shape[1]) for name, values in computed.items()},
+            **{name: (values.dtype.str if name == 'id' else 'int64', None) for name, values in known.items()},
+        },
+        num_rows=len(data),
+        shard_rows=shard_rows,
+        metadata=provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoders.preprocessing),
+    )
+    seconds = fill_shards(writer, data, rows, known=known, batch_size=batch_size, num_workers=num_workers)
+    finish_together(writer)
+    if is_main_process():
+        side = f' and side-information of {encoders.side_info}' if encoders.side_info else ''
+        print_log(
+            f'Gallery {out}: {len(data)} embeddings of {encoders.embedding}{side}{time_per_item(*seconds)}', 'current'
+        )
+    return Gallery(out, verify=False)
+
+
+def _rows(batch: dict, encoders: GalleryEncoders, device: str) -> dict[str, np.ndarray]:
+    """Compute the columns of one batch of images."""
+    embeddings = encoders.network(torch.stack(batch['inputs']).to(device))
+    names = dict(old='embedding', side='side_info')
+    return {names[role]: values.float().cpu().numpy() for role, values in embeddings.items()}

@@ -1,0 +1,128 @@
+"""The images of a gallery, and what their rows are called."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from torch.utils.data import Dataset
+
+from mmfct.datasets.image_fingerprint import fingerprint_images
+from mmfct.datasets.whole_image import check_whole_image
+from mmfct.registry import DATASETS
+from mmfct.utils.fingerprint import fingerprint_json, plain_json
+
+
+class GalleryImages(Dataset):
+    """Images of a config's data set, or of a folder, as the model sees them in a test.
+
+    Args:
+        config: Config of the model.
+        split: Which loader of the config: ``'train'`` (through the pipeline of the test), ``'val'`` or ``'test'``.
+        folder: A folder of image files instead.
+        files: Which files of the folder, in this order; ``None`` for all.
+
+    Attributes:
+        ids: Names of the rows (N,): the path relative to the folder of the data; where images have none, the split and
+            the number of the image in it, ``test/5``, since each split counts its own.
+        labels: Labels (N,), int64, or ``None`` where there are none.
+
+    Raises:
+        FileNotFoundError: If the folder is missing or empty.
+        ValueError: If the config has no such loader, does not say how to load files, or two images have one name.
+    """
+
+    def __init__(
+        self, config: Config, *, split: str = 'test', folder: str | None = None, files: Sequence[str] | None = None
+    ) -> None:
+        settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
+        self._pipeline = plain_json(_innermost(settings).get('pipeline'))
+        self._images = DATASETS.build(settings)
+        self._images.full_init()
+        infos = [self._images.get_data_info(index) for index in range(len(self._images))]
+        if not infos:
+            raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
+        root = Path(_innermost(settings).get('data_root') or os.curdir).absolute()
+        self.ids = np.array([_name(info, root, split) for info in infos])
+        names, counts = np.unique(self.ids, return_counts=True)
+        if counts.max() > 1:
+            raise ValueError(
+                f'every image of a gallery must have a name of its own, got {str(names[counts.argmax()])!r} '
+                f'{counts.max()} times'
+            )
+        self._contents = fingerprint_images(infos, self.ids.tolist())
+        labels = [info.get('gt_label') for info in infos]
+        self._files = [info.get('img_path') for info in infos]
+        self.labels = None if any(label is None for label in labels) else np.array(labels, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return an image as the pipeline packs it.
+
+        Raises:
+            ValueError: If it cannot be read, or is truncated; names it.
+        """
+        try:
+            if self._files[index] is not None:
+                check_whole_image(self._files[index])
+            return self._images[index]
+        except Exception as error:  # a decoder may raise anything
+            raise ValueError(f'image {str(self.ids[index])!r} cannot be read: {error}') from error
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of images and pipeline: an interrupted gallery goes on only with what it started with."""
+        return fingerprint_json(dict(images=self._contents, pipeline=self._pipeline))
+
+
+def _data_set(config: Config, split: str) -> dict[str, Any]:
+    if split not in ('train', 'val', 'test') or config.get(f'{split}_dataloader') is None:
+        raise ValueError(f"`split` must be 'train', 'val' or 'test', a loader of the config, got {split!r}")
+    settings = _without_table(config[f'{split}_dataloader'].dataset)
+    if split == 'train':
+        tested = next((config[name] for name in ('test_dataloader', 'val_dataloader') if config.get(name)), None)
+        if tested is None:
+            raise ValueError("`split` must not be 'train' where the config has no pipeline of a test, got 'train'")
+        pipeline = _without_table(tested.dataset).get('pipeline')
+        _innermost(settings)['pipeline'] = copy.deepcopy(pipeline)
+    _innermost(settings)['test_mode'] = True
+    return settings
+
+
+def _files(config: Config, folder: str, files: Sequence[str] | None) -> dict[str, Any]:
+    pipeline = config.get('folder_pipeline')
+    if pipeline is None and config.get('test_dataloader') is not None:
+        pipeline = _innermost(_without_table(config.test_dataloader.dataset)).get('pipeline')
+    if not pipeline or str(pipeline[0]['type']).rpartition('.')[2] != 'LoadImageFromFile':
+        raise ValueError(
+            f'{config.filename!r} must say how to load image files: a `folder_pipeline` that begins with '
+            'LoadImageFromFile, got none'
+        )
+    return dict(type='mmfct.ImageFiles', data_root=folder, files=files, pipeline=copy.deepcopy(pipeline))
+
+
+def _without_table(settings: dict) -> dict[str, Any]:
+    """Copy the config of a data set; of an `EmbeddingTable`, that of the images it is made from."""
+    table = str(settings['type']).rpartition('.')[2] == 'EmbeddingTable'
+    return copy.deepcopy(dict(settings['dataset'] if table else settings))
+
+
+def _innermost(settings: dict) -> dict:
+    while isinstance(settings.get('dataset'), dict):
+        settings = settings['dataset']
+    return settings
+
+
+def _name(info: dict, root: Path, split: str) -> str:
+    path = info.get('img_path')
+    if path is None:
+        return f'{split}/{info["sample_idx"]}'
+    path = Path(path).absolute()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,0 +1,5 @@
+"""Which training labels a training found hard to believe: tables, pictures and exports."""
+
+from mmfct.apis.find_corrupt_labels.find import find_corrupt_labels
+
+__all__ = ['find_corrupt_labels']

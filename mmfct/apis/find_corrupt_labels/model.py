@@ -1,0 +1,112 @@
+"""Run the trained network over training instances: their losses, and pictures of what it makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.utils import track_iter_progress
+from torch.utils.data import DataLoader
+
+from mmfct.apis.find_corrupt_labels.data import TrainingInstances
+from mmfct.instances.sample_tasks import instance_name
+from mmfct.instances.table import InstanceTable
+from mmfct.registry import MODELS
+from mmfct.utils.checkpoint import load_weights
+
+
+def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: str) -> BaseModel:
+    """Build the model of a config with the weights of a loaded checkpoint, ready for inference.
+
+    Raises:
+        ValueError: If the weights are another model's.
+    """
+    model = MODELS.build(config.model)
+    load_weights(model, checkpoint.get('state_dict', checkpoint), path)
+    return model.to(device).eval()
+
+
+@torch.no_grad()
+def final_losses(
+    model: BaseModel, instances: TrainingInstances, loader: DataLoader, tasks: Sequence[str]
+) -> np.ndarray:
+    """Return the loss of the network as it is, for every instance and task.
+
+    A table of instance parameters that stay 0 keeps the losses: it knows how the weighted losses of any model, ours
+    or a host's, are told which instances are in the batch.
+
+    Args:
+        model: The model, in evaluation mode.
+        instances: The training instances.
+        loader: Loader of all of them.
+        tasks: Tasks of the checkpoint.
+
+    Returns:
+        Losses, float64 of shape (I, T); NaN where an instance has no annotation.
+
+    Raises:
+        ValueError: If the model has other tasks, the pipeline rejects an image or loads no labels of a task, or a
+            loss is not finite.
+    """
+    modules = [module for module in model.modules() if getattr(module, 'instance_tasks', ())]
+    device = next(model.parameters()).device
+    options: dict[str, Any] = dict(lr=1.0, momentum=0.0, decay=0.0, max_factor=2.0, track_losses=True, device=device)
+    table = InstanceTable(modules, instances.keys, **options)
+    if table.tasks != tuple(tasks):
+        raise ValueError(
+            f'the model of the config must have parameters per instance for the tasks of the checkpoint, '
+            f'{list(tasks)!r}, got {list(table.tasks)!r}'
+        )
+    expected = iter(enumerate(instances.files))
+    for batch in track_iter_progress((loader, len(loader))):
+        data = model.data_preprocessor(batch, False)
+        names = [instance_name(sample, instances.keys.field) for sample in data['data_samples']]
+        for name, (row, file) in zip(names, expected, strict=False):
+            if name is not None and instances.keys.row(name) != row:
+                raise ValueError(
+                    'the pipeline of the validation must load every training image, got another one, '
+                    f'{instances.files[instances.keys.row(name)]!r}, in place of {file!r}'
+                )
+        table.set_batch(data['data_samples'], names)
+        model(**data, mode='loss')
+        table.collect()
+        table.step(0)
+    state = table.state_dict()
+    visits = state['visits'].numpy()
+    empty = [task for task, count in zip(tasks, visits.sum(axis=0), strict=True) if not count]
+    if empty:
+        raise ValueError(
+            f'the pipeline of the validation must load the labels of every task, got no label of {empty!r} for any '
+            'training image'
+        )
+    return np.divide(state['loss_sum'].numpy(), visits, out=np.full(visits.shape, np.nan), where=visits > 0)
+
+
+@torch.no_grad()
+def predict(model: BaseModel, loader: DataLoader) -> list[tuple[np.ndarray, Any]]:
+    """Return each image of a loader as it is shown, uint8 RGB of shape (H, W, 3), with labels and predictions.
+
+    The second of each pair is the data sample, on the CPU.
+    """
+    to_rgb = any(getattr(model.data_preprocessor, name, False) for name in ('_channel_conversion', 'to_rgb'))
+    views = []
+    for batch in loader:
+        images = [_as_rgb(image, to_rgb) for image in batch['inputs']]
+        given = [sample.to('cpu') for sample in batch['data_samples']]
+        for image, sample, output in zip(images, given, model.test_step(batch), strict=True):
+            views.append((image, sample.update(output.to('cpu')) or sample))
+    return views
+
+
+def _as_rgb(image: torch.Tensor, swap: bool) -> np.ndarray:
+    """Return an image (C, H, W), in 0..255 or 0..1, as uint8 of shape (H, W, 3); ``swap`` where it is BGR."""
+    pixels = image.cpu().numpy().transpose(1, 2, 0)
+    if pixels.dtype != np.uint8:
+        pixels = np.clip(pixels * (255 if pixels.max() <= 1 else 1), 0, 255).astype(np.uint8)
+    if pixels.shape[2] != 3:
+        return pixels[..., :1].repeat(3, axis=2)
+    return pixels[..., ::-1] if swap else pixels

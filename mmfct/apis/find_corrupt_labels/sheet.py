@@ -1,0 +1,108 @@
+"""A picture of the most suspicious labels of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmfct.apis.find_corrupt_labels.labels import CLASS, CLASS_MAP, DEPTH_MAP, POSE, label_kind, label_map, label_names
+from mmfct.apis.find_corrupt_labels.maps import ClassPainter, DepthPainter
+from mmfct.apis.find_corrupt_labels.pose_painter import PosePainter
+from mmfct.apis.find_corrupt_labels.ranking import Suspects
+from mmfct.utils.figures import COLORS, save_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_Painter = ClassPainter | DepthPainter | PosePainter
+_PAINTERS: dict[str | None, type[_Painter]] = {CLASS_MAP: ClassPainter, DEPTH_MAP: DepthPainter, POSE: PosePainter}
+_BOX = dict(facecolor='white', edgecolor='none', pad=1, alpha=0.8)
+_TILE_WIDTH = 2.2  # inches
+_MAX_PIXELS = 512  # of the longer side of a tile
+_RIGHT, _WRONG = COLORS[0], COLORS[3]
+
+
+def draw_suspect_sheet(
+    suspects: Suspects, views: Sequence[tuple[np.ndarray, Any]], path: Path, metainfo: Mapping[str, Any]
+) -> Path:
+    """Draw image, given label and prediction of the first suspects, with their numbers above them.
+
+    Class maps have the colours of the data set and a legend, depth maps one colour map and a colour bar, poses are
+    drawn as skeletons, class labels are written. Where the truth is known, the caption says it.
+
+    Args:
+        suspects: Suspects of a task.
+        views: Image, uint8 RGB of shape (H, W, 3), and data sample with prediction of the first suspects, in order.
+        path: PNG file to write.
+        metainfo: Meta information of the data set, of which ``classes`` and ``palette`` are used.
+
+    Returns:
+        The written file.
+    """
+    samples = [sample for _, sample in views]
+    kind = label_kind(samples[0], suspects.task)
+    painter: _Painter | None = None
+    maps: dict[str, list[np.ndarray]] = {}
+    if kind in _PAINTERS:
+        fields = dict(given=f'gt_{kind}', predicted=f'pred_{kind}')
+        maps = {name: [_shrink(label_map(sample, field)) for sample in samples] for name, field in fields.items()}
+        painter = _PAINTERS[kind](metainfo, maps['given'], maps['predicted'])
+    figure, grid = _lay_out([image for image, _ in views], tiles=1 + len(maps))
+    figure.suptitle(f'{suspects.task}: the {len(views)} most suspicious of {len(suspects.rows)} labels')
+    for place, ((image, sample), panels) in enumerate(zip(views, grid, strict=False)):
+        panels[0].imshow(_shrink(image))
+        names = _names(sample, suspects.task, metainfo) if kind == CLASS else ''
+        panels[0].set_title(_caption(suspects, place) + names, loc='left', fontsize=7, color=_color(suspects, place))
+        if painter is not None:
+            for panel, (name, values) in zip(panels[1:], maps.items(), strict=True):
+                painter.paint(panel, values[place], given=name == 'given')
+                panel.text(0.02, 0.05, name, transform=panel.transAxes, fontsize=6, bbox=_BOX)
+    if painter is not None:
+        painter.explain(figure)
+    return save_png(figure, path)
+
+
+def _lay_out(images: Sequence[np.ndarray], tiles: int) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and, for each image, its panels in a row, one or several suspects beside one another."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(images), 5 if tiles == 1 else 2)
+    lines = -(-len(images) // columns)
+    height = _TILE_WIDTH * float(np.median([image.shape[0] / image.shape[1] for image in images]))
+    size = (columns * tiles * _TILE_WIDTH + 0.4, lines * (height + (0.8 if tiles == 1 else 0.5)) + 1.3)
+    figure = Figure(figsize=size, layout='constrained')
+    grid = figure.subplots(lines, columns * tiles, squeeze=False)
+    for axes in grid.flat:
+        axes.axis('off')
+    return figure, grid.reshape(-1, tiles).tolist()
+
+
+def _caption(suspects: Suspects, place: int) -> str:
+    file = suspects.files[place]
+    file = file if len(file) <= 48 else f'...{file[-45:]}'
+    numbers = f'score {suspects.score[place]:.3g}  weight {suspects.weight[place]:.3g}'
+    truth = '' if suspects.corrupted is None else '  wrong' if suspects.corrupted[place] else '  right'
+    return f'{place + 1}  {file}\n{numbers}  loss {suspects.final_loss[place]:.3g}{truth}'
+
+
+def _color(suspects: Suspects, place: int) -> str:
+    if suspects.corrupted is None:
+        return 'black'
+    return _WRONG if suspects.corrupted[place] else _RIGHT
+
+
+def _names(sample: Any, task: str, metainfo: Mapping[str, Any]) -> str:
+    given, predicted = (
+        label_names(sample, task, f'{which}_{CLASS}', metainfo.get('classes')) for which in ('gt', 'pred')
+    )
+    return f'\ngiven {given}\npredicted {predicted}'
+
+
+def _shrink(values: np.ndarray) -> np.ndarray:
+    """Return every n-th row and column of a map or picture (H, W, ...): about as many as are shown."""
+    step = -(-max(values.shape[:2]) // _MAX_PIXELS)
+    return values[::step, ::step]

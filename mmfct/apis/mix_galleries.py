@@ -1,0 +1,34 @@
+"""Put recomputed embeddings into an upgraded gallery, from folders to a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.manifest import check_outside
+from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED, write_mixed_gallery
+
+
+def mix_galleries(upgraded: str | Path, recomputed: str | Path, out: str | Path) -> Gallery:
+    """Write the upgraded gallery with the embeddings of all items in ``recomputed`` replaced.
+
+    Args:
+        upgraded: Folder of the gallery, mixed before or not.
+        recomputed: Folder of some of its items embedded by the new model.
+        out: Folder of the mixed gallery, whose column ``origin`` tells 0 (upgraded) from 1 (recomputed).
+
+    Returns:
+        The mixed gallery.
+
+    Raises:
+        FileNotFoundError: If a folder is no gallery.
+        ValueError: As `write_mixed_gallery`; also if ``out`` is one of the two.
+    """
+    for name, folder in (('upgraded', upgraded), ('recomputed', recomputed)):
+        check_outside(out, Path(folder), f'`{name}`')
+    mixed = write_mixed_gallery(Gallery(upgraded), Gallery(recomputed), out)
+    number = sum(int((mixed.shard(ORIGIN, index) == RECOMPUTED).sum()) for index, _, _ in mixed.shards)
+    print_log(f'{out}: {number} of {len(mixed)} embeddings are recomputed, the others upgraded', 'current')
+    return mixed

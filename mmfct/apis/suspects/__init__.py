@@ -1,5 +1,0 @@
-"""Which training labels a training found hard to believe: tables, pictures and exports."""
-
-from mmfct.apis.suspects.find import find_corrupt_labels
-
-__all__ = ['find_corrupt_labels']

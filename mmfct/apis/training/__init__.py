@@ -1,0 +1,1 @@
+"""Train and test a config: options, prerequisites, records, checks and reports."""

@@ -1,0 +1,105 @@
+"""The command-line options of a training, as the hosts know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmfct.apis.training.config import load_config
+from mmfct.engine.launch import adapt_to_launcher
+from mmfct.hosts import HOSTS, require_hosts
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options of ``tools/train.py``; the names are those of mmpretrain's tool.
+
+    Args:
+        work_dir: Folder of logs and checkpoints; ``None`` for the config's, or ``work_dirs/<config name>``.
+        resume: ``None`` for a fresh start, ``'auto'`` for the latest checkpoint of ``work_dir`` where there is one,
+            or a checkpoint.
+        amp: Train with automatic mixed precision.
+        no_validate: Skip validation during training.
+        auto_scale_lr: Scale the learning rate to the actual batch size.
+        no_pin_memory: Do not pin the memory of batches.
+        no_persistent_workers: End data loader workers after every epoch.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        cfg_options: Values by dotted key, see `load_config`.
+    """
+
+    work_dir: str | None = None
+    resume: str | None = None
+    amp: bool = False
+    no_validate: bool = False
+    auto_scale_lr: bool = False
+    no_pin_memory: bool = False
+    no_persistent_workers: bool = False
+    launcher: str = 'none'
+    cfg_options: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, filename: str | Path) -> Config:
+        """Load a config with these options; ``work_dir`` reaches what the config computes from it.
+
+        Raises:
+            FileNotFoundError: See `load_config`.
+            ImportError: If the host of the config's default scope is missing; see `require_hosts`.
+            ValueError: See `apply`.
+        """
+        cfg_options = self.cfg_options if self.work_dir is None else {**self.cfg_options, 'work_dir': self.work_dir}
+        config = load_config(filename, cfg_options)
+        if config.get('default_scope') in HOSTS:  # the host whose components the config names
+            require_hosts(config.default_scope)
+        self.apply(config)
+        return config
+
+    def apply(self, config: Config) -> None:
+        """Write the options into ``config``, in place.
+
+        Raises:
+            ValueError: If ``auto_scale_lr`` is asked for, and ``config`` does not say for which batch its rate is.
+        """
+        adapt_to_launcher(config, self.launcher)
+        name = Path(config.filename).stem
+        config.work_dir = self.work_dir or config.get('work_dir') or str(Path('work_dirs') / name)
+        if self.no_validate:
+            config.val_cfg = config.val_dataloader = config.val_evaluator = None
+        if self.amp:
+            if config.get('optim_wrapper') is not None:
+                config.optim_wrapper.type = 'AmpOptimWrapper'
+                config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            if config.get('test_cfg') is not None:
+                config.test_cfg.fp16 = True
+        if self.auto_scale_lr:
+            if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+                raise ValueError(
+                    f'`--auto-scale-lr` needs `auto_scale_lr = dict(base_batch_size=...)` in {config.filename!r}'
+                )
+            config.auto_scale_lr.enable = True
+        config.resume = config.get('resume', False)
+        self.continue_training(config)
+        for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            if config.get(key) is not None:
+                self._apply_to_dataloader(config[key])
+
+    def continue_training(self, config: Config) -> None:
+        """Write into ``config``, in place, what its training goes on from, as its work directory is now."""
+        if self.resume == 'auto':
+            # With nothing to go on from, a `load_from` of the config stays: with its weights the training starts.
+            pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed just then
+            if pointer.is_file() and pointer.read_text().strip():
+                config.resume, config.load_from = True, None
+        elif self.resume is not None:
+            config.resume, config.load_from = True, self.resume
+
+    def _apply_to_dataloader(self, dataloader: dict) -> None:
+        dataloader.setdefault('pin_memory', torch.cuda.is_available())
+        dataloader.setdefault('persistent_workers', dataloader.get('num_workers', 0) > 0)
+        dataloader.setdefault('collate_fn', dict(type='default_collate'))
+        if self.no_pin_memory:
+            dataloader['pin_memory'] = False
+        if self.no_persistent_workers:
+            dataloader['persistent_workers'] = False

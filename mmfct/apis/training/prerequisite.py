@@ -1,0 +1,144 @@
+"""Trainings that must be finished before another one can start."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmfct.apis.training.config import config_variables, load_config
+from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.record import FINAL_CHECKPOINT, TrainingRecord
+from mmfct.utils.checkpoint import load_checkpoint
+
+# These belong to one training, also where configs of several trainings assign them.
+_OWN = ('work_dir', 'load_from', 'resume', 'prerequisites', 'param_scheduler', 'custom_hooks')
+# What a config may have besides the arguments of mmengine's Runner.
+_HOST_ENTRIES = ('compile', 'custom_imports', 'folder_pipeline', 'runner_type', 'tta_model', 'tta_pipeline')
+_SIMILAR = 0.8  # `difflib`'s ratio: a letter or two in a name
+_FLAGS = ('amp', 'auto_scale_lr', 'no_validate', 'no_pin_memory', 'no_persistent_workers')
+
+
+@dataclass(frozen=True)
+class Prerequisite:
+    """An entry ``dict(config=..., checkpoint=..., cfg_options=...)`` of a config's ``prerequisites``.
+
+    Args:
+        path: Config file of the training.
+        checkpoint: What it leaves: ``final.pth`` in its work directory. Under any other name, a file of the user's
+            own that no training makes.
+        options: Options of the training.
+        config: The config with its options.
+    """
+
+    path: Path
+    checkpoint: Path
+    options: TrainingOptions
+    config: Config
+
+    def is_finished(self) -> bool:
+        """Return whether the checkpoint is there and readable, the same answer on every rank.
+
+        Raises:
+            ValueError: If the checkpoint is of another training than the config describes, or cannot be read.
+            FileNotFoundError: If it is missing, and no training makes a file of that name.
+        """
+        is_trained = self.checkpoint.name == FINAL_CHECKPOINT
+        if is_trained and not TrainingRecord(self.checkpoint.parent, self.config).is_finished():
+            return False
+        if not self.checkpoint.is_file():
+            raise FileNotFoundError(
+                f'checkpoint {str(self.checkpoint)!r} does not exist, and a training makes only {FINAL_CHECKPOINT}'
+            )
+        try:
+            load_checkpoint(self.checkpoint)
+        except ValueError as error:
+            repair = f'; remove it, then `{self.command()}` makes it anew' if is_trained else ''
+            raise ValueError(f'{error}{repair}') from None
+        return True
+
+    def command(self) -> str:
+        """Return the command that makes the checkpoint."""
+        words = ['python', 'tools/train.py', str(self.path), '--work-dir', str(self.checkpoint.parent)]
+        words += [f'--{flag.replace("_", "-")}' for flag in _FLAGS if getattr(self.options, flag)]
+        if self.config.resume:
+            words.append('--resume')
+        if self.options.cfg_options:
+            words += ['--cfg-options', *(f'{key}={value}' for key, value in self.options.cfg_options.items())]
+        return shlex.join(words)
+
+
+def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[Prerequisite]:
+    """List what must be trained before ``config``, in order; prerequisites may have prerequisites themselves.
+
+    Args:
+        config: A config that may have ``prerequisites``.
+        options: Its options. Those that name a variable of a prerequisite's config reach it too, unless the entry
+            says otherwise.
+
+    Raises:
+        ValueError: See `Prerequisite.is_finished`.
+        FileNotFoundError: See there; also if a config is missing.
+    """
+    found: dict[Path, Prerequisite] = {}
+    for entry in config.get('prerequisites', []):
+        path = Path(config.filename).parent / entry['config']
+        checkpoint = Path(entry['checkpoint'])
+        cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
+        names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
+        stage_options = replace(
+            options,
+            work_dir=str(checkpoint.parent),
+            resume='auto',
+            cfg_options={name: value for name, value in cfg_options.items() if name in names},
+        )
+        stage = Prerequisite(path, checkpoint, stage_options, stage_options.load(path))
+        if stage.is_finished():
+            print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
+        else:
+            for earlier in unfinished_prerequisites(stage.config, stage_options):
+                found.setdefault(earlier.checkpoint, earlier)
+            found.setdefault(checkpoint, stage)
+    return list(found.values())
+
+
+def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
+    """Name the variables of a config and of its prerequisites that take options of another config."""
+    own = config_variables(path).difference(_OWN) if path.is_file() else set()
+    config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
+    return own.union(
+        *(
+            _variables(path.parent / entry['config'], {**cfg_options, **entry.get('cfg_options', {})})
+            for entry in config.get('prerequisites', [])
+        )
+    )
+
+
+def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
+    """Refuse options that are misspelt variables, with which something else would be trained without a word.
+
+    Others that nothing takes are told of: a script may give the same options to configs of which not all have them.
+
+    Args:
+        filename: Config file.
+        cfg_options: Its options; those with a dot are not looked at, they may be new entries.
+
+    Raises:
+        ValueError: If an option is neither a variable nor an entry of the config or of its prerequisites, nor one that
+            mmengine knows, but resembles one.
+    """
+    names = {name for name in cfg_options if '.' not in name}
+    known = {*load_config(filename), *_variables(Path(filename), cfg_options), *_HOST_ENTRIES}
+    for name in sorted(names - known.union(inspect.signature(Runner).parameters)):
+        similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
+        if similar:
+            raise ValueError(f'{filename} has no variable or entry {name!r}; did you mean {similar[0]!r}?')
+        print_log(f'{filename} has no variable or entry {name!r}: it changes nothing', 'current', logging.WARNING)

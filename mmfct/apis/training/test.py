@@ -1,0 +1,98 @@
+"""Test a checkpoint of a config."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import mmengine
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.record import FINAL_CHECKPOINT
+from mmfct.apis.training.report import write_report
+from mmfct.engine.launch import init_launcher
+from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict, load_weights
+from mmfct.utils.torchscript import is_torchscript
+
+
+def test(
+    filename: str,
+    checkpoint: str,
+    options: TrainingOptions | None = None,
+    *,
+    out: str | None = None,
+    out_item: str = 'pred',
+    show_dir: str | None = None,
+    tta: bool = False,
+) -> dict[str, float]:
+    """Test a checkpoint on the test set of a config, and write the report.
+
+    It goes into the work directory; where that has a ``final.pth`` and another checkpoint is tested, into
+    ``test_<name of the checkpoint>`` there.
+
+    Args:
+        filename: Config file.
+        checkpoint: Checkpoint of its model; read with ``weights_only`` first, so that a file with code is refused.
+        options: Options of the command line that also hold for a test.
+        out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
+        out_item: ``'pred'`` or ``'metrics'``.
+        show_dir: Folder for pictures of the predictions, where the config has a ``visualization`` hook.
+        tta: Test with the ``tta_model`` and ``tta_pipeline`` of the config, or with flips for a classifier.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is missing.
+        ValueError: If the checkpoint is unreadable or of another model, or the config has no test set, or lacks what
+            ``show_dir`` or ``tta`` needs.
+    """
+    options = options or TrainingOptions()
+    init_launcher(options.launcher)
+    config = options.load(filename)
+    if config.get('test_dataloader') is None:
+        raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
+    check_data(config, ['test_dataloader'])
+    state_dict = load_state_dict(checkpoint)
+    # The Runner reads the file once more, for its hooks.
+    config.load_from = f'{TORCHSCRIPT_SCHEME}{checkpoint}' if is_torchscript(checkpoint) else checkpoint
+    config.resume = False
+    if show_dir is not None:
+        if 'visualization' not in config.default_hooks:
+            raise ValueError('`--show-dir` needs `default_hooks.visualization` in the config')
+        config.default_hooks.visualization.update(enable=True, out_dir=show_dir)
+    if tta:
+        _use_test_time_augmentation(config)
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    load_weights(runner.model, state_dict, checkpoint)
+    if out is not None and out_item == 'pred':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+    metrics = runner.test()
+    if out is not None and out_item == 'metrics' and is_main_process():
+        mmengine.dump(metrics, out)
+    folder = Path(config.work_dir)
+    final = folder / FINAL_CHECKPOINT
+    if final.is_file() and not final.samefile(checkpoint):  # what was measured of the final weights stays
+        folder = folder / f'test_{Path(checkpoint).stem}'
+    write_report(metrics, runner.test_evaluator.metrics, folder)
+    return metrics
+
+
+def _use_test_time_augmentation(config: Config) -> None:
+    """Wrap the model for test-time augmentation as mmpretrain's tool does, in place."""
+    pipeline = config.test_dataloader.dataset.get('pipeline')
+    if not pipeline:
+        raise ValueError('`--tta` needs `test_dataloader.dataset.pipeline` in the config; there is none to augment')
+    if 'tta_pipeline' not in config:
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        config.tta_pipeline = copy.deepcopy(pipeline)
+        config.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
+    tta_model = config.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+    config.model = ConfigDict(**tta_model, module=config.model)
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline

@@ -1,0 +1,123 @@
+"""Train a config, and before it whatever the config needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.lock import one_at_a_time
+from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
+from mmfct.apis.training.record import TrainingRecord
+from mmfct.apis.training.report import write_report
+from mmfct.engine.launch import init_launcher
+
+
+def train(
+    filename: str, options: TrainingOptions | None = None, *, with_prerequisites: bool = True
+) -> dict[str, float]:
+    """Train a config; then, where the config has a test set, test it and write a report.
+
+    ``prerequisites = [dict(config=..., checkpoint=..., cfg_options=...), ...]`` in the config names what must be
+    trained first. Each is trained if its checkpoint is missing, resumed if it was interrupted, and skipped if it is
+    finished; what its training depends on is recorded, and a checkpoint of another training is refused. Options
+    that name a variable of a prerequisite's config reach it too.
+
+    Args:
+        filename: Config file.
+        options: Options of the command line.
+        with_prerequisites: Whether to train what is missing; otherwise every checkpoint must be there.
+
+    Returns:
+        Metrics of the test, empty where the config has none.
+
+    Raises:
+        FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
+        ValueError: If a checkpoint is from another training than the config describes, the data do not fit, or an
+            option is a misspelt variable.
+    """
+    options = options or TrainingOptions()
+    init_launcher(options.launcher)
+    config = options.load(filename)
+    check_variables(filename, options.cfg_options)
+    check_data(config)
+    train_prerequisites(config, options, train_missing=with_prerequisites)
+    with one_at_a_time(Path(config.work_dir)):
+        options.continue_training(config)  # another process may have been here since the config was loaded
+        runner = train_stage(config)
+    if config.get('test_dataloader') is None:
+        return {}
+    # Not `runner.test()`, which calls `before_run` once more: an average of weights would start anew.
+    runner._test_loop = runner.build_test_loop(runner._test_loop)
+    metrics = runner.test_loop.run()
+    write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
+    return metrics
+
+
+def train_prerequisites(config: Config, options: TrainingOptions, *, train_missing: bool = True) -> None:
+    """Train what a config needs and is not there yet.
+
+    Args:
+        config: A config that may have ``prerequisites``.
+        options: The options it was loaded with.
+        train_missing: Whether to train what is missing; otherwise every checkpoint must be there.
+
+    Raises:
+        FileNotFoundError: See `train`.
+        ValueError: See there.
+    """
+    stages = unfinished_prerequisites(config, options)
+    for stage in stages:
+        if not train_missing:
+            raise FileNotFoundError(
+                f'checkpoint {str(stage.checkpoint)!r} does not exist; make it with `{stage.command()}`'
+            )
+        check_data(stage.config)
+    for stage in stages:
+        with one_at_a_time(stage.checkpoint.parent):
+            stage.options.continue_training(stage.config)  # another process may have been here since it was looked at
+            if stage.is_finished():
+                continue
+            print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
+            train_stage(stage.config)
+
+
+def train_stage(config: Config) -> Runner:
+    """Train one config and leave ``final.pth`` in its work directory."""
+    record = TrainingRecord(config.work_dir, config)
+    if config.resume:
+        record.check()
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    _check_batches(runner)
+    runner.register_hook(_StartRecord(record, resume=config.resume))
+    runner.train()
+    record.finish(runner)
+    return runner
+
+
+def _check_batches(runner: Runner) -> None:
+    """Raise a ``ValueError`` if there is not one batch: some schedules would train nothing and say nothing."""
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f'`train_dataloader` must have at least one batch, got {len(loader.dataset)} images, `batch_size` '
+            f'{loader.batch_size} and `drop_last`: make the batches smaller'
+        )
+
+
+class _StartRecord(Hook):
+    """Take back the earlier result when everything is built: a mistake in the config must not cost it."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, record: TrainingRecord, *, resume: bool) -> None:
+        self.record, self.resume = record, resume
+
+    def before_train(self, runner: Runner) -> None:
+        self.record.start(resume=self.resume)

@@ -1,0 +1,6 @@
+"""Galleries of a new model from galleries of an older one, without images."""
+
+from mmfct.apis.upgrade_gallery.estimate import estimate_upgrade
+from mmfct.apis.upgrade_gallery.upgrade import upgrade_gallery
+
+__all__ = ['estimate_upgrade', 'upgrade_gallery']

@@ -1,0 +1,87 @@
+"""An upgrade of a gallery, as every process that takes part in it opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmfct.apis.upgrade_gallery.rows import bytes_per_row, compute_columns, open_upgrade, upgraded_columns, verify_rows
+from mmfct.retrieval import GalleryWriter
+from mmfct.retrieval.gallery.description import Shard
+from mmfct.retrieval.gallery.manifest import check_outside
+from mmfct.retrieval.gallery.mixed import MIXED
+
+# Entry of the metadata: fingerprint of the gallery that was upgraded.
+UPGRADED_FROM = 'upgraded_from'
+# Of one shard of the result: a gallery in few large files is upgraded in bounded memory, and by several processes.
+_SHARD_BYTES = 2**25
+
+
+class UpgradeJob:
+    """Shards of the upgraded gallery; arguments and errors as in `upgrade_gallery`.
+
+    The bytes of a shard depend on the arguments alone, not on who computes it.
+
+    Attributes:
+        source: The gallery, or its Parquet.
+        chain: The transforms.
+        writer: Writer of the upgraded gallery.
+    """
+
+    def __init__(
+        self,
+        gallery: str,
+        transforms: Sequence[str],
+        out: str,
+        *,
+        dtype: str,
+        batch_size: int,
+        device: str | None,
+        distance: str | None,
+    ) -> None:
+        self.source, self.chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
+        check_outside(out, self.source.path, 'the gallery')
+        self._batch_size = batch_size
+        self._columns = upgraded_columns(self.source, compute_columns(self.chain, self.source, 0, 1))
+        provenance = self.chain.provenance
+        if distance is not None:
+            provenance = replace(provenance, distance=distance)
+        metadata = {name: entry for name, entry in self.source.metadata.items() if name != MIXED}
+        self.writer = GalleryWriter(
+            out,
+            columns=self._columns,
+            num_rows=len(self.source),
+            shard_rows=min(self.source.shard_rows, max(1, _SHARD_BYTES // bytes_per_row(self._columns))),
+            # What else the manifest says, such as the fingerprint of the images, stays true.
+            metadata=metadata
+            | provenance.to_metadata()
+            | {UPGRADED_FROM: self.source.fingerprint, 'computed_in': dtype},
+        )
+        self._verified: set[int] = set()
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether h runs on a GPU."""
+        return self.chain.transforms[0].device.type == 'cuda'
+
+    def compute(self, shard: Shard, advance: Callable[[int], None] = lambda rows: None) -> dict[str, np.ndarray]:
+        """Compute the columns of a shard of the result.
+
+        Args:
+            shard: One of ``writer.shards``.
+            advance: Is told how many rows are done, batch by batch.
+
+        Returns:
+            Name -> rows of shape (stop - start, width) or (stop - start,).
+        """
+        _, start, stop = shard
+        verify_rows(self.source, start, stop, self._verified)
+        parts: list[dict[str, np.ndarray]] = []
+        for first in range(start, stop, self._batch_size):
+            parts.append(compute_columns(self.chain, self.source, first, min(first + self._batch_size, stop)))
+            advance(len(parts[-1]['embedding']))
+        rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        carried = self._columns.keys() - rows.keys()
+        return rows | {name: self.source.rows(name, np.arange(start, stop)) for name in carried}

@@ -1,0 +1,70 @@
+"""Rows of an upgraded gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+
+from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
+from mmfct.retrieval.gallery.mixed import ORIGIN
+from mmfct.retrieval.source import GallerySource, open_source
+
+LOG_VARIANCE = 'log_variance'
+# True of the embeddings that an upgrade replaces, and of no others.
+_OUTDATED = (ORIGIN, LOG_VARIANCE)
+
+
+def open_upgrade(
+    gallery: str, transforms: Sequence[str], dtype: str, device: str | None, batch_size: int
+) -> tuple[GallerySource, TransformChain]:
+    """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
+    if batch_size < 1:
+        raise ValueError(f'`batch_size` must be at least 1, got {batch_size!r}')
+    source = open_source(gallery)  # each shard is verified before it is used
+    return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
+
+
+def upgraded_columns(source: GallerySource, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
+    """Describe the columns of the upgraded gallery: those that are computed, and those that stay true."""
+    carried = {name: column for name, column in source.columns.items() if name not in _OUTDATED}
+    return carried | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
+
+
+def verify_rows(source: GallerySource, start: int, stop: int, verified: set[int]) -> None:
+    """Verify the shards of a gallery that hold some rows, each once.
+
+    Args:
+        source: The gallery.
+        start: First row.
+        stop: Row after the last one.
+        verified: Shards that are verified already; grows.
+
+    Raises:
+        FileNotFoundError: See `Gallery.verify_shard`.
+        ValueError: See there.
+    """
+    for shard in source.shards[start // source.shard_rows : (stop - 1) // source.shard_rows + 1]:
+        if shard.index not in verified:
+            source.verify_shard(shard.index)
+            verified.add(shard.index)
+
+
+def compute_columns(chain: TransformChain, source: GallerySource, start: int, stop: int) -> dict[str, np.ndarray]:
+    """Compute the new columns, from row ``start`` up to, not including, ``stop``."""
+    rows = np.arange(start, stop)
+    embedding = torch.from_numpy(source.rows('embedding', rows).astype(np.float32, copy=False))
+    side = None
+    if chain.needs_side_info:
+        side = torch.from_numpy(source.rows('side_info', rows).astype(np.float32, copy=False))
+    upgraded = chain(embedding, side)
+    log_variance = chain.log_variance(upgraded)
+    columns = dict(embedding=upgraded) if log_variance is None else {'embedding': upgraded, LOG_VARIANCE: log_variance}
+    return {name: values.cpu().numpy() for name, values in columns.items()}
+
+
+def bytes_per_row(columns: dict[str, tuple[str, int | None]]) -> int:
+    """Return what a row of a gallery with these columns takes in its files."""
+    return sum(np.dtype(dtype).itemsize * (width or 1) for dtype, width in columns.values())

@@ -1,0 +1,95 @@
+"""Gallery of an old model -> gallery of a new one, without images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from os.path import abspath
+from typing import Any
+
+from mmengine import dist
+from mmengine.logging import print_log
+
+from mmfct.apis.upgrade_gallery.job import UpgradeJob
+from mmfct.apis.upgrade_gallery.ray_engine import ray_module, upgrade_on_ray
+from mmfct.datasets.image_pass import finish_together, time_per_item
+from mmfct.engine.launch import init_launcher
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.writer import write_behind
+from mmfct.utils.progress import Progress
+
+ENGINES = ('local', 'ray')
+
+
+def upgrade_gallery(
+    gallery: str,
+    transforms: Sequence[str],
+    out: str,
+    *,
+    dtype: str = 'float32',
+    batch_size: int = 1024,
+    device: str | None = None,
+    distance: str | None = None,
+    launcher: str = 'none',
+    engine: str = 'local',
+) -> Gallery:
+    """Apply one transform, or several in a row, to every stored embedding.
+
+    Every other column is carried along, but for what an earlier partial upgrade noted of the embeddings that are
+    replaced; where the last transform predicts its uncertainty, the column ``log_variance`` says which rows to
+    recompute first (FastFill, arXiv 2303.04766). An interrupted call is continued by the same call, with any engine;
+    several ranks, or the workers of Ray, share the shards and write the same bytes as one process. Each holds two
+    shards of the result in memory, whatever the size of the gallery and of its own shards.
+
+    Args:
+        gallery: Folder of the gallery; or its Parquet, of which a row group is in memory too.
+        transforms: Files of the transforms, v1 -> v2, v2 -> v3 ...
+        out: Folder of the upgraded gallery.
+        dtype: Precision of the computation, ``'float32'``, ``'float16'`` or ``'bfloat16'``; float32 is stored.
+        batch_size: Rows at once.
+        device: Where h runs; ``None`` for the accelerator, where there is one.
+        distance: How the upgraded embeddings are to be compared, where the new model is searched in another way than
+            the old one; ``None``: as before.
+        launcher: See `init_launcher`.
+        engine: ``'local'``, this process and the ranks that a launcher started; or ``'ray'``, the workers of a Ray
+            cluster, see `upgrade_on_ray`.
+
+    Returns:
+        The upgraded gallery.
+
+    Raises:
+        FileNotFoundError: If the gallery or a transform is missing.
+        ImportError: If Ray, or pyarrow for Parquet, is needed and not installed.
+        ValueError: If they do not belong together, a shard is damaged, a result is not finite, or ``out`` holds
+            something else, such as the upgrade of another gallery, or is the gallery itself; if ``batch_size`` is not
+            positive, engine or distance are unknown, or Ray is given a launcher.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f'`engine` must be one of {", ".join(ENGINES)}, got {engine!r}')
+    if engine == 'ray':
+        ray_module()  # before anything is written
+        if launcher != 'none':
+            raise ValueError(f"`launcher` must be 'none' with the engine 'ray', got {launcher!r}")
+    init_launcher(launcher)
+    words: dict[str, Any] = dict(gallery=gallery, transforms=transforms, out=out)
+    options: dict[str, Any] = dict(dtype=dtype, batch_size=batch_size, device=device, distance=distance)
+    job = UpgradeJob(**words, **options)
+    rank, world_size = dist.get_dist_info()
+    pending = job.writer.pending(rank=rank, world_size=world_size)
+    total = sum(stop - start for _, start, stop in pending)
+    progress = Progress(total)
+    started = time.perf_counter()
+    if engine == 'ray' and pending:
+        # Workers have folders of their own.
+        words = dict(gallery=abspath(gallery), transforms=[abspath(path) for path in transforms], out=abspath(out))
+        upgrade_on_ray(words | options, pending, progress.advance, gpus=int(job.uses_gpu))
+    else:
+        with write_behind(job.writer) as write:
+            for shard in pending:
+                write(shard.index, job.compute(shard, progress.advance))
+    seconds = time.perf_counter() - started
+    finish_together(job.writer)
+    if rank == 0:
+        model = job.chain.provenance.embedding
+        print_log(f'Gallery {out}: {len(job.source)} embeddings of {model}{time_per_item(seconds, total)}', 'current')
+    return Gallery(out, verify=False)

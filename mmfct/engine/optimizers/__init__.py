@@ -1,5 +1,0 @@
-"""Optimisers of mmfct."""
-
-from .instance_sgd import InstanceSGD
-
-__all__ = ['InstanceSGD']

@@ -1,0 +1,133 @@
+"""Names of the training instances that stay the same from run to run, however the data set is wrapped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmfct.instances.positions import find_positions, number_instances
+
+
+class InstanceKeys:
+    """The instances of a data set, by key and by row of a table that has one row per instance.
+
+    With the default field, an instance is an image file; its key is the path relative to the folder that all images
+    have in common, so moving the data does not change it. Rows follow the order of first appearance.
+
+    Args:
+        values: ``img_path`` or ``sample_idx`` of every instance; a value that comes again is the same instance.
+        field: ``'img_path'`` or ``'sample_idx'``.
+        contents: Hash of what the instances are, for the fingerprint: numbers alone do not tell two data sets apart.
+
+    Raises:
+        ValueError: If ``field`` is another one.
+    """
+
+    def __init__(self, values: Iterable[str | int], *, field: str = 'img_path', contents: str = '') -> None:
+        if field not in ('img_path', 'sample_idx'):
+            raise ValueError(f"`field` must be 'img_path' or 'sample_idx', got {field!r}")
+        self.field = field
+        self._contents = contents
+        self._folder = ''
+        names = [self._normalize(value) for value in values]
+        if field == 'img_path' and names:
+            # What the first and the last in alphabetical order have in common, all have.
+            common = os.path.commonprefix([min(names), max(names)])
+            self._folder = common[: common.rfind('/') + 1]
+        self._rows = {key: row for row, key in enumerate(dict.fromkeys(name[len(self._folder) :] for name in names))}
+
+    @classmethod
+    def of(cls, dataset: Any, field: str = 'img_path') -> InstanceKeys:
+        """Find the instances of a data set, through all wrappers, without running a pipeline.
+
+        Args:
+            dataset: A data set, wrapped by those of mmengine, torch and this project as often as you like.
+            field: ``'img_path'``, or ``'sample_idx'`` for a data set without file names.
+
+        Raises:
+            ValueError: If an image has no such field, or several data sets are concatenated and the field is
+                ``'sample_idx'``, which each of them counts from 0.
+            TypeError: If an innermost data set gives no annotations.
+        """
+        positions = find_positions(dataset)
+        if field == 'sample_idx' and len(positions.sources) > 1:
+            raise ValueError(
+                f"`field` must be 'img_path' for concatenated data sets, each of which counts its own images: give "
+                f'the images file names; got {field!r} and {len(positions.sources)} data sets'
+            )
+        values = []
+        contents = hashlib.sha256()
+        for position in number_instances(positions)[1]:
+            info = positions.annotation(position)
+            if info.get(field) is None:
+                raise ValueError(
+                    f"`field` must be in the annotation of every image ('sample_idx' always is), got {field!r} and an "
+                    f'annotation with {sorted(info)}'
+                )
+            values.append(info[field])
+            if field == 'sample_idx':
+                add_numbers(contents, info)
+        return cls(values, field=field, contents=contents.hexdigest() if field == 'sample_idx' else '')
+
+    @property
+    def keys(self) -> list[str]:
+        """Key of every row."""
+        return list(self._rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the keys and their order; without file names, also of labels and of images held in memory."""
+        return keys_fingerprint([*self.keys, self._contents] if self._contents else self.keys)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, value: str | int) -> int:
+        """Row of an instance.
+
+        Args:
+            value: Its ``img_path`` or ``sample_idx``, as in the annotation or the data sample.
+
+        Raises:
+            ValueError: If the data set has no such instance.
+        """
+        name = self._normalize(value)
+        row = self._rows.get(name[len(self._folder) :]) if name.startswith(self._folder) else None
+        if row is None:
+            raise ValueError(
+                f'`{self.field}` must be that of one of the {len(self)} training instances in {self._folder!r}, '
+                f'got {value!r}'
+            )
+        return row
+
+    def _normalize(self, value: str | int) -> str:
+        """Return the absolute path with slashes, or the number as text."""
+        if self.field == 'sample_idx':
+            return str(value)
+        return os.path.abspath(str(value)).replace(os.sep, '/')
+
+
+def keys_fingerprint(keys: Sequence[str]) -> str:
+    """Hash keys and their order.
+
+    Args:
+        keys: Keys of instances.
+
+    Returns:
+        ``'sha256:'`` and 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for key in keys:
+        digest.update(key.encode('utf-8', 'surrogateescape') + b'\0')  # no file name contains this byte
+    return f'sha256:{digest.hexdigest()}'
+
+
+def add_numbers(digest: Any, annotation: Mapping[str, Any]) -> None:
+    """Add the numbers of an annotation to a hash: its label, and its image where it is held in memory."""
+    for name, value in sorted(annotation.items()):
+        if isinstance(value, (int, float, np.ndarray)):
+            digest.update(f'{name} {np.shape(value)} '.encode() + np.asarray(value).tobytes())

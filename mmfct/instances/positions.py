@@ -1,0 +1,115 @@
+"""Which item of which innermost data set each item of a wrapped data set is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from torch.utils.data import ConcatDataset, Subset
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the N items of a data set come from.
+
+    Args:
+        sources: The innermost data sets, each once.
+        source: Position in ``sources``, int64 of shape (N,).
+        index: Position in that source, int64 of shape (N,).
+    """
+
+    sources: list[Any]
+    source: np.ndarray
+    index: np.ndarray
+
+    def annotation(self, position: int) -> dict:
+        """Return the annotation of an item.
+
+        mmpretrain's ``MultiTaskDataset`` has a list of them, but not the method of mmengine's data sets.
+        """
+        source, index = self.sources[self.source[position]], int(self.index[position])
+        return source.get_data_info(index) if hasattr(source, 'get_data_info') else source.data_list[index]
+
+
+@singledispatch
+def inner_positions(dataset: Any) -> np.ndarray | None:
+    """Positions in ``dataset.dataset`` of the items of a wrapper, int64 of shape (N,); None if it is no wrapper.
+
+    Make further wrappers known with ``inner_positions.register``.
+
+    Args:
+        dataset: A data set after ``full_init``.
+    """
+    return None
+
+
+@inner_positions.register(RepeatDataset)
+def _(dataset: RepeatDataset) -> np.ndarray:
+    return np.arange(len(dataset)) % max(len(dataset.dataset), 1)
+
+
+@inner_positions.register(ClassBalancedDataset)
+def _(dataset: ClassBalancedDataset) -> np.ndarray:
+    return np.asarray(dataset.repeat_indices, np.int64)
+
+
+@inner_positions.register(Subset)
+def _(dataset: Subset) -> np.ndarray:
+    return np.asarray(dataset.indices, np.int64)
+
+
+def find_positions(dataset: Any) -> Positions:
+    """Look through the wrappers around data sets; no annotation is read.
+
+    Those of mmengine, torch and this project are known; any other data set with ``get_data_info`` or a ``data_list``
+    counts as innermost.
+
+    Args:
+        dataset: A data set, wrapped as often as you like.
+
+    Raises:
+        TypeError: If an innermost data set gives no annotations.
+        ValueError: If items are mixed of several images.
+    """
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    if isinstance(dataset, ConcatDataset):  # mmengine's is one
+        return _concatenate([find_positions(part) for part in dataset.datasets])
+    chosen = inner_positions(dataset)
+    if chosen is not None:
+        inner = find_positions(dataset.dataset)
+        return Positions(inner.sources, inner.source[chosen], inner.index[chosen])
+    if not hasattr(dataset, 'get_data_info') and not hasattr(dataset, 'data_list'):
+        raise TypeError(f'`dataset` must be an mmengine data set, or wrappers around such, got {type(dataset)}')
+    return Positions([dataset], np.zeros(len(dataset), np.int64), np.arange(len(dataset)))
+
+
+def number_instances(positions: Positions) -> tuple[np.ndarray, np.ndarray]:
+    """Number the different items in order of their first appearance.
+
+    Args:
+        positions: Where N items come from.
+
+    Returns:
+        The number of every item, int64 of shape (N,), and the first position of every one of the I different items,
+        int64 of shape (I,).
+    """
+    code = positions.source * (positions.index.max(initial=0) + 1) + positions.index
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[inverse], first[order]
+
+
+def _concatenate(parts: list[Positions]) -> Positions:
+    """Join the positions of several data sets; a source that is in several of them stays one."""
+    sources: dict[int, Any] = {}
+    for part in parts:
+        sources.update((id(source), source) for source in part.sources)
+    number = {key: position for position, key in enumerate(sources)}
+    source = [np.array([number[id(source)] for source in part.sources], np.int64)[part.source] for part in parts]
+    return Positions(list(sources.values()), np.concatenate(source), np.concatenate([part.index for part in parts]))

@@ -1,0 +1,1 @@
+"""Galleries on disk: folders of `.npy` shards with a checked manifest."""

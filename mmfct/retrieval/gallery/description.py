@@ -1,0 +1,154 @@
+"""One column of a gallery: embeddings of one model, side-information, ids or labels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmfct.utils.fingerprint import canonical_json
+
+_INTEGERS = tuple(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64))
+_NUMBERS = ('bool', *_INTEGERS, 'float16', 'float32', 'float64')
+_DTYPE = re.compile('|'.join((*_NUMBERS, '<U[1-9][0-9]{0,5}')))
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name, dtype and width of one column.
+
+    Args:
+        name: A plain identifier, because it becomes part of file names.
+        dtype: Name of a bool, integer or float dtype, or ``'<U24'`` for texts of at most 24
+            characters.
+        width: Length of one row; ``None`` for a 1-D column such as labels.
+
+    Raises:
+        ValueError: If one of the three breaks its rule.
+    """
+
+    name: str
+    dtype: str
+    width: int | None
+
+    def __post_init__(self) -> None:
+        if not (self.name.isascii() and self.name.isidentifier()):
+            raise ValueError(f'the name of a column must be an identifier, got {self.name!r}')
+        if not isinstance(self.dtype, str) or not _DTYPE.fullmatch(self.dtype):
+            raise ValueError(
+                f'`dtype` of column {self.name!r} must be one of {", ".join(_NUMBERS)} or '
+                f'<U with a number of characters, got {self.dtype!r}'
+            )
+        if self.width is not None:
+            check_count(self.width, f'width of {self.name}')
+
+    @property
+    def numpy_dtype(self) -> np.dtype:
+        """The dtype inside the files: little-endian on every machine."""
+        return np.dtype(self.dtype).newbyteorder('<')
+
+    def shape(self, rows: int) -> tuple[int, ...]:
+        """Shape of that many rows: (rows, width), or (rows,) without a width."""
+        return (rows,) if self.width is None else (rows, self.width)
+
+    def file_name(self, shard: int) -> str:
+        """Name of the file that holds this column of one shard."""
+        return f'{self.name}-{shard:05d}.npy'
+
+
+def check_count(value: Any, name: str) -> int:
+    """Return ``value`` if it is a positive integer.
+
+    Raises:
+        ValueError: If it is not; ``name`` says what it counts.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f'`{name}` must be a positive integer, got {value!r}')
+    return value
+
+
+class Shard(NamedTuple):
+    """The rows from ``start`` up to, not including, ``stop``."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which has no use here
+    start: int
+    stop: int
+
+
+_MAX_SHARDS = 1_000_000
+
+
+class GalleryDescription:
+    """Columns, rows, shards and metadata of a gallery.
+
+    Args:
+        columns: Dtype and width by name, see :class:`Column`.
+        num_rows: Number of rows of every column.
+        shard_rows: Rows per shard; the last shard may have fewer.
+        metadata: Anything else a reader must know, as plain JSON.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+        TypeError: If ``metadata`` is not plain JSON.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, tuple[str, int | None]],
+        num_rows: int,
+        shard_rows: int,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        if not columns:
+            raise ValueError(f'`columns` must name at least one column, got {columns!r}')
+        self.columns = {name: Column(name, *column) for name, column in columns.items()}
+        self.num_rows = check_count(num_rows, 'num_rows')
+        self.shard_rows = check_count(shard_rows, 'shard_rows')
+        if num_rows > _MAX_SHARDS * shard_rows:  # a hostile manifest would fill the memory with them
+            raise ValueError(f'`shard_rows` must make at most {_MAX_SHARDS:,} shards, got {shard_rows} of {num_rows}')
+        # A copy, with tuples as the lists that come back from a file.
+        self.metadata = json.loads(canonical_json(metadata, name='metadata'))
+        self.shards = [
+            Shard(index, start, min(start + shard_rows, num_rows))
+            for index, start in enumerate(range(0, num_rows, shard_rows))
+        ]
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> GalleryDescription:
+        """Read the description out of the entries of a manifest.
+
+        Raises:
+            ValueError: If an entry is missing or malformed.
+        """
+        try:
+            columns = {name: (column['dtype'], column['width']) for name, column in entries['columns'].items()}
+            return cls(columns, entries['num_rows'], entries['shard_rows'], entries['metadata'])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f'the manifest must describe a gallery, got {error!r}') from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries of the manifest that describe the gallery."""
+        columns = {column.name: {'dtype': column.dtype, 'width': column.width} for column in self.columns.values()}
+        return {
+            'columns': columns,
+            'num_rows': self.num_rows,
+            'shard_rows': self.shard_rows,
+            'metadata': self.metadata,
+        }
+
+    def differences(self, other: GalleryDescription) -> list[str]:
+        """Name the entries in which two descriptions differ, such as ``metadata.distance``."""
+        mine, theirs = self._flat(), other._flat()
+        names = sorted(mine.keys() | theirs.keys())
+        return [name for name in names if mine.get(name) != theirs.get(name)]
+
+    def _flat(self) -> dict[str, str]:
+        """All entries, those of columns and metadata one by one, as text: 1 is not 1.0."""
+        entries = self.to_json()
+        for group in ('columns', 'metadata'):
+            entries.update({f'{group}.{name}': item for name, item in entries.pop(group).items()})
+        return {name: canonical_json(item) for name, item in entries.items()}

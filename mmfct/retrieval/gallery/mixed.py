@@ -1,0 +1,96 @@
+"""A gallery of which some embeddings were upgraded and some computed anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance
+from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.writer import GalleryWriter
+
+UPGRADED, RECOMPUTED = 0, 1
+ORIGIN = 'origin'
+# Entry of the metadata: fingerprints of the two galleries.
+MIXED = 'mixed'
+
+
+def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path) -> Gallery:
+    """Put recomputed embeddings in the place of upgraded ones, by id.
+
+    The column ``origin`` tells 0 (upgraded) from 1 (recomputed), row by row. An upgraded gallery that is mixed
+    already keeps what was recomputed before, so a backfill can go on in portions. Everything else stays that of the
+    upgraded gallery. Like every writer it continues where a killed job stopped.
+
+    Args:
+        upgraded: The gallery, in the space of the new model.
+        recomputed: Some of its items embedded by the new model.
+        out: Folder of the mixed gallery.
+
+    Returns:
+        The mixed gallery.
+
+    Raises:
+        ValueError: If the two come from different models or differ in distance or width, or an id occurs twice in
+            ``recomputed``, is unknown, or has another label there.
+    """
+    provenances = [Provenance.from_metadata(gallery.metadata) for gallery in (upgraded, recomputed)]
+    models = [provenance.embedding for provenance in provenances]
+    if models[0].fingerprint != models[1].fingerprint:
+        raise ValueError(f'`recomputed` must come from the model of the gallery, {models[0]}, got {models[1]}')
+    check_same_distance('recomputed embeddings', provenances[1], provenances[0])
+    widths = (upgraded.width('embedding'), recomputed.width('embedding'))
+    if widths[0] != widths[1]:
+        raise ValueError(f'`recomputed` must have embeddings of width {widths[0]}, got {widths[1]}')
+    ids = np.asarray(recomputed.column('id'))
+    by_id = np.argsort(ids, kind='stable')
+    ids = ids[by_id]
+    repeated = ids[1:][ids[1:] == ids[:-1]]
+    if repeated.size:
+        raise ValueError(f'`recomputed` must have every id once, got {str(repeated[0])!r} several times')
+    _check_known(ids, upgraded)
+    writer = GalleryWriter(
+        out,
+        columns={**upgraded.columns, ORIGIN: ('uint8', None)},
+        num_rows=len(upgraded),
+        shard_rows=upgraded.shard_rows,
+        metadata={**upgraded.metadata, MIXED: [upgraded.fingerprint, recomputed.fingerprint]},
+    )
+    for index, _, _ in writer.pending():
+        arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
+        place = np.searchsorted(ids, arrays['id']).clip(max=len(ids) - 1)
+        found = ids[place] == arrays['id']
+        if 'label' in arrays and 'label' in recomputed.columns:
+            _check_labels(arrays, recomputed, found, by_id[place[found]])
+        arrays['embedding'] = np.array(arrays['embedding'])
+        arrays['embedding'][found] = recomputed.rows('embedding', by_id[place[found]])
+        before = arrays.get(ORIGIN, np.full(len(found), UPGRADED, np.uint8))
+        arrays[ORIGIN] = np.where(found, np.uint8(RECOMPUTED), before)
+        writer.write_shard(index, arrays)
+    writer.finish()
+    return Gallery(out, verify=False)
+
+
+def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
+    """Refuse ids, sorted, of which the gallery has no row: they would be dropped without a word."""
+    known = np.zeros(len(ids), bool)
+    for index, _, _ in gallery.shards:
+        rows = np.asarray(gallery.shard('id', index))
+        place = np.searchsorted(ids, rows).clip(max=len(ids) - 1)
+        known[place[ids[place] == rows]] = True
+    if not known.all():
+        raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')
+
+
+def _check_labels(arrays: dict[str, np.ndarray], recomputed: Gallery, found: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse items of the same id and another label: the ids are those of other images."""
+    before, after = arrays['label'][found], recomputed.rows('label', rows)
+    differs = before != after
+    if differs.any():
+        first = differs.argmax()
+        name = str(arrays['id'][found][first])
+        raise ValueError(
+            f'`recomputed` must hold items of the gallery, got {name!r} with the label {after[first]} instead of '
+            f'{before[first]}'
+        )

@@ -1,0 +1,158 @@
+"""Read a gallery: checked when opened, then mapped into memory where it is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.gallery.description import Column, GalleryDescription, Shard
+from mmfct.retrieval.gallery.manifest import MANIFEST, list_files, read_manifest
+from mmfct.retrieval.gallery.shard import check_file, open_rows
+from mmfct.utils.files import file_sha256
+
+
+class Gallery:
+    """A finished gallery, as :class:`GalleryWriter` leaves it.
+
+    No file stays open between calls: the number of shards is not limited by the number of open
+    files, and a gallery can be handed to the workers of a data loader.
+
+    Args:
+        path: Folder of the gallery.
+        verify: Whether to read every byte once, to compare checksums and to refuse rows with NaN
+            or infinite values. Names, sizes, dtypes and shapes are checked in any case.
+
+    Raises:
+        FileNotFoundError: If the folder is no gallery, or a shard is missing.
+        ValueError: If the gallery is incomplete, damaged or not what its manifest says.
+    """
+
+    def __init__(self, path: str | Path, *, verify: bool = True) -> None:
+        self.path = Path(path)
+        manifest = read_manifest(self.path)
+        if manifest.get('complete') is not True:
+            raise ValueError(
+                f'`path` must be a complete gallery, got {str(path)!r}; run the command that '
+                'writes it once more and it continues where it stopped'
+            )
+        self._description = GalleryDescription.from_json(manifest)
+        self._files = list_files(manifest, self._description)
+        for file in self._files:
+            check_file(self.path, file, verify=verify)
+
+    def __len__(self) -> int:
+        return self._description.num_rows
+
+    @property
+    def columns(self) -> dict[str, tuple[str, int | None]]:
+        """Dtype and width by name, in the form that :class:`GalleryWriter` takes."""
+        return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the writer noted about the gallery."""
+        return self._description.metadata
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, in which every byte of the gallery has its part by checksums."""
+        return file_sha256(self.path / MANIFEST)
+
+    @property
+    def shards(self) -> list[Shard]:
+        """All shards as (index, start, stop)."""
+        return self._description.shards
+
+    @property
+    def shard_rows(self) -> int:
+        """Rows of every shard but the last, which may have fewer."""
+        return self._description.shard_rows
+
+    def verify_shard(self, index: int) -> None:
+        """Read every byte of one shard, where the gallery was opened without ``verify``.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged, or has rows with NaN or infinite values.
+        """
+        for file in self._files:
+            if file.shard.index == index:
+                check_file(self.path, file, verify=True)
+
+    def width(self, name: str) -> int | None:
+        """Length of one row of a column; ``None`` for a 1-D column."""
+        return self._column(name).width
+
+    def shard(self, name: str, index: int) -> np.memmap:
+        """Map one shard of a column into memory, read-only.
+
+        Args:
+            name: One of :attr:`columns`.
+            index: Position in :attr:`shards`.
+
+        Returns:
+            Rows of shape (stop - start, width) or (stop - start,).
+
+        Raises:
+            KeyError: If there is no such column.
+        """
+        column = self._column(name)
+        _, start, stop = self.shards[index]
+        return open_rows(self.path / column.file_name(index), column, stop - start)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a whole column: a memory map if there is one shard, else a copy in memory.
+
+        Args:
+            name: One of :attr:`columns`.
+
+        Returns:
+            Rows of shape (num_rows, width) or (num_rows,).
+
+        Raises:
+            KeyError: If there is no such column.
+        """
+        if len(self.shards) == 1:
+            return self.shard(name, 0)
+        column = self._column(name)
+        rows = np.empty(column.shape(len(self)), column.numpy_dtype)
+        for index, start, stop in self.shards:
+            rows[start:stop] = self.shard(name, index)
+        return rows
+
+    def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
+        """Gather rows of a column; only their pages are read.
+
+        Args:
+            name: One of :attr:`columns`.
+            indices: Row numbers of shape (N,), in any order, repeated or not.
+
+        Returns:
+            The rows in the order of ``indices``, of shape (N, width) or (N,).
+
+        Raises:
+            KeyError: If there is no such column.
+            ValueError: If ``indices`` are not 1-D integers in [0, num_rows).
+        """
+        column = self._column(name)
+        indices = np.asarray(indices)
+        if indices.ndim != 1 or indices.dtype.kind not in 'iu':
+            raise ValueError(f'`indices` must be 1-D integers, got {indices.dtype} of shape {indices.shape}')
+        indices = indices.astype(np.int64, copy=False)
+        wrong = indices[(indices < 0) | (indices >= len(self))]
+        if wrong.size:
+            raise ValueError(f'`indices` must lie in [0, {len(self)}), got {wrong[0]}')
+        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
+        shard_of = indices // self._description.shard_rows
+        for index in np.flatnonzero(np.bincount(shard_of)).tolist():
+            chosen = shard_of == index
+            rows[chosen] = self.shard(name, index)[indices[chosen] - self.shards[index].start]
+        return rows
+
+    def _column(self, name: str) -> Column:
+        columns = self._description.columns
+        if name not in columns:
+            raise KeyError(f'`name` must be one of {sorted(columns)}, got {name!r}')
+        return columns[name]

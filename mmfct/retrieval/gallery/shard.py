@@ -1,0 +1,170 @@
+"""One ``.npy`` file of a gallery: the rows of one column in one shard."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmfct.retrieval.gallery.description import Column, Shard
+from mmfct.utils.files import encode_json, file_sha256, write_atomically
+
+_VALUES_PER_BLOCK = 2**20
+_REPAIR = 'restore the file, or remove the folder and write the gallery again'
+
+
+class ShardFile(NamedTuple):
+    """What the manifest says about one file."""
+
+    column: Column
+    shard: Shard
+    bytes: int
+    sha256: str
+
+
+def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
+    """Check the rows of a shard and turn them into the bytes of its file.
+
+    Args:
+        array: Rows of shape (rows, width) or (rows,). Floats are cast to the dtype of a float
+            column; every other dtype must be of the column's kind and fit without loss.
+        column: What the rows must be.
+        rows: Number of rows of the shard.
+
+    Raises:
+        ValueError: If dtype or shape differ, or rows hold NaN or infinite values.
+    """
+    array = np.asarray(array)
+    dtype = column.numpy_dtype
+    fits = dtype.kind == 'f' or np.can_cast(array.dtype, dtype, 'safe')
+    if array.dtype.kind != dtype.kind or not fits:
+        raise ValueError(f'`{column.name}` must be {column.dtype}, got {array.dtype}')
+    if array.shape != column.shape(rows):
+        raise ValueError(f'`{column.name}` must have shape {column.shape(rows)}, got {array.shape}')
+    with np.errstate(over='ignore'):  # what is too large becomes infinite, and is refused below
+        array = np.ascontiguousarray(array, dtype)
+    bad = count_bad_rows(array)
+    if bad:
+        raise ValueError(
+            f'`{column.name}` must be finite as {column.dtype}, got {bad} rows with NaN or infinite values'
+        )
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getbuffer()
+
+
+def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
+    """Make sure that a file is there and is what the manifest says.
+
+    Args:
+        folder: Where the gallery is.
+        file: The entry of the manifest.
+        verify: Whether to read the whole file, instead of its size, dtype and shape only.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        ValueError: If it differs from its entry or has rows with NaN or infinite values.
+    """
+    path = folder / file.column.file_name(file.shard.index)
+    if not path.is_file():
+        raise FileNotFoundError(f'a gallery needs all its files, got none at {path}; {_REPAIR}')
+    size = path.stat().st_size
+    if size != file.bytes:
+        raise ValueError(f'{path} must have {file.bytes} bytes, got {size}; {_REPAIR}')
+    array = open_rows(path, file.column, file.shard.stop - file.shard.start)
+    if verify and file_sha256(path) != file.sha256:
+        raise ValueError(f'{path} must match its checksum, got other content; {_REPAIR}')
+    bad = count_bad_rows(array) if verify else 0
+    if bad:
+        raise ValueError(f'{path} must be finite, got {bad} rows with NaN or infinite values')
+
+
+def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
+    """Map the file of one shard into memory, read-only.
+
+    Returns:
+        Rows of shape (rows, width) or (rows,).
+
+    Raises:
+        ValueError: If the file is no plain ``.npy`` file, or has another dtype or shape.
+    """
+    try:
+        # What np.load calls for .npy files; unlike np.load it knows no other format, and it
+        # refuses pickled objects without an option.
+        array = np.lib.format.open_memmap(file, mode='r')
+    except Exception as error:  # a damaged header raises anything, from SyntaxError to tokenize.TokenError
+        raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
+    if (array.dtype, array.shape) != (column.numpy_dtype, column.shape(rows)):
+        raise ValueError(
+            f'{file} must hold {column.dtype} of shape {column.shape(rows)}, got {array.dtype} of shape {array.shape}'
+        )
+    return array
+
+
+def count_bad_rows(array: np.ndarray) -> int:
+    """Count rows with NaN or infinite values; memory beyond the array stays bounded.
+
+    Args:
+        array: One row or more, of shape (rows, width) or (rows,), of any dtype.
+    """
+    if array.dtype.kind != 'f':
+        return 0
+    step = max(1, _VALUES_PER_BLOCK // array[0].size)
+    bad = 0
+    for start in range(0, len(array), step):
+        finite = np.isfinite(array[start : start + step])
+        bad += int(np.count_nonzero(~finite.reshape(len(finite), -1).all(axis=1)))
+    return bad
+
+
+def record_file(folder: Path, shard: Shard) -> Path:
+    """Where the record of a shard is until the manifest takes it over."""
+    return folder / f'shard-{shard.index:05d}.json'
+
+
+def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memoryview]) -> dict[str, Any]:
+    """Write the files of a shard, then its record.
+
+    Args:
+        folder: Where the gallery is.
+        shard: Which shard.
+        payloads: Content of each file.
+
+    Returns:
+        The record: rows, and name, size and checksum of each file.
+    """
+    files = {}
+    for column, payload in payloads.items():
+        name = column.file_name(shard.index)
+        write_atomically(folder / name, payload)
+        files[column.name] = _entry(name, payload.nbytes, hashlib.sha256(payload).hexdigest())
+    record = _record(shard, files)
+    # Last, because it vouches for the files.
+    write_atomically(record_file(folder, shard), encode_json(record))
+    return record
+
+
+def read_intact_record(folder: Path, shard: Shard, columns: Iterable[Column]) -> dict[str, Any] | None:
+    """Return the record of a shard if the files are what it says, else ``None``."""
+    files = {}
+    try:
+        record = json.loads(record_file(folder, shard).read_bytes())
+        for column in columns:
+            file = folder / column.file_name(shard.index)
+            files[column.name] = _entry(file.name, file.stat().st_size, file_sha256(file))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if record == _record(shard, files) else None
+
+
+def _record(shard: Shard, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {'start': shard.start, 'stop': shard.stop, 'files': files}
+
+
+def _entry(name: str, size: int, checksum: str) -> dict[str, Any]:
+    return {'name': name, 'bytes': size, 'sha256': checksum}

@@ -1,0 +1,1 @@
+"""Nearest-neighbour search in galleries: exact, and by FAISS indexes."""

@@ -1,0 +1,147 @@
+"""FAISS indexes of galleries: number n of the index is row n of the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.index.exact import Neighbours, check_queries, unit_rows
+
+_ROWS_PER_BLOCK = 16384
+# A row of zeros has no angle. This far from the unit vectors it is never found before a row that has one.
+_LENGTH_OF_ZERO = 4.0
+_FARTHEST = 2.0  # cosine distance of opposite vectors
+
+
+def build_index(
+    gallery: Gallery,
+    factory: str,
+    *,
+    parameters: str = '',
+    train_rows: int = 100_000,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Any:
+    """Train an index on a sample of a gallery and add all rows, block by block.
+
+    Distances are those of the gallery: ``l2`` and ``inner`` by FAISS' own metrics, ``cosine`` by L2 of unit vectors,
+    since float32 products near 1 do not tell close vectors apart. Memory beyond the index itself holds the sample,
+    then a block.
+
+    Args:
+        gallery: A gallery with a column ``embedding``.
+        factory: FAISS' description of the index, such as ``Flat``, ``IVF1024,Flat``, ``HNSW32`` or ``PQ16``.
+        parameters: Of the search, as FAISS writes them, such as ``nprobe=16`` or ``efSearch=64``.
+        train_rows: Size of the sample; all rows where the gallery has fewer.
+        seed: Seed of the sample.
+        advance: Is told how many rows are added, block by block.
+
+    Returns:
+        A ``faiss.Index``.
+
+    Raises:
+        ImportError: If FAISS is not installed.
+        ValueError: If FAISS refuses the description or the parameters, for this gallery or at all, or ``train_rows``
+            is not positive.
+    """
+    faiss = faiss_module()
+    if train_rows < 1:
+        raise ValueError(f'`train_rows` must be at least 1, got {train_rows!r}')
+    distance = Provenance.from_metadata(gallery.metadata).distance
+    metric = faiss.METRIC_INNER_PRODUCT if distance == 'inner' else faiss.METRIC_L2
+    try:
+        index = faiss.index_factory(gallery.width('embedding'), factory, metric)
+        if not index.is_trained:
+            number = min(train_rows, len(gallery))
+            sample = np.sort(np.random.default_rng(seed).choice(len(gallery), number, replace=False))
+            index.train(_as_compared(gallery.rows('embedding', sample), distance))
+        for number, _, _ in gallery.shards:
+            shard = gallery.shard('embedding', number)
+            for start in range(0, len(shard), _ROWS_PER_BLOCK):
+                block = shard[start : start + _ROWS_PER_BLOCK]
+                index.add(_as_compared(block, distance))
+                advance(len(block))
+        set_parameters(index, parameters)
+    except RuntimeError as error:
+        raise ValueError(
+            f'`factory` and `parameters` must describe an index of {len(gallery)} vectors of width '
+            f'{gallery.width("embedding")}, got {factory!r} and {parameters!r}: {error}'
+        ) from error
+    return index
+
+
+def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> Neighbours:
+    """Find about the k nearest rows by an index of the gallery.
+
+    Args:
+        gallery: The gallery.
+        index: Its index, from `build_index` or `read_index`.
+        queries: Embeddings of shape (Q, D).
+        k: Number of neighbours; all rows where the gallery has fewer.
+
+    Raises:
+        ValueError: If ``queries`` do not fit the gallery or are not finite, or ``k`` is not positive.
+    """
+    queries = check_queries(gallery, queries, k)
+    distance = Provenance.from_metadata(gallery.metadata).distance
+    values, rows = index.search(_as_compared(queries, distance), min(k, len(gallery)))
+    distances = np.where(rows < 0, np.inf, _distances(values.astype(np.float64), distance))
+    rows = rows.astype(np.int64)
+    if distance == 'cosine':
+        distances[~queries.any(axis=1)] = 1
+        order = np.argsort(distances, axis=1, kind='stable')  # rows of zeros came last
+        distances, rows = (np.take_along_axis(values, order, axis=1) for values in (distances, rows))
+    return Neighbours(distances, rows)
+
+
+def set_parameters(index: Any, parameters: str) -> None:
+    """Set parameters of the search, such as ``nprobe=16``; FAISS raises a ``RuntimeError`` for unknown ones."""
+    if parameters:
+        faiss_module().ParameterSpace().set_index_parameters(index, parameters)
+
+
+def is_quantised(index: Any) -> bool:
+    """Whether an index keeps less than the float32 values of its vectors, so that they cannot be read back."""
+    index = faiss_module().downcast_index(index)
+    inner = getattr(index, 'storage', None)  # of graphs
+    if inner is not None:
+        return is_quantised(inner)
+    try:
+        return index.sa_code_size() < 4 * index.d
+    except RuntimeError:  # a kind that cannot say
+        return True
+
+
+def _as_compared(rows: np.ndarray, distance: str) -> np.ndarray:
+    if distance == 'cosine':
+        rows = unit_rows(rows)
+        rows[~rows.any(axis=1), 0] = _LENGTH_OF_ZERO
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def _distances(values: np.ndarray, distance: str) -> np.ndarray:
+    """Return distances from what FAISS returns: squares, or inner products."""
+    if distance == 'inner':
+        return -values
+    squares = values.clip(min=0)
+    if distance == 'l2':
+        return np.sqrt(squares)
+    return np.where(squares / 2 > 2 * _FARTHEST, 1.0, squares / 2)
+
+
+def faiss_module() -> ModuleType:
+    """Import FAISS.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError("indexes need FAISS; install it with `pip install 'mmfct[faiss]'`") from error
+    return faiss

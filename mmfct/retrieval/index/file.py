@@ -1,0 +1,121 @@
+"""An index on disk, with a file beside it that says which gallery and which model it belongs to."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.index.faiss_index import faiss_module, is_quantised, set_parameters
+from mmfct.utils.files import encode_json, file_sha256, replaced_when_done
+
+FORMAT_VERSION = 2  # 1: inner products for cosine, no parameters
+
+
+def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, parameters: str = '') -> Path:
+    """Write an index, and ``<path>.json`` beside it.
+
+    Args:
+        index: A ``faiss.Index`` of the gallery.
+        path: The file; one that exists is replaced.
+        gallery: The gallery, of which fingerprint and models are noted.
+        factory: Description from which the index was built.
+        parameters: Of the search, which FAISS does not write in full.
+
+    Returns:
+        The file of the notes.
+
+    Raises:
+        IsADirectoryError: If there is a folder of that name.
+    """
+    path = Path(path)
+    check_index_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_when_done(path) as temporary:
+        faiss_module().write_index(index, str(temporary))
+        checksum = file_sha256(temporary)  # here: once in its place, another process may replace it
+    notes = dict(
+        format_version=FORMAT_VERSION,
+        sha256=checksum,
+        factory=factory,
+        parameters=parameters,
+        quantised=is_quantised(index),
+        num_rows=len(gallery),
+        gallery={**gallery.metadata, 'name': gallery.path.resolve().name, 'fingerprint': gallery.fingerprint},
+    )
+    # Last: without it, or with that of an earlier index, the file is refused.
+    with replaced_when_done(notes_file(path)) as temporary:
+        temporary.write_bytes(encode_json(notes))
+    return notes_file(path)
+
+
+def read_index(path: str | Path, gallery: Gallery) -> Any:
+    """Read an index of a gallery.
+
+    Args:
+        path: File of the index.
+        gallery: The gallery that it must belong to.
+
+    Returns:
+        A ``faiss.Index``.
+
+    Raises:
+        FileNotFoundError: If the index or the file beside it is missing.
+        ImportError: If FAISS is not installed.
+        ValueError: If it is damaged, or the index of another gallery or model; the message names both.
+    """
+    path = Path(path)
+    repair = f'build it with `python tools/build_index.py {_words(gallery.path, path)}`'
+    for file in (path, notes_file(path)):
+        if not file.is_file():
+            raise FileNotFoundError(f'an index needs its file and the notes beside it, got no {file}; {repair}')
+    try:
+        notes = json.loads(notes_file(path).read_bytes())
+        version, checksum, origin = notes['format_version'], notes['sha256'], notes['gallery']
+        name, fingerprint, model = origin['name'], origin['fingerprint'], Provenance.from_metadata(origin).embedding
+        repair = f'{repair[:-1]}{_options(notes)}`'
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{notes_file(path)} must be the notes of an index, got {error!r}; {repair}') from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{notes_file(path)} must have `format_version` {FORMAT_VERSION}, got {version!r}; {repair}')
+    wanted = Provenance.from_metadata(gallery.metadata).embedding
+    if model.fingerprint != wanted.fingerprint:
+        raise ValueError(
+            f'index and gallery must come from one model, got an index of {model} and a gallery of {wanted}; {repair}'
+        )
+    if fingerprint != gallery.fingerprint:
+        raise ValueError(
+            f'{path} must be the index of gallery {gallery.path.resolve().name!r} ({gallery.fingerprint[:12]}), '
+            f'got that of {name!r} ({str(fingerprint)[:12]}); {repair}'
+        )
+    if file_sha256(path) != checksum:
+        raise ValueError(f'{path} must match its checksum, got other content; {repair}')
+    index = faiss_module().read_index(str(path))
+    set_parameters(index, notes['parameters'])
+    return index
+
+
+def notes_file(path: Path) -> Path:
+    """Name of the file beside an index."""
+    return path.with_name(f'{path.name}.json')
+
+
+def check_index_path(path: str | Path) -> None:
+    """Raise an ``IsADirectoryError`` if an index cannot be written there, before hours are spent on it."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(
+            f'an index is a file, got the folder {str(path)!r}; name a file, such as {path}/g.faiss'
+        )
+
+
+def _options(notes: dict[str, Any]) -> str:
+    """Return the options of `tools/build_index.py` with which an index was built."""
+    given = {name: notes.get(name) for name in ('factory', 'parameters')}
+    return ''.join(f' --{name} {_words(value)}' for name, value in given.items() if value)
+
+
+def _words(*values: object) -> str:
+    return shlex.join(map(str, values))

@@ -1,0 +1,159 @@
+"""Parquet files, one open at a time: their number is not limited by that of open files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.gallery.description import Column
+
+
+def open_parquet(path: Path) -> Any:
+    """Open a ``ParquetFile``; to be used in a ``with`` statement.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path, page_checksum_verification=True)
+    except ValueError as error:
+        raise ValueError(f'{path} must be a Parquet file: {error}') from error
+
+
+def read_batches(path: Path, names: list[str], rows: int = 65536) -> Iterator[Any]:
+    """Read some columns of a file in batches of at most that many rows.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    with open_parquet(path) as file:
+        batches = file.iter_batches(rows, columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (OSError, ValueError) as error:
+                raise ValueError(f'{path} is damaged: {error}') from error
+            if batch is None:
+                return
+            yield batch
+
+
+# Column -> whether a gallery needs it; of the others nothing is known.
+_COLUMNS = {'embedding': True, 'side_info': False, 'id': True, 'label': False}
+
+
+def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]:
+    """Describe the columns of Parquet that this project did not write as a gallery has them.
+
+    Args:
+        files: Parquet files of one schema.
+
+    Returns:
+        Dtype and width by name.
+
+    Raises:
+        ValueError: If a column is missing, has nulls or is of another type, or the files differ in these.
+    """
+    schema, *others = map(_schema, files)
+    for path, other in zip(files[1:], others, strict=True):
+        kinds = [{name: one.field(name).type for name in _COLUMNS if name in one.names} for one in (schema, other)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f'all files must have the same columns, got {kinds[0]} in {files[0]} and {kinds[1]} in {path}'
+            )
+    for name, needed in _COLUMNS.items():
+        if needed and name not in schema.names:
+            raise ValueError(f'Parquet must have the columns embedding and id, got {", ".join(schema.names)}')
+    return {name: _describe(name, schema.field(name).type, files) for name in _COLUMNS if name in schema.names}
+
+
+def numpy_rows(values: Any, column: Column) -> np.ndarray:
+    """Turn a column of Parquet into rows of a gallery.
+
+    Args:
+        values: A ``ChunkedArray``.
+        column: What the rows must be.
+
+    Returns:
+        Array of shape (rows, width) or (rows,).
+
+    Raises:
+        ValueError: If there are nulls, lists of another length, or values of another type.
+    """
+    types = arrow_module().types
+    values = values.combine_chunks()
+    _refuse_nulls(values, column.name)
+    if column.width is not None:
+        if not _is_list(values.type):
+            raise ValueError(f'`{column.name}` must be lists of floats, got {values.type}')
+        lengths = values.value_lengths().to_numpy(zero_copy_only=False)
+        wrong = lengths[lengths != column.width]
+        if wrong.size:
+            raise ValueError(f'all lists of `{column.name}` must have length {column.width}, got {wrong[0]}')
+        values = values.flatten()
+        _refuse_nulls(values, column.name)
+    if column.numpy_dtype.kind == 'U':
+        array = np.array(values.cast(arrow_module().string()).to_pylist())
+    else:
+        array = values.to_numpy(zero_copy_only=False)
+        if column.numpy_dtype.kind == 'i' and types.is_integer(values.type):
+            array = values.cast(arrow_module().from_numpy_dtype(column.numpy_dtype)).to_numpy(zero_copy_only=False)
+    return array if column.width is None else array.reshape(-1, column.width)
+
+
+def _describe(name: str, kind: Any, files: Sequence[Path]) -> tuple[str, int | None]:
+    types = arrow_module().types
+    if name in ('embedding', 'side_info'):
+        if not _is_list(kind) or not types.is_floating(kind.value_type):
+            raise ValueError(f'`{name}` must be lists of floats, got {kind}')
+        first = next((batch[name] for file in files for batch in read_batches(file, [name], 1)), None)
+        if first is None:
+            raise ValueError(f'Parquet must have a row, got none in {len(files)} files')
+        _refuse_nulls(first, name)
+        return np.dtype(kind.value_type.to_pandas_dtype()).name, len(first[0])
+    if name == 'label':
+        if not types.is_integer(kind):
+            raise ValueError(f'`label` must be integers, got {kind}')
+        return 'int64', None
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
+        raise ValueError(f'`id` must be strings or integers, got {kind}')
+    longest = 1
+    for file in files:
+        for batch in read_batches(file, ['id']):
+            _refuse_nulls(batch['id'], 'id')
+            longest = max(longest, *map(len, batch['id'].cast(arrow_module().string()).to_pylist()), 1)
+    return f'<U{longest}', None
+
+
+def _schema(path: Path) -> Any:
+    with open_parquet(path) as file:
+        return file.schema_arrow
+
+
+def _is_list(kind: Any) -> bool:
+    types = arrow_module().types
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+
+
+def _refuse_nulls(values: Any, name: str) -> None:
+    if values.null_count:
+        raise ValueError(f'`{name}` must have no nulls, got {values.null_count}')
+
+
+def arrow_module() -> ModuleType:
+    """Import pyarrow.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ImportError("Parquet needs pyarrow; install it with `pip install 'mmfct[parquet]'`") from error
+    return pyarrow

@@ -1,0 +1,173 @@
+"""Galleries as Parquet, for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.gallery.description import GalleryDescription
+from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.writer import GalleryWriter
+from mmfct.retrieval.parquet.columns import arrow_module, describe_columns, numpy_rows, read_batches
+from mmfct.retrieval.parquet.gallery import FORMAT_VERSION, NOTES, describe_gallery, list_parquet, read_notes
+from mmfct.utils.files import replaced_when_done
+from mmfct.utils.fingerprint import canonical_json
+
+
+def write_parquet(gallery: Gallery, path: str | Path) -> Path:
+    """Write a gallery as Parquet; vectors become lists of fixed size.
+
+    Args:
+        gallery: The gallery.
+        path: A file that ends with ``.parquet``, with a row group for each shard; or else a folder, with a file for
+            each shard. Neither may exist.
+
+    Returns:
+        The file or folder, which is complete or absent.
+
+    Raises:
+        FileExistsError: If it exists.
+        ImportError: If pyarrow is not installed.
+        ValueError: If a text is not valid Unicode, such as the name of a file with broken bytes.
+    """
+    arrow_module()
+    from pyarrow import parquet
+
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f'`path` must not exist, got {str(path)!r}')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = {NOTES: canonical_json(_notes(gallery)).encode()}
+    tables = (_shard_table(gallery, index).replace_schema_metadata(notes) for index, _, _ in gallery.shards)
+    with replaced_when_done(path) as temporary:
+        if path.suffix == '.parquet':
+            first = next(tables)
+            with parquet.ParquetWriter(temporary, first.schema, write_page_checksum=True) as writer:
+                for table in (first, *tables):
+                    writer.write_table(table, row_group_size=table.num_rows)
+        else:
+            temporary.mkdir()
+            for index, table in enumerate(tables):
+                file = temporary / f'part-{index:05d}.parquet'
+                parquet.write_table(table, file, row_group_size=table.num_rows, write_page_checksum=True)
+    return path
+
+
+def _notes(gallery: Gallery) -> dict[str, Any]:
+    description = GalleryDescription(gallery.columns, len(gallery), gallery.shard_rows, gallery.metadata)
+    return dict(format_version=FORMAT_VERSION, fingerprint=gallery.fingerprint, **description.to_json())
+
+
+def _shard_table(gallery: Gallery, index: int) -> Any:
+    arrow = arrow_module()
+    columns = {}
+    for name in gallery.columns:
+        rows = np.asarray(gallery.shard(name, index))
+        try:
+            values = arrow.array(rows.reshape(-1))
+        except UnicodeError as error:
+            raise ValueError(f'`{name}` must be valid Unicode for Parquet, got {error}') from error
+        width = gallery.width(name)
+        columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)
+    return arrow.table(columns)
+
+
+def read_parquet(
+    path: str | Path, out: str | Path, *, provenance: Provenance | None = None, shard_rows: int = 16384
+) -> Gallery:
+    """Make a gallery of Parquet.
+
+    What `write_parquet` wrote becomes the same gallery again, byte for byte. Of other Parquet the columns
+    ``embedding`` (lists of floats of one length), ``id`` (strings or integers) and, where there are any,
+    ``side_info`` (lists of floats of one length) and ``label`` (integers) are taken.
+
+    Args:
+        path: A file, or a folder of ``*.parquet``, in the order of their names.
+        out: Folder of the gallery, which is complete or absent. It must not exist.
+        provenance: Which model made the embeddings of other Parquet.
+        shard_rows: Rows per shard of a gallery from other Parquet.
+
+    Returns:
+        The gallery.
+
+    Raises:
+        FileExistsError: If ``out`` exists.
+        FileNotFoundError: If there is no Parquet.
+        ImportError: If pyarrow is not installed.
+        ValueError: If it is damaged or not a gallery, or was changed since it was written from one.
+    """
+    arrow_module()
+    out = Path(out)
+    if out.exists():
+        raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
+    files = list_parquet(Path(path))
+    fingerprint = None
+    is_ours = read_notes(files[0])[0] is not None
+    if is_ours:
+        description, fingerprint = describe_gallery(files, path)
+    elif provenance is None:
+        raise ValueError(
+            f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
+            '`--model` and `--fingerprint`'
+        )
+    else:
+        columns = describe_columns(files)
+        if provenance.side_info is not None and 'side_info' not in columns:
+            raise ValueError(f'Parquet of a side model must have a column side_info, got none in {files[0]}')
+        num_rows = sum(read_notes(file)[1] for file in files)
+        description = GalleryDescription(columns, num_rows, shard_rows, provenance.to_metadata())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_when_done(out) as temporary:
+        _write(files, description, temporary)
+        gallery = Gallery(temporary, verify=False)
+        if not is_ours:
+            _check_ids(gallery)
+        elif fingerprint not in (None, gallery.fingerprint):
+            raise ValueError(
+                f'{str(path)!r} must hold the gallery that it was written from, got other rows: it is damaged, or '
+                'another program has changed it'
+            )
+    return Gallery(out, verify=False)
+
+
+def _write(files: Sequence[Path], description: GalleryDescription, folder: Path) -> None:
+    columns = {name: (column.dtype, column.width) for name, column in description.columns.items()}
+    writer = GalleryWriter(
+        folder,
+        columns=columns,
+        num_rows=description.num_rows,
+        shard_rows=description.shard_rows,
+        metadata=description.metadata,
+    )
+    for index, table in enumerate(_tables(files, list(columns), description.shard_rows)):
+        arrays = {name: numpy_rows(table[name], column) for name, column in description.columns.items()}
+        writer.write_shard(index, arrays)
+    writer.finish()
+
+
+def _tables(files: Sequence[Path], names: list[str], rows: int) -> Iterator[Any]:
+    """Cut the rows of all files into tables of ``rows`` rows, the last one shorter."""
+    arrow = arrow_module()
+    rest = None
+    for file in files:
+        for batch in read_batches(file, names, rows):
+            table = arrow.Table.from_batches([batch])
+            rest = table if rest is None else arrow.concat_tables([rest, table])
+            while rest.num_rows >= rows:
+                yield rest.slice(0, rows)
+                rest = rest.slice(rows)
+    if rest is not None and rest.num_rows:
+        yield rest
+
+
+def _check_ids(gallery: Gallery) -> None:
+    """Refuse an id that several rows have: mixing, judging and searching go by ids."""
+    ids, counts = np.unique(np.asarray(gallery.column('id')), return_counts=True)
+    if counts.max() > 1:
+        raise ValueError(
+            f'`id` must be another one in every row, got {str(ids[counts.argmax()])!r} {counts.max()} times'
+        )

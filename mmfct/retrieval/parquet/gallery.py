@@ -1,0 +1,172 @@
+"""What Parquet says about the gallery that it was made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.gallery.description import GalleryDescription, Shard
+from mmfct.retrieval.gallery.shard import count_bad_rows
+from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, open_parquet
+
+# Key of the notes in the metadata of the schema, from which the same gallery can be made again.
+NOTES = b'mmfct'
+FORMAT_VERSION = 1
+
+
+def list_parquet(path: Path) -> list[Path]:
+    """List a file, or the ``*.parquet`` of a folder in the order of their names.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
+    if not names or not names[0].is_file():
+        raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
+    return names
+
+
+def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
+    """Describe the gallery that `write_parquet` wrote, and make sure that no file is missing or of another gallery.
+
+    Args:
+        files: The Parquet files.
+        path: What they are called in messages.
+
+    Returns:
+        The description, and the fingerprint of the gallery, which an earlier version did not note.
+
+    Raises:
+        ValueError: If they are not those of one gallery.
+    """
+    notes, numbers = zip(*map(read_notes, files), strict=True)
+    if any(other != notes[0] for other in notes):
+        raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
+    if notes[0] is None:
+        raise ValueError(
+            f'{str(path)!r} must be Parquet that this project wrote, got other Parquet; make a gallery of it with '
+            '`tools/convert_gallery.py`'
+        )
+    entries = json.loads(notes[0])
+    version = entries.get('format_version')
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
+    description = GalleryDescription.from_json(entries)
+    if sum(numbers) != description.num_rows:
+        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
+    return description, entries.get('fingerprint')
+
+
+def read_notes(path: Path) -> tuple[bytes | None, int]:
+    """Return the notes of `write_parquet`, or ``None``, and the number of rows of a file."""
+    with open_parquet(path) as file:
+        return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
+
+
+class ParquetGallery:
+    """What `write_parquet` wrote, read a shard at a time: memory holds one, whatever the number.
+
+    Offers of :class:`Gallery` what an upgrade reads.
+
+    Args:
+        path: A file, or a folder of ``*.parquet``.
+
+    Attributes:
+        fingerprint: That of the gallery, see :attr:`Gallery.fingerprint`.
+
+    Raises:
+        FileNotFoundError: If there is no Parquet.
+        ImportError: If pyarrow is not installed.
+        ValueError: If it is damaged, or no gallery of this project, shard by shard.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        arrow_module()
+        self.path = Path(path)
+        files = list_parquet(self.path)
+        self._description, fingerprint = describe_gallery(files, self.path)
+        if fingerprint is None:
+            raise ValueError(
+                f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
+                'gallery of it with `tools/convert_gallery.py`'
+            )
+        self.fingerprint = fingerprint
+        # File and number of the row group of each shard.
+        self._groups: list[tuple[Path, int]] = []
+        sizes = []
+        for name in files:
+            with open_parquet(name) as file:
+                for group in range(file.num_row_groups):
+                    self._groups.append((name, group))
+                    sizes.append(file.metadata.row_group(group).num_rows)
+        if sizes != [stop - start for _, start, stop in self.shards]:
+            raise ValueError(
+                f'{str(path)!r} must have a row group for each shard of its gallery, got {len(sizes)} of other sizes; '
+                'make a gallery of it with `tools/convert_gallery.py`'
+            )
+        self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
+
+    def __len__(self) -> int:
+        return self._description.num_rows
+
+    @property
+    def columns(self) -> dict[str, tuple[str, int | None]]:
+        """Dtype and width by name."""
+        return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the gallery's writer noted."""
+        return self._description.metadata
+
+    @property
+    def shards(self) -> list[Shard]:
+        """All shards as (index, start, stop)."""
+        return self._description.shards
+
+    @property
+    def shard_rows(self) -> int:
+        """Rows of every shard but the last, which may have fewer."""
+        return self._description.shard_rows
+
+    def width(self, name: str) -> int | None:
+        """Length of one row of a column; ``None`` for a 1-D column."""
+        return self._description.columns[name].width
+
+    def verify_shard(self, index: int) -> None:
+        """Read one shard.
+
+        Raises:
+            ValueError: If it cannot be read, or has nulls or rows with NaN or infinite values.
+        """
+        for name, rows in self._shard(index).items():
+            bad = count_bad_rows(rows)
+            if bad:
+                raise ValueError(f'`{name}` in {self.path} must be finite, got {bad} rows with NaN or infinite values')
+
+    def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
+        """Gather rows (N, width) or (N,) of a column, those numbered ``indices`` (N,)."""
+        column = self._description.columns[name]
+        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
+        shard_of = indices // self.shard_rows
+        for index in np.unique(shard_of).tolist():
+            chosen = shard_of == index
+            rows[chosen] = self._shard(index)[name][indices[chosen] - self.shards[index].start]
+        return rows
+
+    def _shard(self, index: int) -> dict[str, np.ndarray]:
+        if self._loaded[0] != index:
+            name, group = self._groups[index]
+            self._loaded = (-1, {})  # before the next one is read: only one is in memory
+            columns = self._description.columns
+            try:
+                with open_parquet(name) as file:
+                    table = file.read_row_group(group, columns=list(columns))
+            except OSError as error:
+                raise ValueError(f'{name} must be whole, got {error}') from error
+            self._loaded = (index, {key: numpy_rows(table[key], column) for key, column in columns.items()})
+        return self._loaded[1]

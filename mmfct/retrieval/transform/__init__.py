@@ -1,0 +1,1 @@
+"""The trained transformation as a file, and how it is applied to stored embeddings."""

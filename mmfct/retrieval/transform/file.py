@@ -1,0 +1,131 @@
+"""A trained transformation h in one file: safetensors with a JSON header, nothing that could run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmfct.retrieval.gallery.provenance import ModelIdentity
+from mmfct.utils.files import write_atomically
+from mmfct.utils.fingerprint import canonical_json, fingerprint_json, fingerprint_state_dict
+
+FORMAT_VERSION = 1
+_HEADER = 'mmfct_transform'
+
+
+@dataclass(frozen=True)
+class TransformDescription:
+    """What a transform says about itself.
+
+    Args:
+        old: The model whose embeddings it takes.
+        new: The model in whose space its results are.
+        side: The model of the side-information it takes, or ``None``: the old embedding feeds both branches.
+        old_dims: Width D of the old embedding.
+        side_dims: Width S of the side-information, D where there is none.
+        new_dims: Width D' of the new embedding.
+        training: What it was trained on, plain JSON.
+        quality: What was measured after training, by name.
+        backfill_seconds: Seconds per image that the new model took where the file was made, ``None`` if unknown.
+    """
+
+    old: ModelIdentity
+    new: ModelIdentity
+    side: ModelIdentity | None
+    old_dims: int
+    side_dims: int
+    new_dims: int
+    training: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, float | None] = field(default_factory=dict)
+    backfill_seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        models = dict(old=self.old.to_json(), new=self.new.to_json(), side=self.side and self.side.to_json())
+        rest = {name: value for name, value in vars(self).items() if name not in models}
+        return {**models, **rest}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> TransformDescription:
+        """Read what :meth:`to_json` returned; a missing or unknown entry is a ``TypeError``."""
+        models = {role: entries[role] and ModelIdentity.from_json(entries[role]) for role in ('old', 'new', 'side')}
+        return cls(**{**entries, **models})
+
+
+def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], description: TransformDescription) -> None:
+    """Write a transform; when this returns, the file is complete and survives a crash.
+
+    Args:
+        path: The file, by convention ``.safetensors``.
+        state_dict: Weights of a `mmfct.TransformationHead`.
+        description: What it says about itself.
+
+    Raises:
+        ValueError: If a weight is NaN or infinite.
+    """
+    from safetensors.torch import save
+
+    weights = {
+        name: value.detach().cpu().contiguous()
+        for name, value in state_dict.items()
+        if not name.endswith('num_batches_tracked')
+    }
+    _check_finite(weights, 'the transform to write')
+    header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
+    # In one entry, since safetensors does not keep the order of several.
+    text = canonical_json(dict(header, checksum=fingerprint_json(header)))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(Path(path), save(weights, metadata={_HEADER: text}))
+
+
+def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
+    """Read a transform.
+
+    Returns:
+        Its description, its weights by name, and the fingerprint of the weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, no transform, or of another format version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py`')
+    try:
+        with safe_open(path, framework='pt') as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, 'null'))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(
+            f'transform {str(path)!r} cannot be read: it is truncated, damaged or no safetensors file ({error})'
+        ) from error
+    if not isinstance(header, dict) or header.pop('format_version', None) != FORMAT_VERSION:
+        raise ValueError(
+            f'{str(path)!r} must be a transform of format version {FORMAT_VERSION}; make it with '
+            '`tools/export_transform.py`'
+        )
+    checksum = header.pop('checksum', None)
+    if fingerprint_json({'format_version': FORMAT_VERSION, **header}) != checksum:
+        raise ValueError(f'the header of transform {str(path)!r} must match its checksum; export it again')
+    fingerprint = header.pop('fingerprint', None)
+    if fingerprint_state_dict(weights) != fingerprint:
+        raise ValueError(f'the weights of transform {str(path)!r} must match their fingerprint; export it again')
+    _check_finite(weights, f'transform {str(path)!r}')
+    try:
+        return TransformDescription.from_json(header), weights, fingerprint
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'the header of transform {str(path)!r} must describe it, got {error!r}') from error
+
+
+def _check_finite(weights: Mapping[str, Tensor], owner: str) -> None:
+    bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise ValueError(f'{owner} must have finite weights, got NaN or infinite values in {bad[:3]}')

@@ -1,0 +1,1 @@
+"""What every room uses: files, fingerprints, checkpoints, progress, tables, figures, ranks, errors."""

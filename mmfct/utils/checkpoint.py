@@ -1,0 +1,139 @@
+"""Read weights from a checkpoint without running code that it may carry."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from mmfct.utils.torchscript import is_torchscript, load_torchscript
+
+# What stands before a path where mmengine reads the file itself: `load_from` and `init_cfg` of type `Pretrained`.
+TORCHSCRIPT_SCHEME = 'torchscript://'
+
+
+def _history_statistic(owner: object, name: str) -> object:
+    """Stand in for ``getattr`` in a pickle: mmengine's histories refer to four methods of their class by name."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'attribute {name!r} of {owner!r}')
+    return getattr(owner, name)
+
+
+# What mmengine itself puts into a training checkpoint beside tensors and plain values. numpy 1 and 2 have their two
+# functions in different modules, and either may have written the file.
+_NUMPY_FUNCTIONS = {'_reconstruct': np.zeros(0).__reduce__()[0], 'scalar': np.float64(0).__reduce__()[0]}
+_MMENGINE_GLOBALS = [
+    HistoryBuffer,
+    *((function, f'numpy.core.multiarray.{name}') for name, function in _NUMPY_FUNCTIONS.items()),
+    *((function, f'numpy._core.multiarray.{name}') for name, function in _NUMPY_FUNCTIONS.items()),
+    np.ndarray,
+    np.dtype,
+    (_history_statistic, 'builtins.getattr'),
+    *{type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')},
+]
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Load a checkpoint of mmengine with ``weights_only``, so that a hostile file cannot run code.
+
+    Args:
+        path: File written by mmengine's ``CheckpointHook``, or by ``torch.save`` of a state dict; or a TorchScript
+            file, whose weights are taken.
+
+    Returns:
+        The checkpoint; always a dict.
+
+    Raises:
+        FileNotFoundError: If ``path`` is no file.
+        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    if is_torchscript(path):
+        return dict(state_dict=load_torchscript(path).state_dict())
+    try:
+        with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # damaged bytes raise anything, from EOFError to struct.error
+        if isinstance(error, pickle.UnpicklingError) and _holds_a_pickle(path):
+            raise ValueError(
+                f'checkpoint {str(path)!r} is refused: it holds Python objects beside tensors and plain values, '
+                'and loading those could run code'
+            ) from error
+        # Only its first sentence: torch goes on to advise loading without `weights_only`.
+        reason = str(error).split('. ')[0].splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f'checkpoint {str(path)!r} cannot be read: it is truncated, damaged or no checkpoint ({reason})'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'checkpoint {str(path)!r} must hold a dict, got {type(checkpoint).__name__}')
+    return checkpoint
+
+
+def load_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Load the weights of a checkpoint: its ``state_dict`` entry, or the whole file where there is none.
+
+    Raises:
+        FileNotFoundError: See `load_checkpoint`.
+        ValueError: See `load_checkpoint`; also if a value is no tensor.
+    """
+    checkpoint = load_checkpoint(path)
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state_dict, dict):
+        raise ValueError(
+            f'the `state_dict` of checkpoint {str(path)!r} must be a dict, got {type(state_dict).__name__}'
+        )
+    odd = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise ValueError(f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}')
+    return state_dict
+
+
+@CheckpointLoader.register_scheme(prefixes=TORCHSCRIPT_SCHEME, force=True)
+def load_from_torchscript(filename: str, map_location: str | None = None) -> dict:
+    """Load ``torchscript://PATH`` for mmengine, which calls every loader with a device; weights stay on the CPU."""
+    return load_checkpoint(filename.removeprefix(TORCHSCRIPT_SCHEME))
+
+
+def _holds_a_pickle(path: Path) -> bool:
+    """Tell a file that was pickled, by torch or otherwise, from text or other bytes under the wrong name."""
+    with path.open('rb') as file:
+        return zipfile.is_zipfile(path) or file.read(1) == pickle.PROTO
+
+
+def load_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: str) -> None:
+    """Load weights, all of them; mmengine would log what is missing and leave it at its random start.
+
+    Args:
+        model: The model, or a wrapper of it.
+        state_dict: Weights by name.
+        checkpoint: File they come from, for the message.
+
+    Raises:
+        ValueError: If a weight is missing or has another shape.
+    """
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}  # as mmengine does
+    try:
+        missing = inner.load_state_dict(state_dict, strict=False).missing_keys
+    except RuntimeError as error:
+        raise ValueError(
+            f'checkpoint {checkpoint!r} is of another model: {str(error).splitlines()[1].strip()}'
+        ) from None
+    if missing:
+        total = len(inner.state_dict())
+        raise ValueError(
+            f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {total} weights are missing, '
+            f'such as {missing[0]!r}'
+        )

@@ -1,0 +1,24 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+import math
+
+
+def percent(fraction: float) -> str:
+    """Percent with two digits; ``-`` for NaN, a score that could not be measured."""
+    return '-' if math.isnan(fraction) else f'{100 * fraction:.2f}'
+
+
+def markdown_table(rows: list[list[str]]) -> str:
+    """Rows of equal length, first one the header, as a table aligned for the terminal too."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = [
+        ' | '.join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    rule = ' | '.join('-' * width if i == 0 else '-' * (width - 1) + ':' for i, width in enumerate(widths))
+    return '\n'.join(f'| {line} |' for line in (lines[0], rule, *lines[1:]))

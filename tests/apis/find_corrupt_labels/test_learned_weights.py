@@ -1,0 +1,67 @@
+"""What is read out of a checkpoint's table of instance parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmfct.apis.find_corrupt_labels.learned_weights import read_learned_weights
+
+
+def make_table(**changes) -> dict:
+    table = dict(
+        tasks=['seg', 'depth'],
+        log_variance=torch.tensor([0.5, -1.0]),
+        deviation=torch.tensor([[0.0, 1.0], [2.0, 3.0], [-1.0, 0.5]]),
+        fingerprint='sha256:1',
+    )
+    return dict(instance_task_weights=table | changes)
+
+
+def test_weights_of_the_plain_form():
+    learned = read_learned_weights(make_table(), 'a.pth')
+    assert (learned.tasks, learned.fingerprint) == (('seg', 'depth'), 'sha256:1')
+    np.testing.assert_allclose(learned.score, [[0, 1], [2, 3], [-1, 0.5]])
+    np.testing.assert_allclose(learned.weight, np.exp([[-0.5, 0], [-2.5, -2], [0.5, 0.5]]))
+    assert np.isnan(learned.mean_loss).all()
+
+
+def test_weights_of_other_forms():
+    table = make_table(factor=torch.tensor([1.0, 0.5]), exponent=torch.tensor([0.5, 1.0]))
+    weight = read_learned_weights(table, 'a.pth').weight
+    np.testing.assert_allclose(weight[1], [np.exp(-1.25), 0.5 * np.exp(-2)])
+
+
+def test_weights_of_a_sharpness():
+    weight = read_learned_weights(make_table(sharpness=torch.tensor([2.0, 1.0])), 'a.pth').weight
+    np.testing.assert_allclose(weight, np.exp([[-0.5, 0], [-4.5, -2], [1.5, 0.5]]))
+
+
+def test_mean_loss_where_there_was_one():
+    visits = torch.tensor([[2, 0], [1, 4], [0, 1]], dtype=torch.int32)
+    table = make_table(loss_sum=torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]]), visits=visits)
+    mean = read_learned_weights(table, 'a.pth').mean_loss
+    np.testing.assert_allclose(mean, [[0.5, np.nan], [3, 0.5], [np.nan, 5]])
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'match'),
+    [
+        ({}, "checkpoint 'a.pth' has no 'instance_task_weights'; one is written by a training with"),
+        (dict(instance_task_weights=dict(tasks=[])), r"lacks \['deviation', 'fingerprint', 'log_variance'\]"),
+        (
+            make_table(deviation=torch.zeros(3, 1)),
+            r'a column for each of the tasks .* got deviations of shape \(3, 1\)',
+        ),
+        (make_table(deviation=torch.zeros(3)), r'got deviations of shape \(3,\)'),
+        (make_table(log_variance=torch.zeros(3)), r'log-variances of shape \(3,\)'),
+        (
+            make_table(deviation=torch.tensor([[0.0, 0.0], [0.0, torch.nan]])),
+            "must be finite, got NaN or infinity for 1 of 4 parameters, the first for task 'depth'",
+        ),
+    ],
+)
+def test_tables_that_are_refused(checkpoint, match):
+    with pytest.raises(ValueError, match=match):
+        read_learned_weights(checkpoint, 'a.pth')

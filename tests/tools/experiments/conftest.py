@@ -1,0 +1,21 @@
+"""What the tests of the experiments share."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[3] / 'tools/experiments'
+
+
+@pytest.fixture
+def tool(request, monkeypatch):
+    """The tool of ``tools/experiments`` that a test file is named after, as a module of its own."""
+    name = request.module.__name__.rpartition('.')[2].removeprefix('test_')
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))  # a script finds those beside it
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,97 @@
+"""Measure weights per training image on classification with wrong labels: a temperature, or a log-variance.
+
+Every case trains `configs/itp/resnet10_<data>_noisy.py` once; finished cases are skipped, so an interrupted
+measurement goes on where it stopped. Prints two Markdown tables, mean +- standard deviation over the seeds: accuracy
+on right test labels, and how well the wrong training labels are found.
+
+The plain loss is that of `data_parameters` with all temperatures held at 1, which tracks the loss of every image: the
+mean loss of a plain training is what any other ranking has to beat.
+
+Example:
+    python tools/experiments/data_parameters.py digits --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from spread import spread
+
+ROOT = Path(__file__).parents[2]
+DATA = ('digits', 'omniglot')
+HELD = dict(weighting='data_parameters', instance_warmup_epochs=10**6)
+# Case: (title, options of the config)
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    'clean': ('right labels, plain loss', dict(HELD, corrupted=0.0)),
+    'plain': ('plain loss', HELD),
+    'data_parameters': ('a temperature per image', dict(weighting='data_parameters')),
+    'itp': ('a log-variance per image', dict(weighting='itp')),
+}
+RANKINGS = {'score': 'the learned parameter', 'final_loss': 'the final loss', 'mean_loss': 'the mean loss'}
+
+
+def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, Any]) -> str:
+    """Train a case and look for the wrong labels, unless that is done."""
+    import torch
+
+    from mmfct.apis.find_corrupt_labels import find_corrupt_labels
+    from mmfct.apis.training.options import TrainingOptions
+    from mmfct.apis.training.train import train
+
+    torch.set_num_threads(1)
+    work_dir = folder / data / f'seed{seed}' / case
+    if not (work_dir / 'suspects/detection.json').exists():
+        config = str(ROOT / f'configs/itp/resnet10_{data}_noisy.py')
+        cfg_options = dict(CASES[case][1], **options, seed=seed, log_level='WARNING')
+        train(config, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(cfg_options)))
+        find_corrupt_labels(config, str(work_dir / 'final.pth'), cfg_options=dict(cfg_options), top=0)
+    return f'seed {seed}, {case}'
+
+
+def tables(folder: Path, seeds: list[int]) -> str:
+    """Return the tables of accuracy and of detection, from what the cases left in ``folder``."""
+
+    def read(case: str, name: str) -> list[dict]:
+        return [json.loads((folder / f'seed{seed}' / case / name).read_text()) for seed in seeds]
+
+    lines = ['| training | accuracy (%) |', '| --- | ---: |']
+    for case, (title, _) in CASES.items():
+        values = [metrics['accuracy/top1'] for metrics in read(case, 'metrics.json')]
+        lines.append(f'| {title} | {spread(values)} |')
+    lines += ['', '| training | wrong labels ranked by | AUROC | AP |', '| --- | --- | ---: | ---: |']
+    for case, (title, _) in CASES.items():
+        for name, ranking in RANKINGS.items():
+            if case == 'clean' or (case == 'plain' and name == 'score'):
+                continue  # no wrong label, or no parameter
+            found = [detection['label']['rankings'][name] for detection in read(case, 'suspects/detection.json')]
+            cells = ' | '.join(spread([scores[key] for scores in found], digits=3) for key in ('auroc', 'ap'))
+            lines.append(f'| {title} | {ranking} | {cells} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Run the measurement and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('data', choices=DATA)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--data-root', help='folder of the images of Omniglot')
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/data_parameters'), help='where the runs go')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time, one thread each')
+    args = parser.parse_args()
+    options = {} if args.data_root is None else dict(data_root=args.data_root)
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn')) as pool:
+        runs = [
+            pool.submit(run_case, args.data, case, seed, args.folder, options) for seed in args.seeds for case in CASES
+        ]
+        for number, run in enumerate(runs, 1):
+            print(f'{number}/{len(runs)} {run.result()}', flush=True)
+    print(f'\n{args.data}, seeds {args.seeds}\n\n{tables(args.folder / args.data, args.seeds)}')
+
+
+if __name__ == '__main__':
+    main()

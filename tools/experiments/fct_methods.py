@@ -1,0 +1,118 @@
+"""Compare methods on real data: what the old model knows x methods x seeds.
+
+Every case is a call of tools/train.py for the new model of BCT and one of tools/compare_methods.py, which has all
+methods or, without BCT, those of --methods; what is finished is used again, also the models of
+tools/experiments/fct_settings.py. Prints Markdown tables for each setting, mean +-
+standard deviation over the seeds.
+
+Example:
+    python tools/experiments/fct_methods.py omniglot --seeds 0 1 2 --jobs 2
+    python tools/experiments/fct_methods.py omniglot --settings half --methods fct+side lambda-orthogonality+side
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from fct_settings import CONFIGS
+from spread import percent
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ('half', 'tenth', 'coarse')
+BOUNDS = ('old/old', 'new/old', 'new/new')
+Result = dict[str, Any]
+
+
+def run_seed(data: str, seed: int, settings: list[str], folder: Path, methods: Sequence[str] = ()) -> None:
+    """Run every setting of one seed; one thread, so that several seeds share a machine well."""
+    for setting in settings:
+        file = result_file(folder, data, seed, setting)
+        if file.exists() and set(methods) <= json.loads(file.read_text())['methods'].keys():
+            continue
+        root = folder / data / f'seed{seed}'
+        options = [f'seed={seed}', f'setting={setting}', f'work_root={root}']
+        config = CONFIGS[data][0]
+        if methods:
+            call('tools/compare_methods.py', config, '--methods', *methods, '--cfg-options', *options)
+            continue
+        call('tools/train.py', config.replace('/fct/', '/bct/'), '--cfg-options', *options)
+        aligned = f'bct={root / f"resnet10_{data}_bct_{setting}" / "final.pth"}'
+        call('tools/compare_methods.py', config, '--aligned', aligned, '--cfg-options', *options)
+
+
+def call(script: str, *words: str) -> None:
+    """Run a tool of the project."""
+    print(script, *words, flush=True)
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    command = [sys.executable, str(ROOT / script), *words]
+    subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
+    """Return where tools/compare_methods.py leaves the numbers of a case."""
+    config, classes = CONFIGS[data]
+    case = f'{Path(config).stem}_{setting}_simclr_{classes["half" if setting == "half" else "all"]}'
+    return ROOT / folder / data / f'seed{seed}' / case / 'methods' / 'methods.json'
+
+
+def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
+    """Mean and standard deviation in percent; ``-`` where a result has no such value."""
+    values = [value(result) for result in results]
+    numbers = [number for number in values if number is not None]
+    return percent(numbers) if len(numbers) == len(values) else '-'
+
+
+def table(results: list[Result], methods: Sequence[str] = ()) -> str:
+    """Return the Markdown table of one setting, of these methods or of all."""
+    names = ('CMC-1', 'CMC-5', 'mAP', 'mAP gap recovered', 'lost queries', 'area CMC-1', 'area mAP', 'new/new mAP')
+    lines = [f'| gallery | {" | ".join(names)} |', f'| --- |{" ---: |" * len(names)}']
+    for pair in BOUNDS:
+        cells = [percent([result['bounds'][pair][score] for result in results]) for score in ('cmc1', 'cmc5', 'map')]
+        lines.append(f'| {pair} | {" | ".join([*cells, *[""] * 5])} |')
+    for method in methods or results[0]['methods']:
+        readers: list[Callable[[Result], float | None]] = [
+            *(lambda m, s=score: m['scores'][s] for score in ('cmc1', 'cmc5', 'map')),
+            lambda m: m['gains']['map'],
+            lambda m: m['negative_flips'],
+            *(lambda m, s=score: area(m['curves'][s]) for score in ('cmc1', 'map')),
+            lambda m: m['goal']['map'],
+        ]
+        cells = [cell([result['methods'][method] for result in results], reader) for reader in readers]
+        lines.append(f'| {method} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def area(curve: list[float | None]) -> float | None:
+    """Area under a backfilling curve, the mean of its points."""
+    numbers = [number for number in curve if number is not None]
+    return mean(numbers) if len(numbers) == len(curve) else None
+
+
+def main() -> None:
+    """Run what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('data', choices=CONFIGS)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument('--methods', nargs='+', default=[], help='methods of tools/compare_methods.py (default: all)')
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
+    parser.add_argument('--jobs', type=int, default=1, help='seeds that run at the same time')
+    args = parser.parse_args()
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(lambda seed: run_seed(args.data, seed, args.settings, args.folder, args.methods), args.seeds))
+    for setting in args.settings:
+        results = [json.loads(result_file(args.folder, args.data, seed, setting).read_text()) for seed in args.seeds]
+        print(f'\n{args.data}, {setting}, seeds {args.seeds}, percent\n\n{table(results, args.methods)}')
+
+
+if __name__ == '__main__':
+    main()

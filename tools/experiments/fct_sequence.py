@@ -1,0 +1,94 @@
+"""Measure FCT over two switches, v1 -> v2 -> v3, with the side-information of v1: direct and chained upgrades.
+
+Trains three versions of the model and the transforms between them, extracts a gallery of every version, upgrades those
+of v1 and v2, and scores every version's queries on every gallery. Finished seeds are used again. Prints a Markdown
+table of mAP (percent), mean +- standard deviation over the seeds: queries in columns, galleries in rows.
+
+Example:
+    python tools/experiments/fct_sequence.py --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from spread import spread
+
+ROOT = Path(__file__).parents[2]
+CONFIG = 'configs/fct/resnet10_omniglot_sequence.py'
+STEPS = ('v1-v2', 'v2-v3', 'v1-v3')
+VERSIONS = ('v1', 'v2', 'v3')
+# Gallery -> where it comes from, and the transforms on the way.
+UPGRADES = {
+    'v1-v2': ('v1', ['v1-v2']),
+    'v1-v2-v3': ('v1', ['v1-v2', 'v2-v3']),
+    'v1-v3': ('v1', ['v1-v3']),
+    'v2-v3': ('v2', ['v2-v3']),
+}
+
+
+def run_seed(seed: int, root: Path) -> dict[str, float]:
+    """Run everything of one seed; return the mAP of each ``query/gallery``."""
+    report = root / 'report'
+    if not (ROOT / report / 'compatibility.json').exists():
+        for step in STEPS:
+            options = ['--cfg-options', f'seed={seed}', f'step={step}', f'work_root={root}']
+            call('train', CONFIG, *options)
+            checkpoint = root / f'resnet10_omniglot_sequence_{step}' / 'final.pth'
+            call('export_transform', CONFIG, checkpoint, root / f'{step}.safetensors', *options)
+        for version, role, step in (('v1', 'old', 'v1-v2'), ('v2', 'old', 'v2-v3'), ('v3', 'new', 'v1-v3')):
+            options = ['--cfg-options', f'seed={seed}', f'step={step}', f'work_root={root}']
+            checkpoint = root / f'resnet10_omniglot_{version}' / 'final.pth'
+            call('extract_gallery', CONFIG, checkpoint, root / version, '--role', role, *options)
+        for name, (source, steps) in UPGRADES.items():
+            transforms = [root / f'{step}.safetensors' for step in steps]
+            call('upgrade_gallery', root / source, *transforms, root / name)
+        queries = [f'{version}={root / version}' for version in VERSIONS]
+        galleries = [f'{name}={root / name}' for name in (*VERSIONS, *UPGRADES)]
+        also = [f'{query}/{gallery}' for query in VERSIONS for gallery in (*VERSIONS, *UPGRADES)]
+        words = ['--query', *queries, '--gallery', *galleries, '--also', *also, '--out', report]
+        call('evaluate_compatibility', *words)
+    pairs = json.loads((ROOT / report / 'compatibility.json').read_text())['pairs']
+    return {pair: scores['map'] for pair, scores in pairs.items()}
+
+
+def call(tool: str, *words: object) -> None:
+    """Run a tool of the project."""
+    print(tool, *words, flush=True)
+    command = [sys.executable, f'tools/{tool}.py', *map(str, words)]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def table(results: list[dict[str, float]]) -> str:
+    """Return the Markdown table."""
+    lines = [
+        f'| gallery | {" | ".join(f"{version} queries" for version in VERSIONS)} |',
+        '| --- | ---: | ---: | ---: |',
+    ]
+    for gallery in ('v1', 'v1-v2', 'v2', 'v1-v2-v3', 'v1-v3', 'v2-v3', 'v3'):
+        cells = []
+        for query in VERSIONS:
+            values = [100 * result[f'{query}/{gallery}'] for result in results]
+            cells.append(spread(values))
+        lines.append(f'| {gallery} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_sequence'), help='where the runs go')
+    args = parser.parse_args()
+    results = [run_seed(seed, args.folder / f'seed{seed}') for seed in args.seeds]
+    print(f'\nOmniglot, mAP, seeds {args.seeds}\n\n{table(results)}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,116 @@
+"""Measure FCT on Omniglot with side-information from several sources and of several widths, and what they store.
+
+Every case is one call of tools/train.py; finished cases are skipped, and models of fct_settings.py and fct_methods.py
+are used again. Prints a Markdown table for each setting, mean +- standard deviation over the seeds.
+
+Example:
+    python tools/experiments/fct_sources.py --seeds 0 1 2 --settings tenth
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from fct_settings import ROOT, SCORES
+from spread import percent
+
+SETTINGS = ('half', 'tenth', 'coarse')
+OLD_DIMS = 128
+
+
+class Source(NamedTuple):
+    """A row of the table: where side-information comes from, and how many numbers an item stores of it."""
+
+    title: str
+    options: dict[str, str | int]
+    dims: int
+
+    @property
+    def config(self) -> str:
+        """The stem of the config, which knows either the common sources or the others."""
+        return 'resnet10_omniglot' + ('' if 'side' in self.options else '_sources')
+
+
+SOURCES = (
+    Source('none', dict(side='none'), 0),
+    Source('shared-backbone neck', dict(side='shared'), 128),
+    Source('SimCLR, 16-d', dict(source='simclr', side_dims=16), 16),
+    Source('SimCLR, 32-d', dict(source='simclr', side_dims=32), 32),
+    Source('SimCLR, 64-d', dict(source='simclr', side_dims=64), 64),
+    Source('SimCLR, 128-d', dict(side='simclr'), 128),
+    Source('SimCLR, 256-d', dict(source='simclr', side_dims=256), 256),
+    Source('SimCLR, 512-d', dict(source='simclr', side_dims=512), 512),
+    Source('autoencoder, 128-d', dict(source='autoencoder'), 128),
+    Source('a second old model, 128-d', dict(source='supervised'), 128),
+    Source('SimCLR and a second old model, 128-d each', dict(source='simclr+supervised'), 256),
+)
+
+
+def result_file(folder: Path, seed: int, setting: str, source: Source) -> Path:
+    """Return where tools/train.py leaves the numbers of a case."""
+    classes = 121 if setting == 'half' else 242
+    options = source.options
+    name = options['side'] if 'side' in options else f'{options["source"]}{options.get("side_dims", 128)}'
+    case = f'resnet10_omniglot_{setting}_{name}_{classes}'
+    return ROOT / folder / 'omniglot' / f'seed{seed}' / case / 'compatibility.json'
+
+
+def run_seed(seed: int, settings: list[str], folder: Path) -> None:
+    """Run every case of one seed that is not finished, with one thread."""
+    for setting in settings:
+        for source in SOURCES:
+            if result_file(folder, seed, setting, source).exists():
+                continue
+            options = [f'{key}={value}' for key, value in source.options.items()]
+            options += [f'seed={seed}', f'setting={setting}', f'work_root={folder / "omniglot" / f"seed{seed}"}']
+            config = f'configs/fct/{source.config}.py'
+            print(config, *options, flush=True)
+            command = [sys.executable, 'tools/train.py', config, '--cfg-options', *options]
+            environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+            subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def table(seeds: list[int], setting: str, folder: Path) -> str:
+    """Return the Markdown table of one setting."""
+    results = [
+        [json.loads(result_file(folder, seed, setting, source).read_text()) for seed in seeds] for source in SOURCES
+    ]
+    lines = [
+        '| side-information | bytes per item | CMC-1 | CMC-5 | mAP | mAP gap recovered |',
+        '| --- | ---: | ---: | ---: | ---: | ---: |',
+        row('old/old', 'old/old', 4 * OLD_DIMS, results[0]),
+    ]
+    for source, found in zip(SOURCES, results, strict=True):
+        lines.append(row(source.title, 'new/upgraded', 4 * (OLD_DIMS + source.dims), found))
+    return '\n'.join([*lines, row('new/new', 'new/new', 4 * OLD_DIMS, results[0])])
+
+
+def row(title: str, pair: str, stored: int, results: list[dict[str, float]]) -> str:
+    """Return a line of the table."""
+    cells = [percent([result[f'compatibility/{pair}_{score}'] for result in results]) for score in SCORES]
+    gains = [result['compatibility/update_gain_map'] for result in results]
+    cells.append(percent(gains) if pair == 'new/upgraded' else '')
+    return f'| {title} | {stored:,} | {" | ".join(cells)} |'
+
+
+def main() -> None:
+    """Run what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=['tenth'])
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
+    args = parser.parse_args()
+    for seed in args.seeds:
+        run_seed(seed, args.settings, args.folder)
+    for setting in args.settings:
+        print(f'\nOmniglot, {setting}, seeds {args.seeds}, percent\n\n{table(args.seeds, setting, args.folder)}')
+
+
+if __name__ == '__main__':
+    main()

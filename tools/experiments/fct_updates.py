@@ -1,0 +1,77 @@
+"""Measure FCT on Omniglot where old and new model differ in more than their classes: width, loss, data set.
+
+Every case is one call of tools/train.py; finished cases are skipped. Prints one Markdown table for each update, mean
++- standard deviation over the seeds.
+
+Example:
+    python tools/experiments/fct_updates.py --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fct_settings import ROOT, SCORES
+from spread import percent
+
+UPDATES = ('from_width64', 'to_arcface', 'from_digits')
+SIDES = {'none': 'no side-information', 'simclr': 'SimCLR on half of the characters'}
+
+
+def result_file(folder: Path, seed: int, update: str, side: str) -> Path:
+    """Return where tools/train.py leaves the numbers of a case."""
+    return ROOT / folder / f'seed{seed}' / f'resnet10_omniglot_half_{side}_121_{update}' / 'compatibility.json'
+
+
+def run_seed(seed: int, folder: Path) -> None:
+    """Run every case of one seed that is not finished, with one thread."""
+    for update in UPDATES:
+        for side in SIDES:
+            if result_file(folder, seed, update, side).exists():
+                continue
+            options = [f'seed={seed}', f'side={side}', f'work_root={folder / f"seed{seed}"}']
+            config = ROOT / f'configs/fct/resnet10_omniglot_{update}.py'
+            print(update, *options, flush=True)
+            command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--cfg-options', *options]
+            environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+            subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def table(seeds: list[int], folder: Path, update: str) -> str:
+    """Return the Markdown table of one update."""
+    results = {
+        (side, seed): json.loads(result_file(folder, seed, update, side).read_text())
+        for side in SIDES
+        for seed in seeds
+    }
+    rows = [('old/old', 'none', 'old/old')]
+    rows += [(f'new/h(old): FCT, {title}', side, 'new/upgraded') for side, title in SIDES.items()]
+    rows.append(('new/new', 'none', 'new/new'))
+    lines = ['| query/gallery | CMC-1 | CMC-5 | mAP | mAP gap recovered |', '| --- | ---: | ---: | ---: | ---: |']
+    for name, side, pair in rows:
+        cells = [percent([results[side, seed][f'compatibility/{pair}_{score}'] for seed in seeds]) for score in SCORES]
+        gains = [results[side, seed]['compatibility/update_gain_map'] for seed in seeds]
+        cells.append(percent(gains) if pair == 'new/upgraded' else '')
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Run the measurement and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_updates'), help='where the runs go')
+    args = parser.parse_args()
+    for seed in args.seeds:
+        run_seed(seed, args.folder)
+    for update in UPDATES:
+        print(f'\n{update}, seeds {args.seeds}\n\n{table(args.seeds, args.folder, update)}')
+
+
+if __name__ == '__main__':
+    main()

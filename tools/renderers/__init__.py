@@ -1,0 +1,1 @@
+"""Renderers of the embedded data: street scenes and clips of people."""
