@@ -27,16 +27,19 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfct', 'mmfct.*']),
     python_requires='>=3.10,<3.13',
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'pytorch-metric-learning', 'safetensors']
-    + ['scikit-learn', 'scipy', 'threadpoolctl', 'torch>=2.6'],
+    package_data={'mmfct': ['py.typed']},
+    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'safetensors', 'scikit-learn', 'scipy']
+    + ['threadpoolctl', 'torch>=2.6'],
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
+        'metric-learning': ['pytorch-metric-learning'],
         'parquet': ['pyarrow'],
         'ray': ['ray[data]'],
+        # Licensed for non-commercial research only, so no other extra and no script of tools/ may bring it along.
         'smpl': ['smplx'],
         'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytest-xdist', 'smplx', 'torchjd'],
+        'test': ['pytest', 'pytest-xdist', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
     },
 )

@@ -149,6 +149,28 @@ def write_classes(folder: Path, splits: dict[str, list[str]], file: str) -> str:
 
 
 @pytest.fixture(scope='session')
+def smplx():
+    """Skip where ``smplx`` is missing, which the scripts of tools/ do not install: it is not for commercial use."""
+    return pytest.importorskip('smplx', reason="smplx is not installed: pip install 'mmfct[smpl]'")
+
+
+@pytest.fixture(scope='session')
+def real_images():
+    """Function that returns the folder of a published data set, or skips where it is missing.
+
+    They lie in ``MMFCT_REAL_IMAGES``, or else in ``shared/data`` beside the checkout.
+    """
+    parent = Path(os.environ.get('MMFCT_REAL_IMAGES') or Path(__file__).parents[2] / 'shared/data')
+
+    def find(name: str) -> str:
+        if not (parent / name).is_dir():
+            pytest.skip(f'{name} is not in {parent}, the folder that MMFCT_REAL_IMAGES names')
+        return str(parent / name)
+
+    return find
+
+
+@pytest.fixture(scope='session')
 def cifar100_root(tmp_path_factory) -> str:
     """The first four classes in CIFAR-100's own format, as many images as in `imagenet_root`."""
     from mmpretrain.datasets import CIFAR100

@@ -48,16 +48,16 @@ class SmplBody(nn.Module):
         super().__init__()
         if not files or not set(files) <= set(GENDERS):
             raise ValueError(f'`files` must be a file by gender, of {GENDERS}, got {dict(files)!r}')
-        try:
-            import smplx.lbs
-        except ImportError as error:
-            raise ImportError("mmfct.SmplBody needs smplx; install it with `pip install 'mmfct[smpl]'`") from error
-        self._skin = smplx.lbs.lbs
         self.genders = tuple(files)
         for gender, path in files.items():
             for name, array in _read_body(path, gender).items():
                 self.register_buffer(f'{gender}_{name}', torch.from_numpy(array), persistent=False)
         self.register_buffer('parents', torch.tensor(PARENTS), persistent=False)
+        try:
+            import smplx.lbs
+        except ImportError as error:
+            raise ImportError("mmfct.SmplBody needs smplx; install it with `pip install 'mmfct[smpl]'`") from error
+        self._skin = smplx.lbs.lbs
 
     def forward(self, rotations: Tensor, shape: Tensor, gender: Tensor) -> tuple[Tensor, Tensor]:
         """Pose bodies.

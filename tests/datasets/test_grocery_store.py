@@ -30,7 +30,6 @@ Golden,0,Apple,0,/a.jpg
 Granny,1,Apple,0,/b.jpg
 Anjou,2,Pear,1,/c.jpg
 """
-REAL = Path(__file__).parents[2] / 'data/grocery'
 
 
 def _jpeg(seed: int, *, height: int = 60, width: int = 40) -> bytes:
@@ -240,14 +239,13 @@ def test_unreadable_image(data_root, data):
         GroceryStore(str(data_root), split='val')
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f'needs the photographs in {REAL.name}/')
-def test_published_files():
-    sizes = {}
+def test_published_files(real_images):
+    root, sizes = real_images('grocery-store-128'), {}
     for split in ('train', 'val', 'test'):
-        dataset = GroceryStore(str(REAL), split=split)
+        dataset = GroceryStore(root, split=split)
         sizes[split] = len(dataset)
         assert len(dataset.metainfo['classes']) == 81
         assert min(dataset.get_data_info(0)['img'].shape[:2]) == 72
     assert sizes == dict(train=2640, val=296, test=2485)
-    coarse = GroceryStore(str(REAL), split='val', labels='coarse')
+    coarse = GroceryStore(root, split='val', labels='coarse')
     assert len(coarse.metainfo['classes']) == 43

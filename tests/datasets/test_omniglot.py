@@ -20,7 +20,6 @@ ARCHIVES = {
 }
 CHARACTERS = ('character01', 'character02')
 DRAWERS = (1, 2, 14, 15, 20)
-REAL = Path(__file__).parents[2] / 'data/omniglot'
 
 
 def _png(seed: int) -> bytes:
@@ -210,11 +209,11 @@ def test_unreadable_image(tmp_path, data):
         Omniglot(str(tmp_path), archives=['a'])
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f'needs the Omniglot files in {REAL.name}/')
-def test_published_files():
-    sizes = {drawers: len(Omniglot(str(REAL), drawers=drawers)) for drawers in ((1, 14), (15, 20))}
+def test_published_files(real_images):
+    root = real_images('omniglot')
+    sizes = {drawers: len(Omniglot(root, drawers=drawers)) for drawers in ((1, 14), (15, 20))}
     assert sizes == {(1, 14): 242 * 14, (15, 20): 242 * 6}
-    dataset = Omniglot(str(REAL), labels='alphabet', drawers=(1, 1))
+    dataset = Omniglot(root, labels='alphabet', drawers=(1, 1))
     assert len(dataset) == 242
     assert len(dataset.metainfo['classes']) == 8
-    assert len(Omniglot(str(REAL), drawers=(1, 1)).metainfo['classes']) == 242
+    assert len(Omniglot(root, drawers=(1, 1)).metainfo['classes']) == 242

@@ -64,6 +64,7 @@ def test_joint_errors_match_a_plain_loop_in_millimetres(samples):
     }
 
 
+@pytest.mark.usefixtures('smplx')
 def test_surface_error_matches_a_plain_loop(samples, surreal_root):
     files = {gender: f'{surreal_root}/smpl/SMPL_{gender.upper()}.npz' for gender in ('female', 'male')}
     metric = METRICS.build(dict(type='mmfct.BodyErrorMetric', body=dict(type='mmfct.SmplBody', files=files)))

@@ -34,6 +34,7 @@ def write(tmp_path):
     return save
 
 
+@pytest.mark.usefixtures('smplx')
 def test_it_gives_the_joints_of_the_clips(files, surreal_root):
     dataset = Surreal(surreal_root, test_mode=True, pipeline=[dict(type='mmfct.LoadSurreal', size=(8, 8))])
     poses = [dataset[i]['gt_pose'] for i in range(0, 12, 3)]
@@ -45,6 +46,7 @@ def test_it_gives_the_joints_of_the_clips(files, surreal_root):
         np.testing.assert_allclose(found.numpy(), pose['joints'], atol=1e-5)
 
 
+@pytest.mark.usefixtures('smplx')
 def test_vertices_match_a_plain_loop(files):
     arrays, shape = body_arrays('female'), np.random.default_rng(0).normal(size=10)
     turns = Rotation.random(24, rng=0).as_matrix()
@@ -59,6 +61,7 @@ def test_vertices_match_a_plain_loop(files):
     np.testing.assert_allclose(vertices[0].numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures('smplx')
 def test_poses_that_deform_the_surface(write):
     directions = np.random.default_rng(0).normal(size=(1488, 3, 207)) * 0.01
     arrays, turns = body_arrays('male'), Rotation.random(24, rng=0).as_matrix()
@@ -84,6 +87,7 @@ def test_the_mesh_is_a_surface(files):
     assert arrays['kintree_table'].dtype == np.uint32 and arrays['kintree_table'][0, 0] == 2**32 - 1
 
 
+@pytest.mark.usefixtures('smplx')
 def test_more_shapes_than_used_are_cut(write):
     wide = np.concatenate([body_arrays('male')['shapedirs'], np.ones((1488, 3, 290))], axis=2)
     body = SmplBody(dict(male=write(shapedirs=wide)))
@@ -145,6 +149,10 @@ def test_missing_files_and_genders(files, tmp_path):
     for wrong in ({}, dict(neutral=files['male'])):
         with pytest.raises(ValueError, match=r"`files` must be a file by gender, of \('female', 'male'\), got"):
             SmplBody(wrong)
+
+
+@pytest.mark.usefixtures('smplx')
+def test_a_gender_without_a_file(files):
     body = SmplBody(dict(male=files['male']))
     with pytest.raises(ValueError, match="a body model for every gender in the data, got none for 'female'"):
         body(torch.eye(3).expand(1, 24, 3, 3), torch.zeros(1, 10), torch.tensor([0]))

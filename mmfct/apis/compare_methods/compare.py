@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def compare_methods(
     Args:
         filename: Config of a `mmfct.ForwardTransform` that trains from an `EmbeddingTable`. What it needs first is
             trained as `train` does.
-        methods: Some of ``METHODS``; ``None`` for all, those with ``+side`` only where the config has
-            side-information. ``+side`` uses it beside the old embedding.
+        methods: Some of ``METHODS``; ``None`` for all that can be run here: those with ``+side`` only where the config
+            has side-information, ``lambda-orthogonality`` only where pytorch-metric-learning is installed. ``+side``
+            uses side-information beside the old embedding.
         aligned: Name -> checkpoint of a new model that was trained to be comparable with the old one (BCT), of the
             same architecture as the config's. Its queries search the old gallery as it is.
         options: Options of the command line.
@@ -62,6 +64,7 @@ def compare_methods(
 
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
+        ImportError: If a method is asked for whose package is not installed.
         ValueError: If a method is unknown, or needs side-information or a classifier that is not there, a test image
             has no label, or the config is another's.
     """
@@ -75,6 +78,7 @@ def compare_methods(
     for name in aligned or ():
         if name in METHODS or not _NAME.fullmatch(name):  # results and a folder go by it
             raise ValueError(f'`aligned` must have names of letters, digits, `_` and `-`, of no method, got {name!r}')
+    methods = _without_metric_learning(methods, asked=asked)
     check_variables(filename, options.cfg_options)
     for entry in _LOADERS:
         check_table(config[entry].dataset, f'{entry}.dataset')
@@ -113,6 +117,14 @@ def _check_methods(methods: Sequence[str] | None, *, has_side: bool) -> list[str
     return list(known if methods is None else methods)
 
 
+def _without_metric_learning(methods: list[str], *, asked: bool) -> list[str]:
+    """Leave out lambda-orthogonality where its loss is not installed, or refuse it where it was asked for."""
+    if find_spec('pytorch_metric_learning') is not None:
+        return methods
+    reason = "needs pytorch-metric-learning, which `pip install 'mmfct[metric-learning]'` installs"
+    return _leave_out(_ORTHOGONAL, reason, methods, asked=asked, error=ImportError)
+
+
 def _without_classifier(methods: list[str], config: Config, *, asked: bool) -> list[str]:
     """Leave out FastFill where the new model has no linear classifier, or refuse it where it was asked for."""
     checkpoint = config.model.encoders.new.get('checkpoint')
@@ -130,10 +142,12 @@ def _without_equal_widths(methods: list[str], config: Config, *, asked: bool) ->
     return _leave_out(_ORTHOGONAL, f'needs models of one width, got {old} and {new}', methods, asked=asked)
 
 
-def _leave_out(base: str, reason: str, methods: list[str], *, asked: bool) -> list[str]:
+def _leave_out(
+    base: str, reason: str, methods: list[str], *, asked: bool, error: type[Exception] = ValueError
+) -> list[str]:
     needing = [name for name in methods if name.removesuffix(_SIDE) == base]
     if needing and asked:
-        raise ValueError(f'{base} {reason}; leave out {", ".join(needing)}')
+        raise error(f'{base} {reason}; leave out {", ".join(needing)}')
     if needing:
         print_log(f'{base} {reason}: left out', 'current', logging.WARNING)
     return [name for name in methods if name not in needing]

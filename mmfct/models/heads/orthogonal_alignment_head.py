@@ -39,6 +39,7 @@ class OrthogonalAlignmentHead(TransformationHead):
         init_cfg: Initialisation config.
 
     Raises:
+        ImportError: If ``pytorch-metric-learning``, which has SupCon, is not installed.
         ValueError: If the widths of old and new differ.
     """
 
@@ -59,8 +60,6 @@ class OrthogonalAlignmentHead(TransformationHead):
         temperature: float = 0.1,
         init_cfg: dict | None = None,
     ) -> None:
-        from pytorch_metric_learning.losses import SupConLoss
-
         if old_dims != new_dims:
             raise ValueError(f'`new_dims` must be `old_dims`, {old_dims}, for an orthogonal map, got {new_dims}')
         super().__init__(old_dims, side_dims, new_dims, hidden_dims=hidden_dims, init_cfg=init_cfg)
@@ -70,7 +69,7 @@ class OrthogonalAlignmentHead(TransformationHead):
         self.forward_weight, self.backward_weight = forward_weight, backward_weight
         self.contrast_weight = contrast_weight
         self.slack, self.sharpness = slack, sharpness
-        self.contrast = SupConLoss(temperature=temperature)
+        self.contrast = _sup_con(temperature)
 
     def loss(self, old: Tensor, side: Tensor, new: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``loss_forward``, ``loss_backward``, ``loss_contrast`` and ``loss_orthogonality``.
@@ -97,3 +96,14 @@ class OrthogonalAlignmentHead(TransformationHead):
                 self.query_map.weight, slack=self.slack, sharpness=self.sharpness
             ),
         )
+
+
+def _sup_con(temperature: float) -> nn.Module:
+    try:
+        from pytorch_metric_learning.losses import SupConLoss
+    except ImportError as error:
+        raise ImportError(
+            'mmfct.OrthogonalAlignmentHead needs pytorch-metric-learning; '
+            "install it with `pip install 'mmfct[metric-learning]'`"
+        ) from error
+    return SupConLoss(temperature=temperature)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmfct.apis.compare_methods import METHODS, compare_methods
-from mmfct.apis.compare_methods.compare import _without_equal_widths
+from mmfct.apis.compare_methods import METHODS, closed_form, compare, compare_methods
+from mmfct.apis.compare_methods.compare import _without_equal_widths, _without_metric_learning
 from mmfct.apis.compare_methods.report import cost_table, scores_table, write_comparison
 from mmfct.apis.compare_methods.table import Table
 from mmfct.apis.compare_methods.trained import objective_config
@@ -114,11 +116,17 @@ def test_objectives_differ_in_the_head_alone(digits, tmp_path):
         assert other.optim_wrapper == config.optim_wrapper and other.train_dataloader == config.train_dataloader
 
 
-def test_a_new_model_without_a_linear_classifier(digits, tmp_path, capsys):
+@pytest.fixture
+def untrained(monkeypatch):
+    """Comparisons where every method leaves the gallery as it is: for tests of which methods are compared."""
+    monkeypatch.setattr(compare, '_upgrade', lambda name, config, folder, train, test: closed_form.keep(test))
+
+
+def test_a_new_model_without_a_linear_classifier(untrained, digits, tmp_path, capsys):
     checkpoint = torch.load(digits.root / 'resnet10_digits_new/final.pth', weights_only=True)
     checkpoint['state_dict']['head.weight'] = checkpoint['state_dict'].pop('head.fc.weight')  # as ArcFace's
     torch.save(checkpoint, tmp_path / 'arcface.pth')
-    options = dict(digits.cfg_options, new_checkpoint=str(tmp_path / 'arcface.pth'), transform_epochs=10)
+    options = dict(digits.cfg_options, new_checkpoint=str(tmp_path / 'arcface.pth'))
     options = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
     asked = compare_methods(digits.config, methods=['identity', 'ridge'], options=options)
     assert list(asked['methods']) == ['identity', 'ridge']
@@ -130,6 +138,15 @@ def test_a_new_model_without_a_linear_classifier(digits, tmp_path, capsys):
         name for name in METHODS if not name.startswith('fastfill')
     ]
     assert 'a linear classifier, in the checkpoint of the new model' in capsys.readouterr().out
+
+
+def test_a_method_whose_package_is_not_installed(digits, options, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pytorch_metric_learning', None)
+    message = "needs pytorch-metric-learning, which `pip install 'mmfct[metric-learning]'` installs"
+    with pytest.raises(ImportError, match=re.escape(f'{message}; leave out lambda-orthogonality+side')):
+        compare_methods(digits.config, methods=['fct', 'lambda-orthogonality+side'], options=options)
+    assert _without_metric_learning(list(METHODS), asked=False) == list(METHODS[:-2])
+    assert f'lambda-orthogonality {message}: left out' in capsys.readouterr().out
 
 
 def test_an_h_of_other_encoders_is_not_used_again(compared, digits, options, tmp_path):

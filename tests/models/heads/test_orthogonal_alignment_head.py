@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from scipy.stats import ortho_group
@@ -84,3 +86,10 @@ def test_a_wrong_width():
     old, side, new, labels = batch()
     with pytest.raises(ValueError, match=r'the new embedding must have shape \(B, 5\)'):
         build().loss(old, side, new[:, :4], labels)
+
+
+def test_without_its_package_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pytorch_metric_learning.losses', None)
+    message = r"needs pytorch-metric-learning; install it with `pip install 'mmfct\[metric-learning\]'`"
+    with pytest.raises(ImportError, match=f'mmfct.OrthogonalAlignmentHead {message}'):
+        build()
