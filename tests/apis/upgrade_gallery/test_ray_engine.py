@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,14 +26,20 @@ def contents(folder) -> dict[str, bytes]:
 
 @pytest.fixture(scope='module')
 def cluster():
-    """A cluster of this process alone; its address."""
+    """A cluster of this process alone, to which a test may add machines."""
     ray = pytest.importorskip('ray', reason='Ray is not installed')
     pytest.importorskip('ray.data', reason='Ray Data is not installed')
+    from ray.cluster_utils import Cluster
+
     os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
     handler = signal.getsignal(signal.SIGTERM)
-    context = ray.init('local', num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield context.address_info['address']
+    # A machine that is gone is noticed in 5 x 0.5 s; one that is only busy has the usual time to answer.
+    quick = dict(health_check_initial_delay_ms=0, health_check_period_ms=500, health_check_failure_threshold=5)
+    cluster = Cluster(True, head_node_args=dict(num_cpus=1, include_dashboard=False, _system_config=quick))
+    ray.init(cluster.address, log_to_driver=False)
+    yield cluster
     ray.shutdown()
+    cluster.shutdown()
     signal.signal(signal.SIGTERM, handler)
 
 
@@ -59,7 +66,7 @@ def test_stopped_on_the_way_it_continues_to_the_same_bytes(cluster, chain, tmp_p
     chain.write_rows(tmp_path / 'many', rows=400)
     words = [str(tmp_path / 'many'), chain.h12]
     command = [sys.executable, str(ROOT / 'tools/upgrade_gallery.py'), *words, chain.out, '--engine', 'ray']
-    environment = os.environ | dict(PYTHONPATH=str(ROOT), RAY_ADDRESS=cluster)
+    environment = os.environ | dict(PYTHONPATH=str(ROOT), RAY_ADDRESS=cluster.address)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while not Path(chain.out, 'shard-00000.json').exists() and process.poll() is None:
             time.sleep(0.005)
@@ -71,6 +78,53 @@ def test_stopped_on_the_way_it_continues_to_the_same_bytes(cluster, chain, tmp_p
     engine = {signal.SIGKILL: 'ray', signal.SIGTERM: 'local'}[number]  # either one goes on
     upgrade_gallery(words[0], [words[1]], chain.out, engine=engine)
     upgrade_gallery(words[0], [words[1]], str(tmp_path / 'local'))
+    assert contents(chain.out) == contents(tmp_path / 'local')
+
+
+@pytest.mark.slow
+def test_a_machine_that_dies_half_way_leaves_no_trace(cluster, chain, tmp_path, monkeypatch):
+    machine = cluster.add_node(num_cpus=1)
+    doomed, notes = machine.node_id, tmp_path / 'notes'
+    notes.mkdir()
+
+    def wait_until(condition):
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end, 'nothing happened'
+            time.sleep(0.02)
+
+    def begun() -> int:
+        return len(list(notes.glob(f'*-{doomed}')))
+
+    class Upgrader:
+        """Holds the others up until the machine is in its second shard, where it stays."""
+
+        def __init__(self, words):
+            self.upgrade = ray_engine.ShardUpgrader(words)
+
+        def __call__(self, row):
+            import ray
+
+            node = ray.get_runtime_context().get_node_id()
+            (notes / f'{row["index"]}-{node}').touch()
+            wait_until(lambda: begun() < 2 if node == doomed else begun() == 2)
+            return self.upgrade(row)
+
+    def kill():
+        wait_until(lambda: begun() == 2)
+        cluster.remove_node(machine, allow_graceful=False)
+
+    chain.write_rows(tmp_path / 'many', rows=160)
+    words = [str(tmp_path / 'many'), [chain.h12]]
+    with monkeypatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setattr(ray_engine, 'ShardUpgrader', Upgrader)
+        killed = pool.submit(kill)
+        upgrade_gallery(*words, chain.out, engine='ray')
+        killed.result()
+    shards = [note.name.partition('-')[0] for note in notes.iterdir()]
+    assert set(shards) == {str(index) for index in range(20)}
+    assert len(shards) > 20 and begun() == 2  # what the machine had in hand, another one computed
+    upgrade_gallery(*words, str(tmp_path / 'local'))
     assert contents(chain.out) == contents(tmp_path / 'local')
 
 
