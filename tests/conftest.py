@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
 import io
 import os
@@ -30,6 +31,8 @@ SINGLETONS = {
     'mmengine.visualization': ('Visualizer',),
 }
 
+modules_spared = 0  # see `quick_collections`
+
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the tools that tests interrupt.
@@ -43,6 +46,19 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def quick_collections():
+    """Keep imported packages from the garbage collector.
+
+    mmengine runs it for every data set it builds, and searching torch and the hosts takes longer than a tiny training.
+    """
+    global modules_spared
+    if len(sys.modules) > modules_spared + 200:
+        modules_spared = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)
