@@ -126,7 +126,8 @@ def test_a_new_model_without_a_linear_classifier(untrained, digits, tmp_path, ca
     checkpoint = torch.load(digits.root / 'resnet10_digits_new/final.pth', weights_only=True)
     checkpoint['state_dict']['head.weight'] = checkpoint['state_dict'].pop('head.fc.weight')  # as ArcFace's
     torch.save(checkpoint, tmp_path / 'arcface.pth')
-    options = dict(digits.cfg_options, new_checkpoint=str(tmp_path / 'arcface.pth'))
+    few = {'test_dataloader.dataset.dataset.indices': 100}
+    options = digits.cfg_options | few | dict(new_checkpoint=str(tmp_path / 'arcface.pth'))
     options = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
     asked = compare_methods(digits.config, methods=['identity', 'ridge'], options=options)
     assert list(asked['methods']) == ['identity', 'ridge']
