@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SYSTEM_TOOLS = 'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail tee touch'
@@ -42,6 +47,18 @@ case "$*" in
     *) exec "$REAL_PYTHON" "$@" ;;
 esac
 """
+
+
+def extras() -> str:
+    """Extras that the scripts install."""
+    return re.search(r'^EXTRAS=(.*)$', (ROOT / 'tools/_environment.sh').read_text(), re.MULTILINE)[1]
+
+
+def setup_arguments() -> dict:
+    """What setup.py says."""
+    with patch('setuptools.setup') as setup:
+        runpy.run_path(str(ROOT / 'setup.py'))
+    return setup.call_args.kwargs
 
 
 class Checkout:
@@ -127,10 +144,46 @@ def test_the_environment_is_made_in_order_and_the_tests_run(checkout):
     assert status == 0, output
     torch, rest = checkout.calls('-m pip install')[1:]
     assert torch.endswith('constraints.txt torch torchvision')
-    assert rest.endswith('a checkout[onedl,faiss,parquet,test]')
+    assert rest.endswith(f'a checkout[{extras()}]')
     assert checkout.calls('-m pytest') == ['python -m pytest -n auto --maxprocesses 4 --dist loadfile -k two words']
     assert checkout.stamp.read_text()
     assert '5/5 import check' in output
+
+
+def test_what_is_installed_is_pinned_and_may_be_used_by_anyone():
+    """smplx is for non-commercial research only, whatever should bring it along one day."""
+    pins = (ROOT / 'constraints.txt').read_text()
+    pinned = {canonicalize_name(name) for name in re.findall(r'^([\w.-]+)==', pins, re.MULTILINE)}
+    setup = setup_arguments()
+    wanted = [*setup['install_requires']]
+    for extra in extras().split(','):
+        wanted += setup['extras_require'][extra]
+    needed = set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        name = canonicalize_name(requirement.name)
+        for extra in {'', *requirement.extras} - {extra for other, extra in needed if other == name}:
+            needed.add((name, extra))
+            wanted += requirements_of(name, extra)
+    names = {name for name, _ in needed}
+    of_torch = re.compile(r'nvidia-|cuda-|triton$')  # tied to its version
+    assert {'torch', 'ray', 'pytorch-metric-learning', 'pytest'} <= names and 'smplx' not in names
+    assert {name for name in names if not of_torch.match(name)} <= pinned
+
+
+def requirements_of(name: str, extra: str) -> list[str]:
+    """What an extra of an installed distribution needs, or the distribution itself; nothing where it is missing."""
+    try:
+        found = [Requirement(line) for line in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:
+        return []
+    found = [line for line in found if line.marker is None or line.marker.evaluate(dict(extra=extra))]
+    return [str(line).partition(';')[0] for line in found]
+
+
+def test_type_checkers_of_users_see_our_types():
+    assert setup_arguments()['package_data'] == dict(mmfct=['py.typed'])
+    assert (ROOT / 'mmfct/py.typed').is_file()
 
 
 def test_a_good_environment_is_taken_as_it_is(ready):
