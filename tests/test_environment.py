@@ -145,7 +145,8 @@ def test_the_environment_is_made_in_order_and_the_tests_run(checkout):
     torch, rest = checkout.calls('-m pip install')[1:]
     assert torch.endswith('constraints.txt torch torchvision')
     assert rest.endswith(f'a checkout[{extras()}]')
-    assert checkout.calls('-m pytest') == ['python -m pytest -n auto --maxprocesses 4 --dist loadfile -k two words']
+    (call,) = checkout.calls('-m pytest')
+    assert call == 'python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -k two words'
     assert checkout.stamp.read_text()
     assert '5/5 import check' in output
 

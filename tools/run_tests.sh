@@ -9,4 +9,5 @@ ensure_environment
 # One thread: on tiny tensors more of them wait for one another, on a busy machine for most of the time.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=${MPLBACKEND:-Agg}
 # A process per core, each with whole files: what a file prepares once is then prepared once. `-n 0` turns it off.
-exec "$(environment_python)" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+# tests/conftest.py decides the order; xdist would begin with the files of many tests, not with those that take long.
+exec "$(environment_python)" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

@@ -22,6 +22,8 @@ from mmfct.apis.export_transform import export_transform
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.test import test as run_test
 
+pytestmark = pytest.mark.slow  # nearly all of them look at the one comparison that trains every method
+
 
 @pytest.fixture(scope='module')
 def options(digits, tmp_path_factory) -> TrainingOptions:
