@@ -142,10 +142,8 @@ def test_a_file_needs_none_of_our_packages(digits, tmp_path):
 
 
 def test_a_model_that_depends_on_the_number_of_images_is_refused(digits, tmp_path, monkeypatch):
-    from mmfct.apis import torchscript_modules
-
     monkeypatch.setattr(
-        torchscript_modules.TransformationScript, 'forward', lambda self, old, side: old * len(old.tolist())
+        'mmfct.apis.export_torchscript.TransformationScript.forward', lambda self, old, side: old * len(old.tolist())
     )
     with pytest.raises(ValueError, match=r'cannot be traced: .*h\.pt would compute something else for two items'):
         export_torchscript(digits.config, final(digits), str(tmp_path / 'h.pt'), cfg_options=digits.cfg_options)

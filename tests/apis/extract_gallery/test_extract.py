@@ -230,7 +230,7 @@ def test_a_plain_classifier(digits, tmp_path):
 
 STOPPED = """
 import time
-from mmfct.apis.galleries.interruption import resumable
+from mmfct.utils.interruption import resumable
 with resumable():
     print('ready', flush=True)
     time.sleep(60)
