@@ -25,7 +25,9 @@ def parse_args() -> argparse.Namespace:
         '--work-dir',
         help='folder for logs and checkpoints (default: `work_dir` of the config, or work_dirs/<config name>)',
     )
-    parser.add_argument('--resume', nargs='?', const='auto', help='resume, from the latest checkpoint unless one is named')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', help='resume, from the latest checkpoint unless one is named'
+    )
     parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument(
