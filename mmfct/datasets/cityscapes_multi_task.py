@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 
@@ -32,13 +33,9 @@ class CityscapesMultiTask(BaseDataset):
             sky, human and vehicle. Labels outside CityScapes' own evaluation are ignored in both.
         layout: ``'cityscapes'`` for the published folders, ``'npy'`` for the pre-processed form.
         require: Tasks, of ``'seg'`` and ``'depth'``, for which every image must be annotated.
-        pipeline: Transforms, as configs or callables.
-        test_mode: Whether a transform that returns None is an error; otherwise another image takes its place.
         metainfo: Overrides of the meta information.
-        indices: Number of first images, or positions of the images, to keep.
-        serialize_data: Whether to keep the annotations in one buffer that loader workers share.
-        lazy_init: Whether to put off reading the folders until the first use.
-        max_refetch: How often to draw another image in place of None.
+        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`: ``pipeline``, ``test_mode``, ``indices``,
+            ``serialize_data``, ``lazy_init``, ``max_refetch``.
 
     Raises:
         ValueError: If an option is out of range.
@@ -54,13 +51,8 @@ class CityscapesMultiTask(BaseDataset):
         num_classes: int = 19,
         layout: str = 'cityscapes',
         require: Sequence[str] = ('seg', 'depth'),
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
         metainfo: dict | None = None,
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f'`layout` must be one of {tuple(LAYOUTS)}, got {layout!r}')
@@ -80,13 +72,11 @@ class CityscapesMultiTask(BaseDataset):
         super().__init__(
             metainfo=defaults | dict(metainfo or {}),
             data_root=data_root,
+            # Fixed, so that a caller who passes one of them gets an error: nothing here would read it.
+            ann_file='',
             data_prefix={},
-            indices=indices,
-            serialize_data=serialize_data,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
+            filter_cfg=None,
+            **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:
