@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
-from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
+from mmfct.datasets.label_swaps import draw_donors
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.instances.positions import find_positions, inner_positions, number_instances
 from mmfct.registry import DATASETS
@@ -38,8 +38,6 @@ class CorruptLabels:
             ``depth_map_path`` with ``camera_path``, ``'pose'`` ``pose_path``, and ``'label'`` ``gt_label``.
         seed: Seed of all choices.
         fields: Further tasks: fields of the annotation by name of the task.
-        record: CSV file to write: the key of every corrupted instance (as in :class:`InstanceKeys`), the task, and
-            the key of the instance whose annotation it has.
         lazy_init: Whether to put off the choice until the first use.
 
     Raises:
@@ -55,7 +53,6 @@ class CorruptLabels:
         *,
         seed: int = 0,
         fields: Mapping[str, Sequence[str]] | None = None,
-        record: str | None = None,
         lazy_init: bool = False,
     ) -> None:
         self.fields = _FIELDS | {task: tuple(names) for task, names in (fields or {}).items()}
@@ -69,7 +66,6 @@ class CorruptLabels:
         self.dataset = wrapped_dataset(dataset)
         self.fractions = dict(fractions)
         self.seed = seed
-        self.record = record
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -86,27 +82,22 @@ class CorruptLabels:
         return {task: wrong.copy() for task, wrong in self._corrupted.items()}
 
     def full_init(self) -> None:
-        """Initialise the wrapped data set, choose the wrong annotations and write the record."""
+        """Initialise the wrapped data set and choose the wrong annotations."""
         if self._fully_initialized:
             return
         self._positions = find_positions(self.dataset)
         for source in self._positions.sources:
             _check_source(source)
         number, first = number_instances(self._positions)
-        paths, annotations = self._read_annotations(first)
-        names = name_instances(paths)
+        annotations = self._read_annotations(first)
         self._donors: dict[str, np.ndarray] = {}
         self._corrupted: dict[str, np.ndarray] = {}
-        rows: list[tuple[str, str, str]] = []
         for task, values in annotations.items():
             donors = draw_donors(values, self.fractions[task], task=task, seed=self.seed)
             # Two images may have the same class.
             wrong = np.array([not np.array_equal(values[i], values[j]) for i, j in enumerate(donors)], bool)
-            rows += [(names[i], task, names[donors[i]]) for i in np.flatnonzero(wrong)]
             self._donors[task] = first[donors][number]
             self._corrupted[task] = wrong[number]
-        if self.record is not None:
-            write_record(self.record, rows)
         self._fully_initialized = True
 
     @force_full_init
@@ -152,16 +143,14 @@ class CorruptLabels:
                 info.update({field: donor.get(field) for field in self.fields[task]})
         return info
 
-    def _read_annotations(self, first: np.ndarray) -> tuple[list[str | None], dict[str, list]]:
-        """Return image files, and annotations by task, of the instances at the positions ``first`` of shape (I,)."""
-        paths: list[str | None] = []
+    def _read_annotations(self, first: np.ndarray) -> dict[str, list]:
+        """Return the annotations, by task, of the instances at the positions ``first`` of shape (I,)."""
         annotations: dict[str, list] = {task: [] for task in self.fractions}
         for position in first:
             info = self.dataset.get_data_info(int(position))
-            paths.append(info.get('img_path'))
             for task, values in annotations.items():
                 values.append(info.get(self.fields[task][0]))
-        return paths, annotations
+        return annotations
 
 
 def _check_source(source: Any) -> None:

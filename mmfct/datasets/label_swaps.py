@@ -1,17 +1,11 @@
-"""Who gets whose annotation, and the record of it."""
+"""Assign permuted labels."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from mmfct.instances.keys import InstanceKeys
-from mmfct.utils.files import write_atomically
 
 
 def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed: int) -> np.ndarray:
@@ -44,32 +38,3 @@ def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed:
     donors = np.arange(len(annotations))
     donors[chosen] = np.roll(chosen, -1)
     return donors
-
-
-def name_instances(paths: Sequence[str | None]) -> list[str]:
-    """Return the keys of instances, as :class:`InstanceKeys` has them, or their numbers if any has no file.
-
-    Args:
-        paths: The image file of every instance.
-    """
-    if any(path is None for path in paths):
-        return [str(number) for number in range(len(paths))]
-    instances = InstanceKeys(path for path in paths if path is not None)
-    keys = instances.keys
-    return [keys[instances.row(path)] for path in paths if path is not None]
-
-
-def write_record(path: str, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Write a CSV file of corrupted annotations, complete or not at all.
-
-    Args:
-        path: The file; its folder is made.
-        rows: Key of the instance, task, key of the instance whose annotation it has.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(('file', 'task', 'source'))
-    writer.writerows(rows)
-    file = Path(path).expanduser()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, text.getvalue().encode())
