@@ -14,7 +14,7 @@ from mmfct.hosts import require_hosts
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line; the options are those of mmpretrain's tool."""
-    from mmfct.apis.training.cfg_options import DictAction
+    from mmfct.apis.training.config import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')

@@ -1,13 +1,40 @@
-"""Load a config, with options that reach everything computed from them."""
+"""Load configs with ``--cfg-options`` that reach everything computed from them."""
 
 from __future__ import annotations
 
 import ast
 import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine import config as mmengine_config
 from mmengine.config import Config
+
+
+class DictAction(mmengine_config.DictAction):
+    """mmengine's action for ``--cfg-options``, except that a value with blanks stays as it is unless it is a list.
+
+    mmengine reads ``'data_root=/data/my images'`` as ``/data/myimages``.
+    """
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add ``KEY=VALUE`` words to the options of the namespace."""
+        for word in values or ():
+            if '=' not in word:
+                parser.error(f'{option_string} takes KEY=VALUE, after the other arguments, got {word!r}')
+        super().__call__(parser, namespace, values, option_string)
+        for word in values or ():
+            key, _, value = word.partition('=')
+            if ' ' in value.strip() and not set(value) & set(',()[]'):
+                getattr(namespace, self.dest)[key] = value
 
 
 def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> Config:
