@@ -152,7 +152,7 @@ def cut_frames(path: Path) -> None:
 def test_a_broken_clip_is_skipped_and_counted(root, name):
     spoil, reason = BREAKS[name]
     if name == 'fewer frames':
-        from renderers.surreal_clip.files import _mp4
+        from renderers.surreal_clips.files import _mp4
 
         (root / 'cmu/short.mp4').write_bytes(_mp4(surreal_clip('train', 1, frames=1).images))
     spoil(root / RUN / '01_01_c0002')
@@ -245,7 +245,7 @@ def test_an_index_of_another_split_is_refused(root, tmp_path):
 
 def test_clips_of_one_frame(root):
     stem = root / RUN / '01_01_c0001'
-    from renderers.surreal_clip.files import encode_clip
+    from renderers.surreal_clips.files import encode_clip
 
     clip = surreal_clip('train', 0, frames=1, seed=5)
     for kind, content in encode_clip(clip, 'train', 0).items():

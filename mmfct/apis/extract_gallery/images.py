@@ -93,7 +93,7 @@ def _data_set(config: Config, split: str) -> dict[str, Any]:
         tested = next((config[name] for name in ('test_dataloader', 'val_dataloader') if config.get(name)), None)
         if tested is None:
             raise ValueError("`split` must not be 'train' where the config has no pipeline of a test, got 'train'")
-        settings = with_pipeline(settings, innermost_dataset(_without_table(tested.dataset)).get('pipeline'))
+        settings = with_pipeline(settings, innermost_dataset(_without_table(tested.dataset)).get('pipeline', []))
     for *_, dataset in dataset_chains(settings):
         dataset['test_mode'] = True
     return settings

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from mmfct.utils.files import write_atomically
-
-from .rendered_folder import is_complete, write_files
-from .street_scene.files import encode_scene, missing_scenes, scene_files
-from .street_scene.render import Scene, render_scene
+from ..folder import completed_folder, render_missing
+from .files import encode_scene, scene_files
+from .render import Scene, render_scene
 
 # Grows whenever the same parameters give other files.
 _VERSION = 1
-_MARKER = 'street_scenes.json'
-# There from the first file on: tells a folder that is not complete yet from one that holds something else.
-_STARTED = 'street_scenes.started.json'
 _SPLITS = ('train', 'val')
 _MOST, _SMALLEST = 1_000_000, 16
 
@@ -56,8 +48,8 @@ def render_street_scenes(
     bonnet of the own car and the left border have no disparity. The baseline is larger than that of CityScapes, so
     that small images resolve inverse depth as well as its large ones.
 
-    ``street_scenes.json`` is written last. Where it is, with the same parameters, nothing is done. Several processes
-    may write the same folder at the same time.
+    ``street_scenes.json`` is written last: a folder that has it, with the same parameters, is left alone. Several
+    processes may write the same folder at the same time.
 
     Args:
         out: Folder to write.
@@ -72,6 +64,8 @@ def render_street_scenes(
     Raises:
         ValueError: If an argument is out of range, or ``out`` holds scenes with other parameters, or something else.
     """
+    from threadpoolctl import threadpool_limits
+
     for name, value, least in (('num_train', num_train, 1), ('num_val', num_val, 0)):
         if not least <= value <= _MOST:
             raise ValueError(f'`{name}` must be between {least} and {_MOST}, got {value!r}')
@@ -79,32 +73,15 @@ def render_street_scenes(
         raise ValueError(f'`seed` must not be negative, got {seed!r}')
     if len(size) != 2 or min(size) < _SMALLEST:
         raise ValueError(f'`size` must be (height, width), both at least {_SMALLEST}, got {size!r}')
-    root = Path(out).expanduser()
     parameters = dict(version=_VERSION, num_train=num_train, num_val=num_val, seed=seed, size=list(size))
-    if is_complete(root, parameters, marker=_MARKER, started=_STARTED, what='street scenes'):
-        return 0
-    content = json.dumps(parameters, indent=4).encode()
-    root.mkdir(parents=True, exist_ok=True)
-    write_atomically(root / _STARTED, content)
     scenes = [(split, index) for split, num in zip(_SPLITS, (num_train, num_val), strict=True) for index in range(num)]
-    missing = missing_scenes(root, scenes)
-    _render(root, missing, seed, size)
-    # The marker must not survive a crash of the machine that the scenes do not.
-    os.sync()
-    write_atomically(root / _MARKER, content)
-    (root / _STARTED).unlink(missing_ok=True)
-    return len(missing)
-
-
-def _render(root: Path, scenes: list[tuple[str, int]], seed: int, size: tuple[int, int]) -> None:
-    """Write the files of scenes, pairs (split, index), with a progress bar."""
-    from mmengine.utils import track_iter_progress
-    from threadpoolctl import threadpool_limits
-
-    # A bar that cannot go back to the start of its line would be a line per scene.
-    shown = track_iter_progress(scenes, file=sys.stderr) if scenes and sys.stderr.isatty() else scenes
-    # The products of matrices are small: threads would spend more time on waiting than they save.
-    with threadpool_limits(1, user_api='blas'):
-        for split, index in shown:
-            contents = encode_scene(street_scene(split, index, seed=seed, size=size))
-            write_files(scene_files(root, split, index), contents)
+    with completed_folder(out, parameters, name='street_scenes', what='street scenes') as root:
+        if root is None:
+            return 0
+        # The products of matrices are small: threads would spend more time on waiting than they save.
+        with threadpool_limits(1, user_api='blas'):
+            return render_missing(
+                scenes,
+                lambda scene: scene_files(root, *scene),
+                lambda scene: encode_scene(street_scene(*scene, seed=seed, size=size)),
+            )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from renderers.street_scene.camera import Camera
-from renderers.street_scene.depth_buffer import DepthBuffer
-from renderers.street_scene.ground import KERB, PAVEMENT, ROAD, draw_ground
-from renderers.street_scene.layout import draw_contents
-from renderers.street_scene.light import Light
-from renderers.street_scene.materials import MATERIALS
-from renderers.street_scene.shading import shade
-from renderers.street_scene.solid import FRONT, RIGHT, Solid, slopes
-from renderers.street_scene.street import Street
+from renderers.street_scenes.camera import Camera
+from renderers.street_scenes.depth_buffer import DepthBuffer
+from renderers.street_scenes.ground import KERB, PAVEMENT, ROAD, draw_ground
+from renderers.street_scenes.layout import draw_contents
+from renderers.street_scenes.light import Light
+from renderers.street_scenes.materials import MATERIALS
+from renderers.street_scenes.shading import shade
+from renderers.street_scenes.solid import FRONT, RIGHT, Solid, slopes
+from renderers.street_scenes.street import Street
 
 CAMERA = Camera(32, 64, (0.4, 1.4, 0.0), pitch=0.03, yaw=-0.05)
 NOISE = np.random.default_rng(0).random((128, 128), dtype=np.float32)

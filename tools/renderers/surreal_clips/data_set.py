@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmfct.utils.files import write_atomically
-
-from .rendered_folder import is_complete, write_files
-from .surreal_clip.files import clip_files, encode_clip
-from .surreal_clip.mesh import body_arrays
-from .surreal_clip.render import Clip, render_clip
+from ..folder import completed_folder, render_missing, write_files
+from .files import clip_files, encode_clip
+from .mesh import body_arrays
+from .render import Clip, render_clip
 
 # Grows whenever the same parameters give other files.
 _VERSION = 1
-_MARKER = 'surreal_clips.json'
-_STARTED = 'surreal_clips.started.json'
 _SPLITS = ('train', 'val', 'test')
 _MOST = 100_000
-BODY_FILES = dict(female='smpl/SMPL_FEMALE.npz', male='smpl/SMPL_MALE.npz')
+_BODY_FILES = dict(female='smpl/SMPL_FEMALE.npz', male='smpl/SMPL_MALE.npz')
 
 
 def surreal_clip(split: str, index: int, *, frames: int = 2, seed: int = 0) -> Clip:
@@ -59,8 +52,8 @@ def render_surreal_clips(
     ``_segm.mat`` and ``_info.mat``, as SURREAL has them, and the figure as a body model of SMPL's format in ``smpl``:
     with pose and shape it gives the joints and the surface that were rendered.
 
-    ``surreal_clips.json`` is written last. Where it is, with the same parameters, nothing is done. Several processes
-    may write the same folder at the same time.
+    ``surreal_clips.json`` is written last: a folder that has it, with the same parameters, is left alone. Several
+    processes may write the same folder at the same time.
 
     Args:
         out: Folder to write.
@@ -83,34 +76,23 @@ def render_surreal_clips(
             raise ValueError(f'`{name}` must be between {least} and {_MOST}, got {value!r}')
     if seed < 0:
         raise ValueError(f'`seed` must not be negative, got {seed!r}')
-    root = Path(out).expanduser()
     parameters = dict(version=_VERSION, **counts, frames=frames, seed=seed)
-    if is_complete(root, parameters, marker=_MARKER, started=_STARTED, what='clips'):
-        return 0
-    content = json.dumps(parameters, indent=4).encode()
-    root.mkdir(parents=True, exist_ok=True)
-    write_atomically(root / _STARTED, content)
-    for gender, name in BODY_FILES.items():
+    clips = [(split, index) for split, num in zip(_SPLITS, counts.values(), strict=True) for index in range(num)]
+    with completed_folder(out, parameters, name='surreal_clips', what='clips') as root:
+        if root is None:
+            return 0
+        _write_bodies(root)
+        return render_missing(
+            clips,
+            lambda clip: clip_files(root, *clip),
+            lambda clip: encode_clip(surreal_clip(*clip, frames=frames, seed=seed), *clip),
+        )
+
+
+def _write_bodies(root: Path) -> None:
+    """Write the body models, one for each gender."""
+    for gender, name in _BODY_FILES.items():
         buffer = io.BytesIO()
         arrays: dict[str, Any] = body_arrays(gender)
         np.savez_compressed(buffer, **arrays)
         write_files(dict(body=root / name), dict(body=buffer.getvalue()))
-    clips = [(split, index) for split, num in zip(_SPLITS, counts.values(), strict=True) for index in range(num)]
-    missing = [clip for clip in clips if not all(path.is_file() for path in clip_files(root, *clip).values())]
-    _render(root, missing, frames, seed)
-    # The marker must not survive a crash of the machine that the clips do not.
-    os.sync()
-    write_atomically(root / _MARKER, content)
-    (root / _STARTED).unlink(missing_ok=True)
-    return len(missing)
-
-
-def _render(root: Path, clips: list[tuple[str, int]], frames: int, seed: int) -> None:
-    """Write the files of clips, pairs (split, index), with a progress bar."""
-    from mmengine.utils import track_iter_progress
-
-    # A bar that cannot go back to the start of its line would be a line per clip.
-    shown = track_iter_progress(clips, file=sys.stderr) if clips and sys.stderr.isatty() else clips
-    for split, index in shown:
-        clip = surreal_clip(split, index, frames=frames, seed=seed)
-        write_files(clip_files(root, split, index), encode_clip(clip, split, index))

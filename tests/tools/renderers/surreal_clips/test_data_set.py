@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from renderers import surreal_clips
-from renderers.surreal_clip.capsules import draw_capsules
-from renderers.surreal_clip.figure import make_figure
+from renderers import folder
 from renderers.surreal_clips import render_surreal_clips, surreal_clip
+from renderers.surreal_clips.capsules import draw_capsules
+from renderers.surreal_clips.figure import make_figure
+from renderers.surreal_clips.files import encode_clip
 from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
@@ -176,17 +177,17 @@ def test_a_clip_depends_on_seed_split_index_and_length_only(surreal_root, tmp_pa
 
 
 def test_an_interrupted_folder_is_completed_and_a_complete_one_left_alone(surreal_root, tmp_path, monkeypatch):
-    write, calls = surreal_clips.write_files, []
+    write, calls = folder.write_files, []
 
     def write_some(files, payloads):
         calls.append(files)
-        if len(calls) == 5:
+        if len(calls) == 3:
             half = dict(list(payloads.items())[:2])
             write({kind: files[kind] for kind in half}, half)
             raise KeyboardInterrupt
         write(files, payloads)
 
-    monkeypatch.setattr(surreal_clips, 'write_files', write_some)
+    monkeypatch.setattr(folder, 'write_files', write_some)
     with pytest.raises(KeyboardInterrupt):
         render_surreal_clips(tmp_path, **SMALL)
     assert not (tmp_path / 'surreal_clips.json').exists()
@@ -234,7 +235,7 @@ def test_a_codec_that_is_missing_is_named(monkeypatch):
 
     monkeypatch.setattr(cv2, 'VideoWriter', Closed)
     with pytest.raises(RuntimeError, match='OpenCV cannot write mp4 files'):
-        surreal_clips.encode_clip(surreal_clip('train', 0, frames=1), 'train', 0)
+        encode_clip(surreal_clip('train', 0, frames=1), 'train', 0)
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys):

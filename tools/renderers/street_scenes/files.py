@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +42,6 @@ def encode_scene(scene: Scene) -> dict[str, bytes]:
         camera=json.dumps(scene.camera.description(), indent=4).encode(),
         image=_png(scene.image[..., ::-1]),
     )
-
-
-def missing_scenes(root: Path, scenes: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those of the scenes, pairs (split, index), of which a file is missing."""
-    return [scene for scene in scenes if not all(path.is_file() for path in scene_files(root, *scene).values())]
 
 
 def _png(pixels: np.ndarray) -> bytes:

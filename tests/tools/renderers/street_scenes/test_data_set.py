@@ -11,7 +11,7 @@ import cv2
 import mmcv.transforms
 import numpy as np
 import pytest
-from renderers import street_scenes
+from renderers import folder
 from renderers.street_scenes import render_street_scenes, street_scene
 
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
@@ -153,7 +153,7 @@ def test_a_complete_folder_is_left_alone(root):
 
 
 def test_an_interrupted_folder_is_completed(root, tmp_path, monkeypatch):
-    write, calls = street_scenes.write_files, []
+    write, calls = folder.write_files, []
 
     def write_three(files, payloads):
         calls.append(files)
@@ -163,7 +163,7 @@ def test_an_interrupted_folder_is_completed(root, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         write(files, payloads)
 
-    monkeypatch.setattr(street_scenes, 'write_files', write_three)
+    monkeypatch.setattr(folder, 'write_files', write_three)
     with pytest.raises(KeyboardInterrupt):
         render_street_scenes(tmp_path, **SMALL)
     assert not (tmp_path / 'street_scenes.json').exists()
@@ -172,17 +172,6 @@ def test_an_interrupted_folder_is_completed(root, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert render_street_scenes(tmp_path, **SMALL) == 3
     assert contents(tmp_path) == contents(root)
-
-
-def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError('disk full')
-
-    monkeypatch.setattr('renderers.rendered_folder.os.replace', fail)
-    files = street_scenes.scene_files(tmp_path, 'train', 0)
-    with pytest.raises(OSError, match='disk full'):
-        street_scenes.write_files(files, dict.fromkeys(files, b''))
-    assert contents(tmp_path) == {}
 
 
 def test_two_writers_may_write_one_folder(root, tmp_path):
