@@ -18,9 +18,9 @@ _FIELDS = dict(seg='seg_map_path', depth='depth_map_path')
 class CityscapesMultiTask(BaseDataset):
     """CityScapes for semantic segmentation and depth.
 
-    Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. Only names of files are
-    collected here; ``mmfct.LoadLabelMap`` and ``mmfct.LoadDisparity`` read the maps. An image has ``img_path``,
-    ``seg_map_path``, ``depth_map_path`` and ``camera_path``; None for a file that is not there means not annotated.
+    Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. This data set
+    collects file names; ``mmfct.LoadLabelMap`` and ``mmfct.LoadDisparity`` read the maps. An image has ``img_path``,
+    ``seg_map_path``, ``depth_map_path`` and ``camera_path``, None for a missing file: it is not annotated.
 
     The layout ``'npy'`` is the pre-processed form of Liu, Johns and Davison, "End-to-End Multi-Task Learning with
     Attention", CVPR 2019, which LibMTL and Nash-MTL read too: images of shape (H, W, 3), RGB in [0, 1]; label maps of
@@ -28,9 +28,9 @@ class CityscapesMultiTask(BaseDataset):
 
     Args:
         data_root: Folder of the data set.
-        split: ``'train'``, ``'val'``, or whatever the folder of the split is called.
+        split: Name of the folder of the split, such as ``'train'`` or ``'val'``.
         num_classes: 19 for the classes of the benchmark, 7 for the categories flat, construction, object, nature,
-            sky, human and vehicle. Labels outside CityScapes' own evaluation are ignored in both.
+            sky, human and vehicle. Both ignore labels that CityScapes does not evaluate.
         layout: ``'cityscapes'`` for the published folders, ``'npy'`` for the pre-processed form.
         require: Tasks, of ``'seg'`` and ``'depth'``, for which every image must be annotated.
         metainfo: Overrides of the meta information.

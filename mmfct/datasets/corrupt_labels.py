@@ -1,4 +1,4 @@
-"""Wrong labels on purpose: annotations swapped between some of the images."""
+"""Deliberately wrong labels: annotations permuted between images."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _FIELDS = dict(
 class CorruptLabels:
     """Wrapper that permutes the annotations of some instances, for each task independently.
 
-    For each task the given share of the annotated instances is drawn, and their annotations go round in one random
-    cycle, so none of them keeps its own. With the same seed, the instances of a smaller share are among those of a
-    larger one. An instance that a wrapper inside repeats has the same wrong annotation every time.
+    For each task a share of the annotated instances is drawn, and their annotations are shifted along one random
+    cycle, so that none keeps its own. With the same seed, a larger share includes the instances of a smaller one. An
+    instance that an inner wrapper repeats has the same wrong annotation every time.
 
     Args:
         dataset: An mmengine data set, wrappers of mmengine around such, or ``mmfct.ClassSubset``; or a config.
@@ -38,7 +38,7 @@ class CorruptLabels:
             ``depth_map_path`` with ``camera_path``, ``'pose'`` ``pose_path``, and ``'label'`` ``gt_label``.
         seed: Seed of all choices.
         fields: Further tasks: fields of the annotation by name of the task.
-        lazy_init: Whether to put off the choice until the first use.
+        lazy_init: Whether to choose the instances only on first use.
 
     Raises:
         ValueError: If a task is unknown, a fraction is not from 0 to 1, a fraction above 0 chooses fewer than 2
@@ -77,7 +77,7 @@ class CorruptLabels:
 
     @property
     def corrupted(self) -> dict[str, np.ndarray]:
-        """For each task, whether an item has another annotation than its own: bool of shape (len(self),)."""
+        """For each task, whether an item has a wrong annotation: bool of shape (len(self),)."""
         self.full_init()
         return {task: wrong.copy() for task, wrong in self._corrupted.items()}
 
@@ -94,7 +94,7 @@ class CorruptLabels:
         self._corrupted: dict[str, np.ndarray] = {}
         for task, values in annotations.items():
             donors = draw_donors(values, self.fractions[task], task=task, seed=self.seed)
-            # Two images may have the same class.
+            # An annotation swapped for an equal one, such as the same class, is still right.
             wrong = np.array([not np.array_equal(values[i], values[j]) for i, j in enumerate(donors)], bool)
             self._donors[task] = first[donors][number]
             self._corrupted[task] = wrong[number]
@@ -114,11 +114,11 @@ class CorruptLabels:
 
         Args:
             idx: Position of the item.
-            replacements: Positions of the items of which one takes the place of a training image that the pipeline
-                rejects, int64 of shape (N,); ``None`` for all.
+            replacements: Positions of the items that may replace a training image which the pipeline rejects, int64
+                of shape (N,); ``None`` for all.
 
         Raises:
-            RuntimeError: If the pipeline rejects one after the other.
+            RuntimeError: If the pipeline rejects all of them.
         """
         source = self._positions.sources[self._positions.source[idx]]
         attempts = 1 if source.test_mode else source.max_refetch + 1
@@ -134,7 +134,7 @@ class CorruptLabels:
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """Return the annotation of item ``idx``, with what is wrong about it; image and ``sample_idx`` are its own."""
+        """Return the annotation of item ``idx``, wrong where it is corrupted; image and ``sample_idx`` are its own."""
         idx = range(len(self))[idx]
         info = self.dataset.get_data_info(idx)
         for task, wrong in self._corrupted.items():
@@ -154,7 +154,7 @@ class CorruptLabels:
 
 
 def _check_source(source: Any) -> None:
-    """Raise an error if a data set does anything else than running its pipeline on an annotation."""
+    """Raise an error if a data set does anything but run its pipeline on an annotation."""
     kind = type(source)
     methods = ('__getitem__', 'prepare_data')
     if not isinstance(source, BaseDataset) or any(getattr(kind, m) is not getattr(BaseDataset, m) for m in methods):

@@ -79,7 +79,7 @@ class GroceryStore(MemoryImages):
             )
         return [image_annotation(images[path], label, path) for path, label in labels.items()]
 
-    def _open_text(self, name: str, content: str) -> list[str]:
+    def _read_lines(self, name: str, content: str) -> list[str]:
         """Return the lines of a text file of the data set that are not blank."""
         path = Path(self.data_root).expanduser() / name
         if not path.is_file():
@@ -90,7 +90,7 @@ class GroceryStore(MemoryImages):
         """Return the names of the fine or coarse classes in the order of their labels."""
         prefix = 'Coarse Class' if self.labels == 'coarse' else 'Class'
         names: dict[int, str] = {}
-        for row in csv.DictReader(self._open_text('classes.csv', 'the names of the classes')):
+        for row in csv.DictReader(self._read_lines('classes.csv', 'the names of the classes')):
             try:
                 names[int(row[f'{prefix} ID (int)'])] = row[f'{prefix} Name (str)']
             except (KeyError, TypeError, ValueError) as error:
@@ -107,7 +107,7 @@ class GroceryStore(MemoryImages):
     def _read_split(self, split: str, *, num_classes: int) -> dict[str, int]:
         """Return the label by path of the images of one split."""
         labels: dict[str, int] = {}
-        for line in self._open_text(f'{split}.txt', 'lines `path, fine, coarse`'):
+        for line in self._read_lines(f'{split}.txt', 'lines `path, fine, coarse`'):
             try:
                 path, fine, coarse = (part.strip() for part in line.rsplit(',', 2))
                 label = int(coarse if self.labels == 'coarse' else fine)

@@ -9,15 +9,15 @@ import numpy as np
 
 
 def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed: int) -> np.ndarray:
-    """Choose instances and let their annotations go round in one random cycle.
+    """Choose instances and shift their annotations along one random cycle.
 
-    The choice depends on the number of annotated instances, the task and the seed only. What a smaller fraction
-    chooses, a larger one chooses too.
+    The choice depends only on the number of annotated instances, the task and the seed. A larger fraction chooses a
+    superset of what a smaller one does.
 
     Args:
-        annotations: The annotation of every one of I instances; None where there is none.
+        annotations: Annotations of I instances; None for an instance without one.
         fraction: Share of the annotated instances to choose, from 0 to 1.
-        task: Name that makes the choices of tasks independent of one another.
+        task: Name of the task; the choices of different tasks are independent.
         seed: Seed, at least 0.
 
     Returns:
@@ -33,7 +33,7 @@ def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed:
             f'`fractions` must choose at least 2 instances to permute, or be 0, got {fraction!r} of {len(annotated)} '
             f'annotated instances for the task {task!r}'
         )
-    # Not Python's hash of the name, which differs from process to process.
+    # Python's hash of the name would differ from process to process.
     chosen = np.random.default_rng([seed, *task.encode()]).permutation(annotated)[:count]
     donors = np.arange(len(annotations))
     donors[chosen] = np.roll(chosen, -1)

@@ -19,21 +19,21 @@ _FRAMES = ('all', 'middle')
 class Surreal(BaseDataset):
     """Frames of SURREAL's clips (Varol et al., "Learning from Synthetic Humans", CVPR 2017).
 
-    Only names are collected here; ``mmfct.LoadSurreal`` reads the files. An item is a frame: ``img_path``,
+    This data set collects file names; ``mmfct.LoadSurreal`` reads the files. An item is a frame: ``img_path``,
     ``depth_map_path``, ``seg_map_path`` and ``pose_path`` are files with ``#`` and the number of the frame, from 1, so
-    that a frame is an instance with a key of its own, and tasks can be permuted apart from one another.
+    that each frame is an instance with its own key, and each task can be permuted independently.
 
-    The first use of a split looks through all clips and writes an index; broken clips are skipped, counted and listed
-    there, and so are frames that show nobody.
+    The first use of a split scans all clips and writes an index. Broken clips are skipped and listed there; frames
+    without a person are left out.
 
     Args:
         data_root: Folder with ``cmu``.
         split: ``'train'``, ``'val'`` or ``'test'``.
         runs: Runs to keep, such as ``(0,)``; ``None`` for all. Their clips overlap by 50, 30 and 70 %.
-        exclude: Beginnings of names of sequences to leave out, such as ``('143_21', 'ung_143_21')``: about half of the
-            names begin with ``ung_``.
-        frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated: frame
-            ``ceil(T / 2)`` of T, from 1; clips in which it shows nobody are left out.
+        exclude: Prefixes of the sequences to leave out, such as ``('143_21', 'ung_143_21')``: about half of the names
+            start with ``ung_``.
+        frames: ``'all'``, or ``'middle'`` for the middle frame of each clip, on which SURREAL is evaluated: frame
+            ``ceil(T / 2)`` of T, from 1. A clip whose middle frame does not show a person is left out.
         frame_step: Of all frames, keep every n-th of a clip.
         index_file: JSON file of the index; ``None`` for ``surreal_{split}.json`` in ``data_root``.
         metainfo: Overrides of the meta information.

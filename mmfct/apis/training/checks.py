@@ -9,23 +9,23 @@ from mmengine.config import Config
 
 from mmfct.utils.dataset_configs import dataset_chains, type_name
 
-# Data sets of mmpretrain that fetch what is missing.
+# Data sets of mmpretrain that are downloaded if they are missing.
 _DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
-_HINT = 'name yours with `--cfg-options data_root=...`'
+_HINT = 'set it with `--cfg-options data_root=...`'
 
 
 def check_data(
     config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 ) -> None:
-    """Check the folders of a config's data sets; for folders of classes also their number. No image is read.
+    """Check that the folders of a config's data sets exist, and the number of class folders. No image is read.
 
     Args:
         config: A config with data loaders.
-        loaders: Those to check.
+        loaders: Loaders to check.
 
     Raises:
-        FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class where
-            the data set needs that.
+        FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
+            the data set needs one.
         ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs.
     """
     for loader in loaders:

@@ -1,4 +1,4 @@
-"""The pinhole camera of the rendered street scenes, and the files that CityScapes keeps about one."""
+"""The pinhole camera of street scenes, and its disparity and camera files in CityScapes' format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 # CityScapes' cameras: focal length in pixels at a width of 2048, and distance of the two cameras in metres.
 _FOCAL, _WIDTH, _BASELINE = 2262.52, 2048, 0.209313
-# Scenes end here; farther surfaces count as not measured.
+# Scenes end here; the disparity of farther surfaces is unknown.
 _MAX_DEPTH = 400.0
 
 

@@ -1,4 +1,4 @@
-"""What a camera sees of solids: bounds in the image, and a z-buffer to draw them into."""
+"""Z-buffer for solids, and their bounds in the image."""
 
 from __future__ import annotations
 

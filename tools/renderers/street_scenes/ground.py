@@ -1,4 +1,4 @@
-"""The ground of a scene: where rays meet it, and its colours."""
+"""The ground of a scene: its intersection with rays, and its colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CityScapes ids of the classes that scenes have."""
+"""CityScapes ids of the classes in a scene."""
 
 from __future__ import annotations
 

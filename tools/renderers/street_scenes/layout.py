@@ -1,4 +1,4 @@
-"""Where things stand: draws the contents of a scene."""
+"""Place the contents of a scene."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DETAIL = 32.0
 
 
 def draw_contents(rng: np.random.Generator, street: Street) -> list[Solid]:
-    """Draw everything that stands on or beside a street."""
+    """Place everything on and beside a street at random."""
     solids = _background(rng, street)
     for side in (-1, 1):
         solids += _houses(rng, street, side)

@@ -1,4 +1,4 @@
-"""Time of day and weather: where light comes from, what the sky looks like."""
+"""Time of day and weather: direction of the light, and the sky."""
 
 from __future__ import annotations
 

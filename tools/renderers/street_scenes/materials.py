@@ -1,4 +1,4 @@
-"""Colours of all surfaces but those of vehicles, and the names of all materials."""
+"""Materials of all surfaces except vehicles, and the names of all materials."""
 
 from __future__ import annotations
 

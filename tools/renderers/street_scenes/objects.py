@@ -1,4 +1,4 @@
-"""What else stands on a street, built of solids: people, trees, houses, poles."""
+"""People, trees, houses and poles, built of solids."""
 
 from __future__ import annotations
 

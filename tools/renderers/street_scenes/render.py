@@ -1,4 +1,4 @@
-"""From a random generator to the image, the labels and the depth of a street."""
+"""Render a street: image, labels and depth from a random generator."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Scene:
         camera: The camera.
         image: RGB image of shape (H, W, 3), ``uint8``.
         labels: CityScapes ids of shape (H, W), ``uint8``.
-        depth: Depth along the optical axis at the centres of the pixels, in metres, of shape (H, W); infinite where
-            there is only sky.
+        depth: Depth along the optical axis at the centres of the pixels, in metres, of shape (H, W); infinite in the
+            sky.
         measured: Whether a stereo camera gives the disparity, of shape (H, W).
     """
 

@@ -1,4 +1,4 @@
-"""Colours of everything that a buffer holds."""
+"""Shade the contents of a depth buffer."""
 
 from __future__ import annotations
 

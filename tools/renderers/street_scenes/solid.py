@@ -1,4 +1,4 @@
-"""The solids of a scene, and where rays enter them."""
+"""The solids of a scene, and their intersection with rays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A street: a road that may bend, pavements with kerbs, and what lies between them and the houses."""
+"""A street: a road that may bend, pavements with kerbs, and the strip between them and the houses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of solids that a material is to colour, and how to colour them."""
+"""Samples on the surfaces of solids, and how materials colour them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is on a street: draws its people and vehicles."""
+"""Place people and vehicles on a street."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Depth of capsules by intersection with the rays of pixels."""
+"""Depth of capsules, by intersecting them with the rays of pixels."""
 
 from __future__ import annotations
 

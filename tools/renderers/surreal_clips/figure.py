@@ -1,4 +1,4 @@
-"""The figure: joints and capsules, each an affine function of the shape, as SMPL's vertices are."""
+"""The figure: joints and capsules that are affine in the shape, as SMPL's vertices are."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEFT = {
     22: (0.09, -0.01, -0.01),
 }
 _RIGHT_OF = {1: 2, 4: 5, 7: 8, 10: 11, 13: 14, 16: 17, 18: 19, 20: 21, 22: 23}
-# What a number of the shape scales, beside the first, which scales everything, and the second: all radii.
+# The bones whose length each shape coefficient scales; the first scales everything, the second all radii.
 _LENGTH = {2: (4, 5, 7, 8, 10, 11), 3: (18, 19, 20, 21, 22, 23), 4: (3, 6, 9, 12), 5: (13, 14, 16, 17), 6: (1, 2)}
 _LENGTH[7] = (15,)
 _GIRTH = {8: (0, 3, 6, 9), 9: (1, 2, 4, 5)}
@@ -71,7 +71,7 @@ class Figure(NamedTuple):
 
 def make_figure(shape: np.ndarray, gender: str) -> Figure:
     """Return the figure of a shape (10,) and a gender; every number in it is affine in the shape."""
-    # Two in a hundred: a crop does not tell how large a person is, so larger spreads are errors nobody can avoid.
+    # Two percent: a crop does not show how large a person is, so a larger spread would be an unavoidable error.
     factor = np.full(24, 1 + 0.02 * shape[0])
     girth = factor + 0.08 * shape[1]
     for number, joints in _LENGTH.items():

@@ -1,4 +1,4 @@
-"""The figure as a body model: the numbers of an SMPL file, for a small mesh."""
+"""The figure as a body model: the arrays of an SMPL file for a small mesh."""
 
 from __future__ import annotations
 

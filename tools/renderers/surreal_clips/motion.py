@@ -1,4 +1,4 @@
-"""What a figure does in a clip: from one random pose to another."""
+"""Motion of a figure in a clip, from one random pose to another."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SPREAD = {
     20: (0.1, 0.1, 0.15),
 }
 _RIGHT_OF = {1: 2, 4: 5, 7: 8, 13: 14, 16: 17, 18: 19, 20: 21}
-# A mirrored rotation keeps its part about x and turns round the others.
+# A mirrored rotation keeps its component about x and negates the others.
 _MIRROR = np.array([1.0, -1.0, -1.0])
 _UPRIGHT = np.pi / 2  # of the pelvis about x: motion capture has z for up, SMPL y
 _FACING = np.pi / 2  # of the whole body about the vertical axis: towards the camera
-# Always to the same side: from as far away as this, turns to both sides look the same.
+# Always to the same side: at this distance, turns to the left and to the right look the same.
 _TURN = (0.0, 0.3)
 
 

@@ -1,4 +1,4 @@
-"""From a random generator to the frames of a clip and everything that is known about them."""
+"""Render a clip: frames and all their labels from a random generator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Clip:
 
     Args:
         images: RGB of shape (T, 240, 320, 3), ``uint8``.
-        depth: Depth in metres, 1e10 where there is nobody, float32 of shape (T, 240, 320).
+        depth: Depth in metres, 1e10 in the background, float32 of shape (T, 240, 320).
         segm: 0, or 1 + the joint that moves the part, ``uint8`` of shape (T, 240, 320).
         joints3d: Joints of the world (T, 24, 3), in metres.
         joints2d: Their pixels (T, 24, 2), column and row.
@@ -30,7 +30,7 @@ class Clip:
         shape: Shape (10,).
         gender: ``'female'`` or ``'male'``.
         zrot: Angles of the body about the vertical axis (T,).
-        camera: Place of the camera (3,).
+        camera: Position of the camera (3,).
         light: Coefficients of spherical harmonics (9,): the first is ambient light, the next three are its direction.
     """
 
