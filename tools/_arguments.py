@@ -15,7 +15,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or d
         parser: The parser of the tool.
         text: Help text.
     """
-    from mmfct.apis.training.cfg_options import DictAction  # imports mmengine, so call `require_hosts` first
+    from mmfct.apis.training.config import DictAction  # imports mmengine, so call `require_hosts` first
 
     parser.add_argument('--cfg-options', nargs='+', default={}, action=DictAction, metavar='KEY=VALUE', help=text)
 

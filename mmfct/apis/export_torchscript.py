@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmfct.apis.export_transform import check_exportable
 from mmfct.apis.extract_gallery.encoders import load_encoders, load_model_config, used_encoders
-from mmfct.apis.training.checks import check_head
 from mmfct.apis.training.record import check_inputs
 from mmfct.models import FrozenEncoders, JoinedEncoder, TransformationHead
 from mmfct.registry import MODELS
@@ -79,7 +79,7 @@ def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: 
     load_weights(model, load_state_dict(checkpoint), checkpoint)
     if with_encoders:
         check_inputs(checkpoint, config.model)
-    check_head(model.head)
+    check_exportable(model.head)
     transformation = TransformationScript(model.head)
     if not with_encoders:
         widths = (model.head.old_dims, model.head.side_dims)

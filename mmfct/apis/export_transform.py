@@ -15,7 +15,6 @@ from torch import nn
 
 from mmfct.apis.extract_gallery.encoders import identify, load_model_config, used_encoders
 from mmfct.apis.extract_gallery.images import GalleryImages
-from mmfct.apis.training.checks import check_head
 from mmfct.apis.training.record import FINAL_CHECKPOINT, check_inputs
 from mmfct.models import FrozenEncoders
 from mmfct.registry import MODELS
@@ -57,7 +56,7 @@ def export_transform(
     model = MODELS.build(config.model)
     load_weights(model, state_dict, checkpoint)
     encoders, head = used_encoders(config.model), model.head
-    check_head(head)
+    check_exportable(head)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
     path = Path(checkpoint)
@@ -77,6 +76,15 @@ def export_transform(
     write_transform(out, head.state_dict(), description)
     print_log(f'Transform {out}: {description.old} -> {description.new}', 'current')
     return description
+
+
+def check_exportable(head: nn.Module) -> None:
+    """Raise a ``ValueError`` if queries must be mapped before they search what ``head`` has upgraded."""
+    if head.query_map is not None:
+        raise ValueError(
+            f'{type(head).__name__} maps queries too, which an exported file cannot express; export a '
+            '`mmfct.TransformationHead`'
+        )
 
 
 def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float | None:

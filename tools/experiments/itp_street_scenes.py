@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -88,11 +89,9 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    sys.path.append(str(Path(__file__).parents[1]))  # for the renderers
-    from renderers.street_scenes import render_street_scenes
-
     data_root = str(args.folder / 'data')
-    render_street_scenes(data_root, num_train=400, num_val=200, seed=0, size=(32, 64))
+    render = [sys.executable, str(ROOT / 'tools/render_street_scenes.py'), data_root]
+    subprocess.run([*render, '--num', '400', '--num-val', '200', '--seed', '0', '--size', '32', '64'], check=True)
     todo = cases(tuple(args.rates))
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -96,13 +97,13 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    sys.path.append(str(Path(__file__).parents[1]))  # for the renderers
-    from renderers.surreal_clips import BODY_FILES, render_surreal_clips
-
     data_root = str(args.folder / 'data')
-    render_surreal_clips(data_root, num_train=800, num_val=0, num_test=200, frames=2, seed=0)
+    render = [sys.executable, str(ROOT / 'tools/render_surreal_clips.py'), data_root]
+    numbers = ['--num', '800', '--num-val', '0', '--num-test', '200', '--frames', '2', '--seed', '0']
+    subprocess.run([*render, *numbers], check=True)
     rates, tasks = tuple(args.rates), tuple(args.tasks)
-    surface = {f'body_{gender}': f'{data_root}/{name}' for gender, name in BODY_FILES.items()} if args.surface else {}
+    genders = ('female', 'male') if args.surface else ()
+    surface = {f'body_{gender}': f'{data_root}/smpl/SMPL_{gender.upper()}.npz' for gender in genders}
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:
         runs = [

@@ -30,6 +30,7 @@ class Table:
     def of(cls, dataset: ConfigDict) -> Table:
         """Read the table of an `EmbeddingTable`, given by its config; it is computed first if it is missing."""
         table = DATASETS.build(dataset)
+        table.full_init()
         embeddings = {role: column_tensor(table.gallery, role).float() for role in table.roles}
         return cls(embeddings, column_tensor(table.gallery, 'label'), column_tensor(table.gallery, 'id'))
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.positions import find_positions, number_instances
 from mmfct.registry import DATASETS
+from mmfct.utils.dataset_configs import innermost_dataset, type_name, with_pipeline
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class TrainingInstances:
         """
         if config.get('train_dataloader') is None:
             raise ValueError('the config must have a `train_dataloader`, which says what the training images are')
-        pipeline = _find_pipeline(_validation(config).dataset)
-        dataset = DATASETS.build(_with_pipeline(config.train_dataloader.dataset, pipeline))
+        pipeline = innermost_dataset(_validation(config).dataset).get('pipeline', [])
+        dataset = DATASETS.build(with_pipeline(config.train_dataloader.dataset, pipeline))
         keys = InstanceKeys.of(dataset, field=_instance_key(config))
         files = keys.keys
         _, indices = np.unique(instance_rows(dataset, keys), return_index=True)
@@ -103,30 +104,6 @@ def _validation(config: Config) -> ConfigDict:
 def _instance_key(config: Config) -> str:
     """Return what identified an instance in training: the ``key`` of the hook."""
     for hook in config.get('custom_hooks') or ():
-        kind = hook['type'] if isinstance(hook['type'], str) else hook['type'].__name__
-        if kind.rpartition('.')[-1] == 'InstanceTaskWeightHook':
+        if type_name(hook) == 'InstanceTaskWeightHook':
             return hook.get('key', 'img_path')
     return 'img_path'
-
-
-def _children(dataset: dict) -> list[dict]:
-    """Return the data sets that a wrapper wraps."""
-    inner = dataset.get('dataset', dataset.get('datasets', []))
-    return list(inner) if isinstance(inner, (list, tuple)) else [inner]
-
-
-def _find_pipeline(dataset: dict) -> list[dict]:
-    children = _children(dataset)
-    return _find_pipeline(children[0]) if children else dataset.get('pipeline', [])
-
-
-def _with_pipeline(dataset: dict, pipeline: list[dict]) -> dict:
-    """Return the config of a data set with another pipeline; a wrapper that augments gets an empty one."""
-    dataset = copy.deepcopy(dict(dataset))
-    if 'dataset' in dataset:
-        dataset['dataset'] = _with_pipeline(dataset['dataset'], pipeline)
-    elif 'datasets' in dataset:
-        dataset['datasets'] = [_with_pipeline(child, pipeline) for child in dataset['datasets']]
-    else:
-        return dataset | dict(pipeline=copy.deepcopy(pipeline))
-    return dataset | dict(pipeline=[]) if 'pipeline' in dataset else dataset

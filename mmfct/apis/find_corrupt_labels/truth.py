@@ -36,8 +36,8 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
     """Read the labels known to be wrong from a CSV file; all others count as right.
 
     Args:
-        path: File with columns ``file``, an instance's key or path, and ``task``, such as the record that
-            `mmfct.CorruptLabels` writes. With a column ``corrupted`` only rows with 1 or True are wrong.
+        path: File with columns ``file``, an instance's key or path, and ``task``. With a column ``corrupted``
+            only rows with 1 or True are wrong.
         instances: The training instances.
         tasks: Known tasks.
 
