@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Subset
 
+from mmfct.engine.hooks.instance_hook import instance_key
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.positions import find_positions, number_instances
 from mmfct.registry import DATASETS
@@ -44,9 +45,8 @@ class TrainingInstances:
         """
         if config.get('train_dataloader') is None:
             raise ValueError('the config must have a `train_dataloader`, which says what the training images are')
-        pipeline = _find_pipeline(_validation(config).dataset)
-        dataset = DATASETS.build(_with_pipeline(config.train_dataloader.dataset, pipeline))
-        keys = InstanceKeys.of(dataset, field=_instance_key(config))
+        dataset = DATASETS.build(_with_pipeline_of(config.train_dataloader.dataset, _validation(config).dataset))
+        keys = InstanceKeys.of(dataset, field=instance_key(config.get('custom_hooks') or []))
         files = keys.keys
         _, indices = np.unique(instance_rows(dataset, keys), return_index=True)
         positions = find_positions(dataset)
@@ -100,33 +100,20 @@ def _validation(config: Config) -> ConfigDict:
     )
 
 
-def _instance_key(config: Config) -> str:
-    """Return what identified an instance in training: the ``key`` of the hook."""
-    for hook in config.get('custom_hooks') or ():
-        kind = hook['type'] if isinstance(hook['type'], str) else hook['type'].__name__
-        if kind.rpartition('.')[-1] == 'InstanceTaskWeightHook':
-            return hook.get('key', 'img_path')
-    return 'img_path'
-
-
-def _children(dataset: dict) -> list[dict]:
-    """Return the data sets that a wrapper wraps."""
-    inner = dataset.get('dataset', dataset.get('datasets', []))
-    return list(inner) if isinstance(inner, (list, tuple)) else [inner]
-
-
-def _find_pipeline(dataset: dict) -> list[dict]:
-    children = _children(dataset)
-    return _find_pipeline(children[0]) if children else dataset.get('pipeline', [])
-
-
-def _with_pipeline(dataset: dict, pipeline: list[dict]) -> dict:
-    """Return the config of a data set with another pipeline; a wrapper that augments gets an empty one."""
+def _with_pipeline_of(dataset: dict, other: dict) -> dict:
+    """Return the config of a data set with the pipeline of another one; wrappers that augment get an empty one."""
     dataset = copy.deepcopy(dict(dataset))
-    if 'dataset' in dataset:
-        dataset['dataset'] = _with_pipeline(dataset['dataset'], pipeline)
-    elif 'datasets' in dataset:
-        dataset['datasets'] = [_with_pipeline(child, pipeline) for child in dataset['datasets']]
-    else:
-        return dataset | dict(pipeline=copy.deepcopy(pipeline))
-    return dataset | dict(pipeline=[]) if 'pipeline' in dataset else dataset
+    (_, source) = next((wraps, part) for wraps, part in _parts(other) if not wraps)
+    for wraps, part in _parts(dataset):
+        if not wraps or 'pipeline' in part:
+            part['pipeline'] = [] if wraps else copy.deepcopy(source.get('pipeline', []))
+    return dataset
+
+
+def _parts(dataset: dict) -> Iterator[tuple[bool, dict]]:
+    """Yield the config of a data set and of those that it wraps, each with whether it is a wrapper."""
+    inner = dataset.get('dataset', dataset.get('datasets', []))
+    children = inner if isinstance(inner, (list, tuple)) else [inner]
+    yield bool(children), dataset
+    for child in children:
+        yield from _parts(child)

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.exports import write_cleanlab_csv, write_fiftyone_csv, write_suspects_csv
+from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights, read_learned_weights
 from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
 from mmfct.apis.find_corrupt_labels.ranking import Suspects, rank_suspects
@@ -125,4 +126,6 @@ def _draw(
     views = dict(zip(rows.tolist(), predict(model, instances.loader(config, rows)), strict=True))
     for suspects in ranking:
         path = folder / f'suspects_{suspects.task}.png'
-        draw_suspect_sheet(suspects, [views[row] for row in suspects.rows[:top].tolist()], path, instances.metainfo)
+        first = [views[row] for row in suspects.rows[:top].tolist()]
+        kind = label_kind(model, suspects.task, first[0][1])
+        draw_suspect_sheet(suspects, first, path, instances.metainfo, kind)

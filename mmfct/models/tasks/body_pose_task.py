@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmfct.datasets.smpl_skeleton import JOINTS, NUM_SHAPES
 from mmfct.functional.rotation import rotation_from_6d, rotation_from_vector
+from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
@@ -21,7 +21,7 @@ _LOSS_WEIGHTS = {'rotations': 1.0, 'shape': 0.01, 'joints': 10.0}
 
 
 @MODELS.register_module()
-class BodyPoseTask(BaseModule):
+class BodyPoseTask(Task):
     """Regress the rotations and the shape of SMPL, and the joints, from pooled features.
 
     The loss of an instance is a weighted sum of three means: of the elements of the rotation matrices, of the shape,
@@ -40,6 +40,8 @@ class BodyPoseTask(BaseModule):
     Raises:
         ValueError: If an option is out of range.
     """
+
+    label_kind = 'pose'
 
     def __init__(
         self,
