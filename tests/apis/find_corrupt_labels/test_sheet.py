@@ -52,13 +52,8 @@ def figures(monkeypatch) -> list[Figure]:
 @pytest.mark.parametrize('task', ['seg', 'depth'])
 @pytest.mark.parametrize('count', [1, 2, 5])
 def test_maps_beside_each_image(task, count, tmp_path, figures):
-    path = draw_suspect_sheet(
-        make_suspects(task, count),
-        make_views(count),
-        tmp_path / 'sheet.png',
-        METAINFO,
-        dict(seg='sem_seg', depth='depth_map')[task],
-    )
+    kind = dict(seg='sem_seg', depth='depth_map')[task]
+    path = draw_suspect_sheet(make_suspects(task, count), make_views(count), tmp_path / 'sheet.png', METAINFO, kind)
     assert np.ptp(image.imread(path)[..., :3]) > 0.5
     drawn = [axes for axes in figures[0].axes if axes.images]
     assert len(drawn) == 3 * count
