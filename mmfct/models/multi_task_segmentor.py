@@ -19,14 +19,14 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class MultiTaskSegmentor(BaseModel):
-    """Multi-task model of mmseg's parts: any backbone, any neck, any decode heads, and heads of one vector per image.
+    """Multi-task model made of mmseg's backbones, necks and decode heads, and of heads with a vector per image.
 
     Args:
         backbone: Config of the encoder.
         tasks: Config of each `Task` by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
             single-task model.
         weighting: Config of the `TaskWeighting`: `InstanceTaskWeighting` (with its hook), `EqualWeighting`, ...
-        neck: Config of what is between encoder and heads.
+        neck: Config of the neck between encoder and heads.
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         align_corners: How maps are resized, as in mmseg.
         pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.

@@ -78,7 +78,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
 
 
 def _match(name: str, tasks: Sequence[str]) -> str | None:
-    """Return the task of the model that a record calls ``name``; a classifier may give its label any name."""
+    """Return the model's task that a record calls ``name``; ``label`` is the one task of a classifier."""
     if name in tasks:
         return name
     return tasks[0] if name == 'label' and len(tasks) == 1 else None

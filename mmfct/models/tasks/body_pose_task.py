@@ -16,7 +16,7 @@ from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 _ROTATIONS = {'6d': (6, rotation_from_6d, (1.0, 0, 0, 0, 1.0, 0)), 'vector': (3, rotation_from_vector, (0.0,) * 3)}
-# Coordinates are small numbers beside those of the shape, whose variance is 1 and of which an image says little.
+# Coordinates are small beside the shape, which has variance 1 and is hard to tell from an image.
 _LOSS_WEIGHTS = {'rotations': 1.0, 'shape': 0.01, 'joints': 10.0}
 
 
@@ -74,7 +74,7 @@ class BodyPoseTask(Task):
             nn.ReLU(),
             last,
         )
-        # Without any input: the pose at rest, the mean shape, and all joints at the pelvis.
+        # Start from the pose at rest, the mean shape, and all joints at the pelvis.
         nn.init.normal_(last.weight, std=0.01)
         with torch.no_grad():
             last.bias.zero_()[: self.widths[0]] = torch.tensor(rest).repeat(len(JOINTS))
@@ -99,7 +99,7 @@ class BodyPoseTask(Task):
         return total, torch.tensor(annotated, device=values.device)
 
     def add_prediction(self, values: Tensor, data_sample: Any) -> None:
-        """Add what a vector (C,) says to a data sample: rotations (24, 3, 3), shape (10,) and joints (24, 3)."""
+        """Add the pose in a vector (C,) to a data sample: rotations (24, 3, 3), shape (10,) and joints (24, 3)."""
         parts = {name: value[0] for name, value in self._split(values[None].float()).items()}
         data_sample.set_data({'pred_pose': BaseDataElement(**parts)})
 

@@ -40,7 +40,7 @@ class DepthTask(Task):
         self.error = error
         self.signed = signed
         self.form = _FORMS[error]
-        # The head warns about a loss that is not used; these say what it wants to hear.
+        # Placeholder values that silence the head's warning about its loss, which is not used.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
         self.head = MODELS.build(dict(dict(loss_decode=unused, threshold=0.0), **head))
 
