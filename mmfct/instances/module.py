@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -38,9 +38,12 @@ class InstanceModule(nn.Module, ABC):
         instance: Whether rows are used at all.
 
     Attributes:
+        hook: Type of the hook that keeps the rows, for error messages.
         tasks: Names of the tasks.
         instance_tasks: Names of the tasks that rows must have a number for: all, or none.
     """
+
+    hook: ClassVar[str]
 
     def __init__(self, tasks: Sequence[str], *, instance: bool = True) -> None:
         super().__init__()
@@ -75,8 +78,8 @@ class InstanceModule(nn.Module, ABC):
         rows, self._rows = self._rows, None
         if rows is None:
             raise ValueError(
-                'the instances of the batch are unknown; add `dict(type="mmfct.InstanceTaskWeightHook")` to '
-                '`custom_hooks` of the config'
+                'the instances of the batch are unknown; add '
+                f'`dict(type="{self.hook}")` to `custom_hooks` of the config'
             )
         if len(rows) != batch_size:
             raise ValueError(

@@ -27,6 +27,7 @@ class InstanceParameters(InstanceModule):
         log_variance: The parameter ``s_task`` of shape (T,), trained by the network's optimiser.
     """
 
+    hook = 'mmfct.InstanceTaskWeightHook'
     factor: Tensor
     exponent: Tensor
 

@@ -103,7 +103,7 @@ def _validation(config: Config) -> ConfigDict:
 def _with_pipeline_of(dataset: dict, other: dict) -> dict:
     """Return the config of a data set with the pipeline of another one; wrappers that augment get an empty one."""
     dataset = copy.deepcopy(dict(dataset))
-    (_, source) = next((wraps, part) for wraps, part in _parts(other) if not wraps)
+    source = next(part for wraps, part in _parts(other) if not wraps)
     for wraps, part in _parts(dataset):
         if not wraps or 'pipeline' in part:
             part['pipeline'] = [] if wraps else copy.deepcopy(source.get('pipeline', []))
