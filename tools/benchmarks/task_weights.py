@@ -35,6 +35,7 @@ from mmengine.structures import PixelData
 from mmfct.apis.training.config import load_config
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.table import InstanceTable
+from mmfct.models.task_weightings import InstanceTaskWeighting, TaskWeighting
 from mmfct.registry import HOOKS, MODELS
 
 if TYPE_CHECKING:
@@ -100,23 +101,23 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
     names, samples = files[: args.batch_size], [_sample(args.image_size) for _ in images]
     batch = dict(inputs=list(images), data_samples=samples)
 
-    def step(weighting: torch.nn.Module) -> float:
+    def step(weighting: TaskWeighting) -> float:
         model.weighting = weighting
         used = table if weighting is itp else None
         return _time(used, samples, names, lambda: model.train_step(batch, optimizer))
 
-    def weigh(weighting: torch.nn.Module) -> float:
+    def weigh(weighting: TaskWeighting) -> float:
         losses = torch.rand(len(samples), len(FORMS), requires_grad=True)
         annotated = torch.ones_like(losses, dtype=torch.bool)
         used = table if weighting is itp else None
 
         def run() -> None:
-            reference = [model.reference_losses(outputs, samples)] if getattr(weighting, 'relative', False) else []
+            reference = [model.reference_losses(outputs, samples)] if weighting.needs_reference else []
             weighting(losses, annotated, *reference)[0].backward()
 
         return _time(used, samples, names, run)
 
-    def pairs(measure: Callable[[torch.nn.Module], float], number: int) -> list[list[float]]:
+    def pairs(measure: Callable[[TaskWeighting], float], number: int) -> list[list[float]]:
         found = []
         for order in [(0, 1), (1, 0)] * (number // 2 + 1):  # each comes first in half of the pairs
             times = {which: measure((equal, itp)[which]) for which in order}
@@ -160,7 +161,7 @@ def _time_instances(args: argparse.Namespace) -> dict[str, float]:
     )
 
 
-def _table(config: Config, weighting: torch.nn.Module, keys: InstanceKeys) -> InstanceTable:
+def _table(config: Config, weighting: InstanceTaskWeighting, keys: InstanceKeys) -> InstanceTable:
     """Make the table of instance parameters as the hook of the config does before a run."""
     return InstanceTable([weighting], keys, **HOOKS.build(config.instance_hook).options, device='cpu')
 

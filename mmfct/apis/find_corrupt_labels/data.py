@@ -12,10 +12,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Subset
 
+from mmfct.engine.hooks.instance_hook import instance_key
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.positions import find_positions, number_instances
 from mmfct.registry import DATASETS
-from mmfct.utils.dataset_configs import innermost_dataset, type_name, with_pipeline
+from mmfct.utils.dataset_configs import innermost_dataset, with_pipeline
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class TrainingInstances:
             raise ValueError('the config must have a `train_dataloader`, which says what the training images are')
         pipeline = innermost_dataset(_validation(config).dataset).get('pipeline', [])
         dataset = DATASETS.build(with_pipeline(config.train_dataloader.dataset, pipeline))
-        keys = InstanceKeys.of(dataset, field=_instance_key(config))
+        keys = InstanceKeys.of(dataset, field=instance_key(config.get('custom_hooks') or []))
         files = keys.keys
         _, indices = np.unique(instance_rows(dataset, keys), return_index=True)
         positions = find_positions(dataset)
@@ -99,11 +100,3 @@ def _validation(config: Config) -> ConfigDict:
         'the config must have a `val_dataloader` or a `test_dataloader`, whose pipeline loads images and labels '
         'without augmentation, got neither'
     )
-
-
-def _instance_key(config: Config) -> str:
-    """Return what identified an instance in training: the ``key`` of the hook."""
-    for hook in config.get('custom_hooks') or ():
-        if type_name(hook) == 'InstanceTaskWeightHook':
-            return hook.get('key', 'img_path')
-    return 'img_path'
