@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 # Two scores of a query that differ by less differ by rounding.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 def update_gain(new_transformed: float, old_old: float, new_new: float) -> float:
@@ -44,4 +44,4 @@ def negative_flips(before: Tensor, after: Tensor) -> Tensor:
     Returns:
         Booleans of shape (Q,).
     """
-    return after < before - _ROUNDING
+    return after < before - ROUNDING

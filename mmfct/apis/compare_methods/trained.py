@@ -74,11 +74,11 @@ def transform(config: Config, test: Table) -> Upgraded:
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(folder / FINAL_CHECKPOINT), str(folder / FINAL_CHECKPOINT))
     head, use_side = model.head.eval(), config.model.use_side
-    old, side = test.embeddings['old'], test.embeddings['side' if use_side else 'old']
+    old, side = test['old'].embeddings, test['side' if use_side else 'old'].embeddings
     with torch.no_grad():
         upgraded = torch.cat([head(*rows) for rows in zip(old.split(_BATCH), side.split(_BATCH), strict=True)])
         log_variance = None if head.uncertainty is None else head.log_variance(upgraded)
-        queries = None if head.query_map is None else head.map_queries(test.embeddings['new'])
+        queries = None if head.query_map is None else head.map_queries(test['new'].embeddings)
     return Upgraded(
         upgraded,
         parameters=sum(parameter.numel() for parameter in head.parameters()),
