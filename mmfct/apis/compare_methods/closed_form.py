@@ -9,7 +9,7 @@ from torch import Tensor
 from mmfct.apis.compare_methods.table import Table, method_inputs
 from mmfct.apis.compare_methods.upgraded import Upgraded
 
-# Of the variance of a standardised input; leave-one-out errors on the training rows choose.
+# Relative to the variance of a standardised input; the leave-one-out error on the training rows selects one.
 _PENALTIES = np.logspace(-4, 2, 13)
 
 
@@ -40,7 +40,7 @@ def regress(train: Table, test: Table, *, use_side: bool) -> Upgraded:
 
     inputs = method_inputs(train, use_side=use_side).double().numpy()
     new = train['new'].embeddings.double().numpy()
-    # Standardised, or the penalty would weigh widely and narrowly spread dimensions differently.
+    # Standardised, or the penalty would depend on the scale of a dimension.
     mean, scale = inputs.mean(0), np.maximum(inputs.std(0), 1e-12)
     model = RidgeCV(_PENALTIES * len(inputs)).fit((inputs - mean) / scale, new)
     weight = model.coef_.T / scale[:, None]

@@ -1,4 +1,4 @@
-"""Compare methods that make an old gallery one of a new model, on one table of embeddings."""
+"""Compare methods that upgrade an old gallery to a new model, on one table of embeddings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def compare_methods(
     aligned: Mapping[str, str] | None = None,
     options: TrainingOptions | None = None,
 ) -> Comparison:
-    """Train and score every method on the embeddings that a config caches; what was trained before is used again.
+    """Train and score every method on the embeddings that a config caches; reuse what was trained before.
 
     Files in ``<work_dir>/methods``: ``methods.md``, ``methods.json``, ``methods.png`` (scores) and ``backfill.png``
     (scores while the gallery is recomputed); a folder for each trained method.
@@ -61,7 +61,7 @@ def compare_methods(
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
         ValueError: If a method is unknown, or needs side-information or a classifier that is not there, a test image
-            has no label, or the config is another's.
+            has no label, or the config is of another kind.
     """
     options = options or TrainingOptions()
     config = options.load(filename)

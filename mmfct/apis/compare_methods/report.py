@@ -17,7 +17,7 @@ from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
 
-_MARKERS = 'os^Dv<>P*'  # one fewer than there are colours: no two of many methods look alike
+_MARKERS = 'os^Dv<>P*'  # one fewer than the colours, so that many methods all look different
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
@@ -37,7 +37,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
 
 
 def scores_table(comparison: Comparison) -> str:
-    """Markdown table of what retrieval gains, a row for each bound and method, in percent."""
+    """Markdown table of retrieval scores in percent, with a row for each bound and method."""
     rows = [['gallery', *map(score_title, SCORES), 'mAP gap recovered', 'lost queries', 'new/new mAP']]
     for pair, bound in comparison.bounds.items():
         rows.append([pair.title, *(percent(bound.means[score]) for score in SCORES), '', '', ''])
@@ -49,7 +49,7 @@ def scores_table(comparison: Comparison) -> str:
 
 
 def cost_table(comparison: Comparison) -> str:
-    """Markdown table of partial backfills, in percent, and of what a method costs."""
+    """Markdown table of partial backfills, in percent, and of the cost of each method."""
     areas = [f'area {score_title(name)}' for name in ('cmc1', 'map')]
     rows = [['method', *areas, 'order of the backfill', 'parameters', 'multiply-adds', 'bytes per item']]
     for name, method in comparison.methods.items():
@@ -91,14 +91,14 @@ def plot_curves(comparison: Comparison, path: Path) -> Path:
     for axes, score in zip(figure.subplots(1, 2), ('cmc1', 'map'), strict=True):
         for place, (name, method) in enumerate(comparison.methods.items()):
             curve = method.curves[score]
-            if len(curve) < len(percents):  # of another width than the new model: never comparable
+            if len(curve) < len(percents):  # not as wide as the new model, so not comparable
                 continue
             label = f'{name}, {method.order}' if score == 'map' else None
             style = dict(marker=_MARKERS[place % len(_MARKERS)], markersize=4, color=COLORS[place % len(COLORS)])
             axes.plot(percents, [100 * value for value in curve], label=label, **style)
         old = 100 * comparison.bounds[OLD_OLD].means[score]
         axes.axhline(old, color=COLORS[7], linestyle='--', label='old/old' if score == 'map' else None)
-        axes.set_ylim(bottom=old - 3)  # what is worse than no upgrade at all would squeeze the rest
+        axes.set_ylim(bottom=old - 3)  # methods that are worse than no upgrade would squeeze the rest
         axes.set_title(score_title(score))
         axes.set_xlabel('recomputed from images (% of the gallery)')
         axes.set_ylabel('score (%)')

@@ -1,4 +1,4 @@
-"""Decide which items of an upgraded gallery to embed again first, and measure what that buys."""
+"""Decide which items of an upgraded gallery to recompute first, and measure what that gains."""
 
 from __future__ import annotations
 
