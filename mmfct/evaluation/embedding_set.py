@@ -48,7 +48,7 @@ class EmbeddingSet:
         missing = [column for column in ('embedding', 'id', 'label') if column not in gallery.columns]
         if missing:
             raise ValueError(
-                f'a gallery that is evaluated must have the columns embedding, id and label, '
+                'a gallery that is evaluated must have the columns embedding, id and label, '
                 f'got {str(gallery.path)!r} without {", ".join(missing)}'
             )
         ids = np.asarray(gallery.column('id'))
