@@ -9,12 +9,18 @@ from torch import Tensor
 
 def gather_rows(rows: Tensor) -> Tensor:
     """Return the rows (N, ...) of all ranks, rank after rank, the same on every rank; ranks may differ in N."""
+    parts = gather_parts(rows)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def gather_parts(rows: Tensor) -> list[Tensor]:
+    """Return the rows (N, ...) of each rank, the same list on every rank; ranks may differ in N."""
     if get_world_size() == 1:
-        return rows
+        return [rows]
     counts = [int(count) for count in all_gather(torch.tensor([len(rows)], device=rows.device))]
     if len(rows) < max(counts):  # collectives need equal shapes
         rows = torch.cat([rows, rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])])
-    return torch.cat([part[:count] for part, count in zip(all_gather(rows), counts, strict=True)])
+    return [part[:count] for part, count in zip(all_gather(rows), counts, strict=True)]
 
 
 def task_means(losses: Tensor, annotated: Tensor, count: Tensor | None = None) -> Tensor:

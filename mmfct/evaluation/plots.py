@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmfct.evaluation.compatibility_report import pair_title, read_scores, score_title
+from mmfct.evaluation.pair import NEW_UPGRADED
+from mmfct.evaluation.report import score_title
+from mmfct.evaluation.scores import Scores
 from mmfct.utils.figures import COLORS, save_png, scatter_classes, set_square_limits
 
 # Role -> title of its panel, role whose principal axes it is drawn in.
@@ -20,41 +22,42 @@ _PANELS = {
 }
 
 
-def plot_compatibility_bars(metrics: Mapping[str, float], path: str | Path) -> Path:
-    """Draw CMC and mAP of every pair as grouped bars, with the update gain in the title.
+def plot_compatibility_bars(scores: Scores, path: str | Path) -> Path:
+    """Draw CMC and mAP of every pair as grouped bars, with the update gain of new/upgraded in the title.
 
     Args:
-        metrics: Result of one evaluation with ``CompatibilityMetric``, with or without its prefix.
+        scores: Scores of at least one pair.
         path: PNG file to write.
 
     Returns:
         The written file.
 
     Raises:
-        ValueError: ``metrics`` holds no pair, or ``path`` is not a PNG file.
+        ValueError: If there is no pair, or ``path`` is not a PNG file.
     """
     from matplotlib.figure import Figure
 
-    scores = read_scores(metrics)
-    names = list(next(iter(scores.pairs.values())))
+    names = scores.names
     figure = Figure(figsize=(2 + 1.6 * len(scores.pairs), 4.5), layout='constrained')
     axes = figure.add_subplot()
     width = 0.84 / len(names)
     for i, name in enumerate(names):
-        percents = [100 * pair.get(name, math.nan) for pair in scores.pairs.values()]
+        percents = [100 * entry.means[name] for entry in scores.pairs.values()]
         offsets = [x + (i - (len(names) - 1) / 2) * width for x in range(len(percents))]
         heights = [0 if math.isnan(percent) else percent for percent in percents]
         color = COLORS[i % len(COLORS)]
         bars = axes.bar(offsets, heights, 0.94 * width, color=color, label=score_title(name))
         values = ['n/a' if math.isnan(percent) else f'{percent:.1f}' for percent in percents]
         axes.bar_label(bars, values, padding=2, fontsize=9)
-    axes.set_xticks(range(len(scores.pairs)), [pair_title(pair) for pair in scores.pairs])
+    axes.set_xticks(range(len(scores.pairs)), [pair.title for pair in scores.pairs])
     axes.set_xlabel('query / gallery')
     axes.set_ylabel('score (%)')
     axes.margins(y=0.1)
     axes.spines[['top', 'right']].set_visible(False)
     gains = ', '.join(
-        f'{score_title(name)} {100 * gain:.1f} %' for name, gain in scores.gains.items() if not math.isnan(gain)
+        f'{score_title(name)} {100 * gain:.1f} %'
+        for name, gain in scores.gains.get(NEW_UPGRADED, {}).items()
+        if not math.isnan(gain)
     )
     axes.set_title(f'Update gain: {gains or "not measured"}')
     figure.legend(loc='outside lower center', ncols=len(names), frameon=False)
@@ -71,9 +74,9 @@ def plot_embedding_projection(
 ) -> Path:
     """Draw old, upgraded and new embeddings of the same images, reduced to two dimensions by PCA.
 
-    ``upgraded`` and ``new`` live in one space: they share the principal axes of ``new`` and the
-    limits of the panel, so an image that is at the same place in both was upgraded well. ``old``
-    lives in a space of its own and has its own principal axes.
+    ``upgraded`` and ``new`` are in one space: they share the principal axes of ``new`` and the limits of the panel, so
+    an image that is at the same place in both was upgraded well. ``old`` is in a space of its own and has its own
+    principal axes.
 
     Args:
         embeddings: ``old``, ``upgraded`` and ``new`` -> embeddings of shape (G, D).
@@ -86,9 +89,9 @@ def plot_embedding_projection(
         The written file.
 
     Raises:
-        KeyError: One of the three roles is missing.
-        ValueError: Shapes do not fit, a drawn embedding is not finite, ``max_points`` is not
-            positive, or ``path`` is not a PNG file.
+        KeyError: If one of the three roles is missing.
+        ValueError: If shapes do not fit, a drawn embedding is not finite, ``max_points`` is not positive, or ``path``
+            is not a PNG file.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine

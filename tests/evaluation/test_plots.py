@@ -10,14 +10,18 @@ import torch
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from mmfct.apis.training.plots import plot_compatibility_bars, plot_embedding_projection
+from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
+from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
+from mmfct.evaluation.scores import Scores
+from mmfct.functional import MeanScores
 
-SCORES = {
-    f'compatibility/{pair}_{name}': 0.1 * i + 0.05 * j
-    for i, pair in enumerate(('old/old', 'new/old', 'new/upgraded', 'new/new'), 1)
-    for j, name in enumerate(('cmc1', 'cmc5', 'map'))
-}
-METRICS = SCORES | {'compatibility/num_queries': 9, 'compatibility/update_gain_map': 0.667}
+SCORES = Scores(
+    {
+        pair: MeanScores({name: 0.1 * i + 0.05 * j for j, name in enumerate(('cmc1', 'cmc5', 'map'))}, 9)
+        for i, pair in enumerate((OLD_OLD, Pair('new', 'old'), NEW_UPGRADED, NEW_NEW), 1)
+    },
+    {NEW_UPGRADED: dict(map=0.667)},
+)
 
 
 def make_embeddings(num: int, num_classes: int, width: int = 6) -> tuple[dict, torch.Tensor]:
@@ -54,19 +58,20 @@ def assert_is_picture(path) -> None:
 
 
 def test_bars_are_written_with_values_and_gain(tmp_path, figures):
-    path = plot_compatibility_bars(METRICS, tmp_path / 'new_folder' / 'bars.png')
+    path = plot_compatibility_bars(SCORES, tmp_path / 'new_folder' / 'bars.png')
     assert_is_picture(path)
     (axes,) = figures[0].axes
     assert axes.get_title() == 'Update gain: mAP 66.7 %'
     groups = [label.get_text() for label in axes.get_xticklabels()]
     assert groups == ['old/old', 'new/old', 'new/h(old)', 'new/new']
     values = sorted(text.get_text() for text in axes.texts)
-    assert values == sorted(f'{100 * value:.1f}' for value in SCORES.values())
+    assert values == sorted(f'{100 * mean:.1f}' for entry in SCORES.pairs.values() for mean in entry.means.values())
 
 
 def test_bars_of_one_pair_with_unmeasured_scores(tmp_path, figures):
-    metrics = {'new/old_cmc1': math.nan, 'new/old_map': math.nan, 'update_gain_map': math.nan}
-    assert_is_picture(plot_compatibility_bars(metrics, tmp_path / 'bars.png'))
+    pairs = {Pair('new', 'old'): MeanScores(dict(cmc1=math.nan, map=math.nan), 0)}
+    scores = Scores(pairs, {NEW_UPGRADED: dict(map=math.nan)})
+    assert_is_picture(plot_compatibility_bars(scores, tmp_path / 'bars.png'))
     (axes,) = figures[0].axes
     assert [text.get_text() for text in axes.texts] == ['n/a', 'n/a']
     assert axes.get_title() == 'Update gain: not measured'
@@ -137,14 +142,19 @@ def test_failure_leaves_the_file_that_was_there(tmp_path, monkeypatch):
     path.write_bytes(b'good')
     monkeypatch.setattr('os.replace', fail)
     with pytest.raises(OSError, match='disk full'):
-        plot_compatibility_bars(METRICS, path)
+        plot_compatibility_bars(SCORES, path)
     assert path.read_bytes() == b'good'
     assert [file.name for file in tmp_path.iterdir()] == ['bars.png']
 
 
+def test_bars_of_no_pair_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='at least one pair'):
+        plot_compatibility_bars(Scores(), tmp_path / 'bars.png')
+
+
 def test_other_formats_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"`path` must end with .png, got '.*bars.pdf'"):
-        plot_compatibility_bars(METRICS, tmp_path / 'bars.pdf')
+        plot_compatibility_bars(SCORES, tmp_path / 'bars.pdf')
 
 
 def test_missing_role_is_refused(tmp_path):
