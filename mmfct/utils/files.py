@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 _TEMPORARY = re.compile(r'.+\.(json|npy)\.[0-9a-f]{32}\.tmp')
 _BLOCK_BYTES = 2**20
@@ -141,8 +139,3 @@ def _is_open(folder: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(folder), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def encode_json(entries: dict[str, Any]) -> bytes:
-    """Write entries for people to read, and in one way only."""
-    return json.dumps(entries, sort_keys=True, indent=1).encode() + b'\n'

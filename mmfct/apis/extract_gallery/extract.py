@@ -15,9 +15,9 @@ from mmfct.apis.extract_gallery.encoders import GalleryEncoders, load_encoders, 
 from mmfct.apis.extract_gallery.images import GalleryImages
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
 from mmfct.engine.launch import init_launcher
-from mmfct.functional.distance import check_distance
 from mmfct.retrieval import Gallery, GalleryWriter
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.utils.distances import check_distance
 
 
 def extract_gallery(

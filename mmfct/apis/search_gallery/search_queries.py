@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from mmfct.apis.search_gallery.sheet import draw_neighbour_sheet
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_model
 from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json
 
 
 def search_gallery(
@@ -69,7 +69,7 @@ def report_neighbours(
     if out is not None:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / 'neighbours.json', f'{json.dumps(found.to_json(), indent=1)}\n'.encode())
+        write_atomically(folder / 'neighbours.json', encode_json(found.to_json()))
         if image_root is not None:
             draw_neighbour_sheet(found, files, image_root, folder / 'neighbours.png')
         print_log(f'written to {folder}', 'current')

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from mmfct.apis.training.plots import plot_compatibility_bars, plot_embedding_pr
 from mmfct.evaluation import CompatibilityMetric
 from mmfct.evaluation.compatibility_report import compatibility_table
 from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json, without_nan
 
 
 def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], folder: str | Path) -> None:
@@ -31,10 +30,10 @@ def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], 
     elif is_main_process():
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items() if isinstance(_plain(value), float)]
+        rows = [f'| {name} | {value:.4g} |' for name, value in _numbers(metrics).items() if isinstance(value, float)]
         table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
         write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
-        _write_numbers(metrics, folder / 'metrics.json')
+        write_atomically(folder / 'metrics.json', encode_json(_numbers(metrics)))
         print_log(f'Report: {folder}/metrics.md, metrics.json\n{table}', 'current')
 
 
@@ -55,7 +54,7 @@ def write_compatibility_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / 'compatibility.md', f'{compatibility_table(metrics, metric.pairs)}\n'.encode())
-    _write_numbers(metrics, folder / 'compatibility.json')
+    write_atomically(folder / 'compatibility.json', encode_json(_numbers(metrics)))
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(metrics, folder / 'compatibility.png')
     if {'old', 'upgraded', 'new'} <= metric.embeddings.keys():
@@ -64,15 +63,11 @@ def write_compatibility_report(
     print_log(f'Report: {folder}/{", ".join(written)}', 'current')
 
 
-def _write_numbers(metrics: Mapping[str, float], path: Path) -> None:
-    # JSON has no NaN, which stands for a score that could not be measured.
-    numbers = {name: _plain(value) for name, value in metrics.items()}
-    write_atomically(path, f'{json.dumps(numbers, indent=1, allow_nan=False)}\n'.encode())
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return without_nan({name: _floats(value) for name, value in metrics.items()})
 
 
-def _plain(value: Any) -> Any:
-    """Turn a number or an array of them, such as a confusion matrix, into what JSON knows."""
+def _floats(value: Any) -> float | list:
+    """Turn a number or an array of them, such as a confusion matrix, into floats."""
     value = value.tolist() if hasattr(value, 'tolist') else value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if math.isnan(value) else float(value)
+    return [_floats(item) for item in value] if isinstance(value, (list, tuple)) else float(value)

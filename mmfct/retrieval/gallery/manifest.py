@@ -19,7 +19,8 @@ from typing import Any
 
 from mmfct.retrieval.gallery.description import GalleryDescription
 from mmfct.retrieval.gallery.shard import ShardFile
-from mmfct.utils.files import encode_json, is_temporary, write_atomically
+from mmfct.utils.files import is_temporary, write_atomically
+from mmfct.utils.json import encode_json
 
 FORMAT_VERSION = 1
 MANIFEST = 'manifest.json'
@@ -140,4 +141,4 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
 def encode_manifest(description: GalleryDescription, shards: list[dict[str, Any]], *, complete: bool) -> bytes:
     """Turn a description and the records of its shards into the bytes of a manifest."""
     state = {'format_version': FORMAT_VERSION, 'complete': complete, 'shards': shards}
-    return encode_json({**state, **description.to_json()})
+    return encode_json({**state, **description.to_json()}, sort_keys=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# As in `mmfct.functional.distance`, which needs torch: a gallery is read with numpy alone.
-DISTANCES = ('l2', 'cosine', 'inner')
+from mmfct.utils.distances import check_distance
+
 _FINGERPRINT = re.compile('[0-9a-f]{64}')
 
 
@@ -58,7 +58,7 @@ class Provenance:
     Args:
         embedding: The model in whose space the embeddings are now: the one that queries must be made by.
         side_info: The model of the side-information, or ``None`` where there is none.
-        distance: How embeddings are compared, a name of `mmfct.functional.distance`.
+        distance: How embeddings are compared, one of `mmfct.utils.distances.DISTANCES`.
         upgrades: Transforms that were applied since the images were embedded, in order, each as the plain JSON that
             its file has about itself.
 
@@ -72,8 +72,7 @@ class Provenance:
     upgrades: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.distance not in DISTANCES:
-            raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {self.distance!r}')
+        check_distance(self.distance)
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the metadata of a gallery."""

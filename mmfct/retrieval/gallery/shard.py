@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmfct.retrieval.gallery.description import Column, Shard
-from mmfct.utils.files import encode_json, file_sha256, write_atomically
+from mmfct.utils.files import file_sha256, write_atomically
+from mmfct.utils.json import encode_json
 
 _VALUES_PER_BLOCK = 2**20
 _REPAIR = 'restore the file, or remove the folder and write the gallery again'
@@ -145,7 +146,7 @@ def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memo
         files[column.name] = _entry(name, payload.nbytes, hashlib.sha256(payload).hexdigest())
     record = _record(shard, files)
     # Last, because it vouches for the files.
-    write_atomically(record_file(folder, shard), encode_json(record))
+    write_atomically(record_file(folder, shard), encode_json(record, sort_keys=True))
     return record
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfct.retrieval.gallery.provenance import DISTANCES
 from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.utils.distances import check_distance
 
 _QUERIES_PER_CHUNK = 256
 _ROWS_PER_BLOCK = 16384
@@ -89,8 +89,7 @@ def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndar
 
 def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
     """Rows as they are compared: float64, unit ones for cosine."""
-    if distance not in DISTANCES:
-        raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {distance!r}')
+    check_distance(distance)
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 

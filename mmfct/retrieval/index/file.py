@@ -10,7 +10,8 @@ from typing import Any
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.index.faiss_index import faiss_module, is_quantised, set_parameters
-from mmfct.utils.files import encode_json, file_sha256, replaced_when_done
+from mmfct.utils.files import file_sha256, replaced_when_done
+from mmfct.utils.json import encode_json
 
 FORMAT_VERSION = 2  # 1: inner products for cosine, no parameters
 
@@ -48,7 +49,7 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, pa
     )
     # Last: without it, or with that of an earlier index, the file is refused.
     with replaced_when_done(notes_file(path)) as temporary:
-        temporary.write_bytes(encode_json(notes))
+        temporary.write_bytes(encode_json(notes, sort_keys=True))
     return notes_file(path)
 
 
