@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmfct.functional.uncertainty import heteroscedastic_loss
 from mmfct.models.reference_keys import rename_transformation_keys
 from mmfct.registry import MODELS
+from mmfct.retrieval.transform.layers import build_perceptron
 
 
 @MODELS.register_module()
@@ -32,10 +33,13 @@ class TransformationHead(BaseModule):
         init_cfg: Initialisation config.
 
     Attributes:
-        query_map: What queries by the new model have to go through, ``None`` where they search as they are.
+        query_map: What embeddings by the new model go through before they search upgraded items; ``None`` if they
+            search as they are, and only then can the transformation be exported.
+        uncertainty: Layer that predicts the log-variance of an upgraded embedding; ``None`` without uncertainty.
     """
 
     query_map: nn.Module | None
+    uncertainty: nn.Linear | None
 
     def __init__(
         self,
@@ -52,10 +56,10 @@ class TransformationHead(BaseModule):
         super().__init__(init_cfg)
         self.query_map = None
         self.old_dims, self.side_dims, self.new_dims = old_dims, side_dims, new_dims
-        self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
-        self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
-        self.mixer = _perceptron(4 * new_dims, hidden_dims, hidden_dims)
-        self.mixer.append(nn.Linear(hidden_dims, new_dims))
+        # Their names and layers are those that a transform file keeps, see `mmfct.retrieval.transform.layers`.
+        self.old_branch = build_perceptron(old_dims, 2 * old_dims, 2 * new_dims)
+        self.side_branch = build_perceptron(side_dims, 2 * side_dims, 2 * new_dims)
+        self.mixer = build_perceptron(4 * new_dims, hidden_dims, hidden_dims, out=new_dims)
         self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
         loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
@@ -71,7 +75,7 @@ class TransformationHead(BaseModule):
         return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
 
     def map_queries(self, new: Tensor) -> Tensor:
-        """Return what embeddings (B, D') by the new model are as queries of upgraded items."""
+        """Return embeddings (B, D') by the new model as queries of upgraded items."""
         return new if self.query_map is None else self.query_map(new)
 
     def log_variance(self, upgraded: Tensor) -> Tensor:
@@ -118,11 +122,3 @@ class TransformationHead(BaseModule):
                 f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
                 f'got {tuple(embedding.shape)}'
             )
-
-
-def _perceptron(*widths: int) -> nn.Sequential:
-    """Linear-BN-ReLU from each width to the next."""
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
