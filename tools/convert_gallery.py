@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,9 +24,7 @@ def parse_args() -> argparse.Namespace:
     foreign.add_argument('--fingerprint', help='fingerprint of its weights, as in the manifest.json of a gallery')
     foreign.add_argument('--side-model', help='name of the model that made the column side_info')
     foreign.add_argument('--side-fingerprint', help='fingerprint of its weights')
-    foreign.add_argument(
-        '--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='how it is compared (default: l2)'
-    )
+    foreign.add_argument('--distance', choices=DISTANCES, default='l2', help='how it is compared (default: l2)')
     foreign.add_argument('--shard-rows', type=int, default=16384, help='rows per shard')
     return parser.parse_args()
 

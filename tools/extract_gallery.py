@@ -14,6 +14,7 @@ import argparse
 import os
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', help='a folder of image files instead')
     parser.add_argument('--side-checkpoint', help="checkpoint of the side-information (default: the config's)")
     parser.add_argument('--no-side', dest='with_side', action='store_false', help='leave out the side-information')
-    parser.add_argument('--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='(default: l2)')
+    parser.add_argument('--distance', choices=DISTANCES, default='l2', help='(default: l2)')
     parser.add_argument('--batch-size', type=int, default=256, help='images at once')
     parser.add_argument('--num-workers', type=int, default=0, help='processes that load images')
     parser.add_argument('--shard-rows', type=int, default=16384, help='rows per file')

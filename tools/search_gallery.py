@@ -43,8 +43,7 @@ def main() -> None:
     """Search."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.search_gallery import search_images
-    from mmfct.apis.search_gallery import search_queries as search_gallery
+    from mmfct.apis.search_gallery import search_gallery, search_images
     from mmfct.utils.user_errors import user_errors
 
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)

@@ -14,6 +14,7 @@ import argparse
 import os
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', help="where h runs, such as 'cpu' or 'cuda:1' (default: accelerator)")
     parser.add_argument(
         '--distance',
-        choices=['l2', 'cosine', 'inner'],
+        choices=DISTANCES,
         help='how upgraded embeddings are compared (default: as before)',
     )
     parser.add_argument(

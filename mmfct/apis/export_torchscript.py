@@ -1,4 +1,4 @@
-"""Our models as TorchScript files with the signatures of the FCT reference."""
+"""Write trained models as TorchScript files, with the signatures of the FCT reference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfct.apis.extract_gallery.encoders import load_encoders, load_model_config, used_encoders
-from mmfct.apis.training.checks import check_head
+from mmfct.apis.export_transform import load_transformation
+from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config, used_encoders
 from mmfct.apis.training.record import check_inputs
-from mmfct.models import FrozenEncoders, JoinedEncoder, TransformationHead
-from mmfct.registry import MODELS
-from mmfct.utils.checkpoint import load_state_dict, load_weights
+from mmfct.models import JoinedEncoder, TransformationHead
+from mmfct.models.item_encoder import ItemEncoder
 from mmfct.utils.files import replaced_when_done
 
 _DEFAULT_IMAGE_SIZE = 224
@@ -64,7 +63,7 @@ def export_torchscript(
     if config.model.get('encoders') is None:
         if with_encoders:
             raise ValueError(f'`with_encoders` needs a config with `model.encoders`, got {filename!r}')
-        module: nn.Module = BackboneScript(load_encoders(config, checkpoint).network.encoders['old'])
+        module: nn.Module = BackboneScript(load_encoder(config, checkpoint).encode.encoder)
         inputs = [_images(module, size)]
     else:
         module, inputs = _transformation(config, checkpoint, with_encoders, size)
@@ -74,18 +73,14 @@ def export_torchscript(
 
 
 def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: int) -> tuple[nn.Module, list[Tensor]]:
-    """Return a transformation, or a transformed old model, and inputs to trace it with."""
-    model = MODELS.build(config.model)
-    load_weights(model, load_state_dict(checkpoint), checkpoint)
-    if with_encoders:
-        check_inputs(checkpoint, config.model)
-    check_head(model.head)
-    transformation = TransformationScript(model.head)
+    """Return a transformation, or a transformed old model, and inputs for tracing it."""
+    head = load_transformation(config, checkpoint)
+    transformation = TransformationScript(head)
     if not with_encoders:
-        widths = (model.head.old_dims, model.head.side_dims)
-        return transformation, [torch.randn(3, width, 1, 1) for width in widths]
-    encoders = {role: encoder for role, encoder in used_encoders(config.model).items() if role != 'new'}
-    module = TransformedModelScript(FrozenEncoders(**encoders), transformation)
+        return transformation, [torch.randn(3, width, 1, 1) for width in (head.old_dims, head.side_dims)]
+    check_inputs(checkpoint, config.model)
+    encoders = used_encoders(config.model)
+    module = TransformedModelScript(ItemEncoder.build(encoders['old'], encoders.get('side')), transformation)
     return module, [_images(module, size)]
 
 
@@ -144,18 +139,17 @@ class TransformedModelScript(nn.Module):
     """Normalised images -> upgraded embedding (B, D', 1, 1).
 
     Args:
-        encoders: The old model, and side-information if there is any.
-        transformation: What joins them.
+        items: The old model and its side-information, if there is any.
+        transformation: The transformation.
 
     Raises:
         ValueError: If the two normalise images differently, since one input cannot serve both, or side-information
             comes from several models.
     """
 
-    def __init__(self, encoders: FrozenEncoders, transformation: TransformationScript) -> None:
+    def __init__(self, items: ItemEncoder, transformation: TransformationScript) -> None:
         super().__init__()
-        old: Any = encoders.encoders['old']
-        side: Any = encoders.encoders['side'] if 'side' in encoders.roles else None
+        old, side = items.encoder, items.side
         if isinstance(side, JoinedEncoder):
             raise ValueError(
                 'side-information of several models cannot become one file: export the transformation alone'

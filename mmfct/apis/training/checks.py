@@ -1,4 +1,4 @@
-"""Checks of data before any training starts and of models before an export."""
+"""Checks of data before any training starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from torch import nn
 
 # Data sets of mmpretrain that fetch what is missing.
 _DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
@@ -80,13 +79,4 @@ def _check_classes(dataset: dict, kept: int | None, head: dict | None) -> None:
         raise ValueError(
             f'`num_classes` must be at least {len(classes)}, the number of folders in {str(folder)!r}, '
             f'got {outputs!r}; change it with `--cfg-options num_classes={len(classes)}`'
-        )
-
-
-def check_head(head: nn.Module) -> None:
-    """Raise a ``ValueError`` if queries have to be mapped before they search what ``head`` upgraded."""
-    if head.query_map is not None:
-        raise ValueError(
-            f'{type(head).__name__} maps queries too, which an exported file cannot say: it is there to be compared; '
-            'export a `mmfct.TransformationHead`'
         )

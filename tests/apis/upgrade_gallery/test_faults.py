@@ -33,7 +33,7 @@ import gc, json, os, random, signal, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from mmfct.apis.galleries import extract, extract_gallery
+from mmfct.apis.extract_gallery import extract, extract_gallery
 
 words, options, root, kills = *map(json.loads, sys.argv[1:3]), Path(sys.argv[3]), int(sys.argv[4])
 reader, writer = os.pipe()
@@ -119,7 +119,7 @@ def test_killed_and_doubled_extractions_give_the_same_bytes(digits, tmp_path):
 FULL_DISK = """
 import json, subprocess, sys
 from pathlib import Path
-from mmfct.apis.galleries import upgrade_gallery
+from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.retrieval import is_complete
 
 words, disk = json.loads(sys.argv[1]), Path(sys.argv[2])
@@ -195,7 +195,7 @@ def wide_upgrade(tmp_path_factory) -> list:
 
 BOUNDED = """
 import json, resource, sys
-from mmfct.apis.galleries import upgrade_gallery
+from mmfct.apis.upgrade_gallery import upgrade_gallery
 
 words, out, limit = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 pages = int(open('/proc/self/statm').read().split()[0])
