@@ -16,7 +16,7 @@ class FrozenEncoders(BaseModule):
 
     Args:
         old: Config of the `FrozenEncoder` of the old model.
-        new: Config of the `FrozenEncoder` of the new model, or ``None`` where only stored items are upgraded.
+        new: Config of the `FrozenEncoder` of the new model, or ``None`` if no new embeddings are needed.
         side: Config of a `FrozenEncoder` for the side-information; or ``dict(neck=..., checkpoint=...)`` with
             ``shares='old'`` for a neck on the old model's own backbone, which then runs once for both; or ``None``
             for none.

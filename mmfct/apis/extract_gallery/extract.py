@@ -39,25 +39,25 @@ def extract_gallery(
     launcher: str = 'none',
     cfg_options: dict[str, Any] | None = None,
 ) -> Gallery:
-    """Compute embedding, and where there is any side-information, of every image, in one pass over the images.
+    """Compute the embedding and, if the config has any, the side-information of every image, in one pass.
 
-    An interrupted call is continued by the same call; several ranks share the shards.
+    The same call continues an interrupted one. Several ranks share the shards.
 
     Args:
         filename: Config of a transformation or of a classifier, see `load_encoder`.
         checkpoint: Checkpoint of the embedding model.
-        out: Folder of the gallery: columns ``embedding`` (D), ``side_info`` (S), ``id`` and, where the data have
-            them, ``label``.
+        out: Folder of the gallery, with the columns ``embedding`` (D), ``side_info`` (S), ``id`` and, if the data
+            have labels, ``label``.
         role: See `load_encoder`.
         split: See `GalleryImages`.
-        images: A folder of image files instead of a data set of the config.
+        images: Folder of image files, instead of a data set of the config.
         side_checkpoint: See `load_encoder`.
         with_side: See `load_encoder`.
-        distance: How the embeddings are to be compared.
+        distance: Distance by which the embeddings are compared.
         batch_size: Images per forward pass.
         num_workers: Worker processes that load images.
         shard_rows: Rows per file.
-        device: Where the networks run; ``None`` for the accelerator, where there is one.
+        device: Where the networks run; ``None`` for the accelerator if there is one, else the CPU.
         launcher: See `init_launcher`.
         cfg_options: Options of the config, see `load_config`.
 

@@ -16,20 +16,21 @@ from mmfct.retrieval.transform.layers import build_perceptron
 class TransformationHead(BaseModule):
     """The transformation of FCT (arXiv 2112.02805): a branch per input and a mixer.
 
-    Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``, each layer
-    Linear-BN-ReLU but the last, which is a Linear with bias. The reference writes the same layers as 1x1
+    Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``. Every layer is
+    Linear-BN-ReLU except the last, which is a Linear with bias. The reference writes the same layers as 1x1
     convolutions on 1x1 maps; its state dicts load as they are.
 
     Args:
         old_dims: Width D of the old embedding.
-        side_dims: Width S of the side-information. Without side-information give the old embedding to both
-            branches and its width here, as the reference does: the ablation keeps its parameter count.
+        side_dims: Width S of the side-information. Without side-information, pass the old embedding to both branches
+            and its width here, as the reference does, so that the ablation has the layers of both branches.
         new_dims: Width D' of the new embedding.
         hidden_dims: Width of the two hidden layers of the mixer.
         loss: Config of a per-instance loss ``(prediction (B, D'), target (B, D')) -> (B,)``.
-        class_loss: Config of a further per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
-            `FrozenClassifierLoss`: the discriminative term of FastFill (arXiv 2303.04766).
-        with_uncertainty: Also predict a log-variance per item and weight the losses by it (FastFill, equation 5).
+        class_loss: Config of an additional per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
+            `FrozenClassifierLoss`, the discriminative term of FastFill (arXiv 2303.04766).
+        with_uncertainty: Whether to predict a log-variance per item and weight the losses by it (FastFill,
+            equation 5).
         init_cfg: Initialisation config.
 
     Attributes:
@@ -79,7 +80,11 @@ class TransformationHead(BaseModule):
         return new if self.query_map is None else self.query_map(new)
 
     def log_variance(self, upgraded: Tensor) -> Tensor:
-        """Predict the log-variance (B,) of upgraded embeddings (B, D'); needs ``with_uncertainty``."""
+        """Predict the log-variance (B,) of upgraded embeddings (B, D').
+
+        Raises:
+            ValueError: If the head was built without ``with_uncertainty``.
+        """
         if self.uncertainty is None:
             raise ValueError('`with_uncertainty` must be True for a log-variance, got False')
         return self.uncertainty(upgraded).squeeze(1)
@@ -108,7 +113,7 @@ class TransformationHead(BaseModule):
         return dict(loss=losses.mean())
 
     def _upgrade(self, old: Tensor, side: Tensor) -> Tensor:
-        """Transform a batch in training; a single row, as a last batch may be, has no statistics for BN."""
+        """Transform a batch in training; a single row, as in a last batch, has no statistics for BN."""
         if len(old) > 1 or not self.training:
             return self(old, side)
         self.eval()

@@ -1,4 +1,4 @@
-"""Read a gallery: checked when opened, then mapped into memory where it is needed."""
+"""Read a gallery: its files are checked when it is opened, and mapped into memory when they are needed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mmfct.utils.files import file_sha256
 
 
 class Gallery:
-    """A finished gallery, as :class:`GalleryWriter` leaves it.
+    """A finished gallery, written by `GalleryWriter`.
 
-    No file stays open between calls: the number of shards is not limited by the number of open
-    files, and a gallery can be handed to the workers of a data loader.
+    No file stays open between calls, so a gallery may have more shards than a process may have open files, and can be
+    passed to the workers of a data loader.
 
     Args:
         path: Folder of the gallery.
-        verify: Whether to read every byte once, to compare checksums and to refuse rows with NaN
-            or infinite values. Names, sizes, dtypes and shapes are checked in any case.
+        verify: Whether to read every byte once, to compare checksums and to refuse rows with NaN or infinite values.
+            Names, sizes, dtypes and shapes are checked in any case.
 
     Raises:
         FileNotFoundError: If the folder is no gallery, or a shard is missing.
@@ -47,17 +47,17 @@ class Gallery:
 
     @property
     def columns(self) -> dict[str, tuple[str, int | None]]:
-        """Dtype and width by name, in the form that :class:`GalleryWriter` takes."""
+        """Dtype and width by name, as `GalleryWriter` takes them."""
         return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the writer noted about the gallery."""
+        """Metadata that the writer was given."""
         return self._description.metadata
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the manifest, in which every byte of the gallery has its part by checksums."""
+        """SHA-256 of the manifest, which contains the checksums of all files."""
         return file_sha256(self.path / MANIFEST)
 
     @property
@@ -67,11 +67,11 @@ class Gallery:
 
     @property
     def shard_rows(self) -> int:
-        """Rows of every shard but the last, which may have fewer."""
+        """Rows per shard; the last shard may have fewer."""
         return self._description.shard_rows
 
     def verify_shard(self, index: int) -> None:
-        """Read every byte of one shard, where the gallery was opened without ``verify``.
+        """Read and check every byte of one shard, for a gallery that was opened without ``verify``.
 
         Raises:
             FileNotFoundError: If a file is missing.
@@ -103,7 +103,7 @@ class Gallery:
         return open_rows(self.path / column.file_name(index), column, stop - start)
 
     def column(self, name: str) -> np.ndarray:
-        """Return a whole column: a memory map if there is one shard, else a copy in memory.
+        """Return a whole column: a memory map of a single shard, or else a copy in memory.
 
         Args:
             name: One of :attr:`columns`.
@@ -123,7 +123,7 @@ class Gallery:
         return rows
 
     def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Gather rows of a column; only their pages are read.
+        """Gather rows of a column; only the pages that hold them are read.
 
         Args:
             name: One of :attr:`columns`.

@@ -1,4 +1,4 @@
-"""What Parquet says about the gallery that it was made of."""
+"""Read a gallery from the Parquet that `write_parquet` wrote, and the description that is noted in it."""
 
 from __future__ import annotations
 
@@ -13,75 +13,26 @@ from mmfct.retrieval.gallery.description import GalleryDescription, Shard
 from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, open_parquet
 
-# Key of the notes in the metadata of the schema, from which the same gallery can be made again.
+# Key, in the metadata of the schema, of the description from which the same gallery can be written again.
 NOTES = b'mmfct'
 FORMAT_VERSION = 1
 
 
-def list_parquet(path: Path) -> list[Path]:
-    """List a file, or the ``*.parquet`` of a folder in the order of their names.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
-    if not names or not names[0].is_file():
-        raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
-    return names
-
-
-def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
-    """Describe the gallery that `write_parquet` wrote, and make sure that no file is missing or of another gallery.
-
-    Args:
-        files: The Parquet files.
-        path: What they are called in messages.
-
-    Returns:
-        The description, and the fingerprint of the gallery, which an earlier version did not note.
-
-    Raises:
-        ValueError: If they are not those of one gallery.
-    """
-    notes, numbers = zip(*map(read_notes, files), strict=True)
-    if any(other != notes[0] for other in notes):
-        raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
-    if notes[0] is None:
-        raise ValueError(
-            f'{str(path)!r} must be Parquet that this project wrote, got other Parquet; make a gallery of it with '
-            '`tools/convert_gallery.py`'
-        )
-    entries = json.loads(notes[0])
-    version = entries.get('format_version')
-    if version != FORMAT_VERSION:
-        raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
-    description = GalleryDescription.from_json(entries)
-    if sum(numbers) != description.num_rows:
-        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
-    return description, entries.get('fingerprint')
-
-
-def read_notes(path: Path) -> tuple[bytes | None, int]:
-    """Return the notes of `write_parquet`, or ``None``, and the number of rows of a file."""
-    with open_parquet(path) as file:
-        return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
-
-
 class ParquetGallery:
-    """What `write_parquet` wrote, read a shard at a time: memory holds one, whatever the number.
+    """A gallery in Parquet, with the part of the interface of `Gallery` that an upgrade needs.
 
-    Offers of :class:`Gallery` what an upgrade reads.
+    Memory holds one shard at a time.
 
     Args:
         path: A file, or a folder of ``*.parquet``.
 
     Attributes:
-        fingerprint: That of the gallery, see :attr:`Gallery.fingerprint`.
+        fingerprint: Fingerprint of the gallery, see `Gallery.fingerprint`.
 
     Raises:
         FileNotFoundError: If there is no Parquet.
         ImportError: If pyarrow is not installed.
-        ValueError: If it is damaged, or no gallery of this project, shard by shard.
+        ValueError: If it is damaged, or `write_parquet` did not write it with a row group per shard.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -95,7 +46,7 @@ class ParquetGallery:
                 'gallery of it with `tools/convert_gallery.py`'
             )
         self.fingerprint = fingerprint
-        # File and number of the row group of each shard.
+        # File and row group of each shard.
         self._groups: list[tuple[Path, int]] = []
         sizes = []
         for name in files:
@@ -120,7 +71,7 @@ class ParquetGallery:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the gallery's writer noted."""
+        """Metadata of the gallery."""
         return self._description.metadata
 
     @property
@@ -130,7 +81,7 @@ class ParquetGallery:
 
     @property
     def shard_rows(self) -> int:
-        """Rows of every shard but the last, which may have fewer."""
+        """Rows per shard; the last shard may have fewer."""
         return self._description.shard_rows
 
     def width(self, name: str) -> int | None:
@@ -138,7 +89,7 @@ class ParquetGallery:
         return self._description.columns[name].width
 
     def verify_shard(self, index: int) -> None:
-        """Read one shard.
+        """Read and check one shard.
 
         Raises:
             ValueError: If it cannot be read, or has nulls or rows with NaN or infinite values.
@@ -149,7 +100,7 @@ class ParquetGallery:
                 raise ValueError(f'`{name}` in {self.path} must be finite, got {bad} rows with NaN or infinite values')
 
     def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Gather rows (N, width) or (N,) of a column, those numbered ``indices`` (N,)."""
+        """Gather the rows (N, width) or (N,) of a column that ``indices`` (N,) number."""
         column = self._description.columns[name]
         rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
         shard_of = indices // self.shard_rows
@@ -170,3 +121,52 @@ class ParquetGallery:
                 raise ValueError(f'{name} must be whole, got {error}') from error
             self._loaded = (index, {key: numpy_rows(table[key], column) for key, column in columns.items()})
         return self._loaded[1]
+
+
+def list_parquet(path: Path) -> list[Path]:
+    """List a file, or the ``*.parquet`` of a folder in the order of their names.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
+    if not names or not names[0].is_file():
+        raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
+    return names
+
+
+def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
+    """Read the description of a gallery from its Parquet, and check that no file is missing or of another gallery.
+
+    Args:
+        files: The Parquet files.
+        path: What messages call them.
+
+    Returns:
+        The description, and the fingerprint of the gallery or ``None``: an earlier version did not note it.
+
+    Raises:
+        ValueError: If they are not those of one gallery.
+    """
+    notes, numbers = zip(*map(read_notes, files), strict=True)
+    if any(other != notes[0] for other in notes):
+        raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
+    if notes[0] is None:
+        raise ValueError(
+            f'{str(path)!r} must be Parquet that this project wrote, got other Parquet; make a gallery of it with '
+            '`tools/convert_gallery.py`'
+        )
+    entries = json.loads(notes[0])
+    version = entries.get('format_version')
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
+    description = GalleryDescription.from_json(entries)
+    if sum(numbers) != description.num_rows:
+        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
+    return description, entries.get('fingerprint')
+
+
+def read_notes(path: Path) -> tuple[bytes | None, int]:
+    """Return what `write_parquet` noted in a file, ``None`` if it did not write it, and the number of rows."""
+    with open_parquet(path) as file:
+        return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
