@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmfct.retrieval.gallery.manifest import MANIFEST
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import Gallery, GallerySource
 from mmfct.retrieval.parquet.gallery import ParquetGallery
-
-GallerySource = Gallery | ParquetGallery
 
 
 def open_source(path: str | Path) -> GallerySource:

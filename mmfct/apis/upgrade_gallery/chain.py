@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
-from mmfct.retrieval.source import GallerySource
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.transform.apply import Transform
 
 _DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)

@@ -10,7 +10,8 @@ from mmengine.device import get_device
 
 from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
 from mmfct.retrieval.gallery.mixed import ORIGIN
-from mmfct.retrieval.source import GallerySource, open_source
+from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.source import open_source
 
 LOG_VARIANCE = 'log_variance'
 # Columns about the embeddings that an upgrade replaces.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmfct.retrieval.gallery.description import GalleryDescription, Shard
+from mmfct.retrieval.gallery.description import GalleryDescription
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, open_parquet
 
@@ -18,16 +18,11 @@ NOTES = b'mmfct'
 FORMAT_VERSION = 1
 
 
-class ParquetGallery:
-    """A gallery in Parquet, with the part of the interface of `Gallery` that an upgrade needs.
-
-    Memory holds one shard at a time.
+class ParquetGallery(GallerySource):
+    """A gallery in Parquet, read one shard at a time: memory holds the last one.
 
     Args:
         path: A file, or a folder of ``*.parquet``.
-
-    Attributes:
-        fingerprint: Fingerprint of the gallery, see `Gallery.fingerprint`.
 
     Raises:
         FileNotFoundError: If there is no Parquet.
@@ -45,7 +40,7 @@ class ParquetGallery:
                 f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
                 'gallery of it with `tools/convert_gallery.py`'
             )
-        self.fingerprint = fingerprint
+        self._fingerprint = fingerprint
         # File and row group of each shard.
         self._groups: list[tuple[Path, int]] = []
         sizes = []
@@ -61,55 +56,28 @@ class ParquetGallery:
             )
         self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
-    def __len__(self) -> int:
-        return self._description.num_rows
-
     @property
-    def columns(self) -> dict[str, tuple[str, int | None]]:
-        """Dtype and width by name."""
-        return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """Metadata of the gallery."""
-        return self._description.metadata
-
-    @property
-    def shards(self) -> list[Shard]:
-        """All shards as (index, start, stop)."""
-        return self._description.shards
-
-    @property
-    def shard_rows(self) -> int:
-        """Rows per shard; the last shard may have fewer."""
-        return self._description.shard_rows
-
-    def width(self, name: str) -> int | None:
-        """Length of one row of a column; ``None`` for a 1-D column."""
-        return self._description.columns[name].width
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest of the gallery that was written as Parquet."""
+        return self._fingerprint
 
     def verify_shard(self, index: int) -> None:
-        """Read and check one shard.
+        """Read and check one shard, see `GallerySource.verify_shard`.
 
         Raises:
             ValueError: If it cannot be read, or has nulls or rows with NaN or infinite values.
         """
-        for name, rows in self._shard(index).items():
+        for name, rows in self._read_shard(index).items():
             bad = count_bad_rows(rows)
             if bad:
                 raise ValueError(f'`{name}` in {self.path} must be finite, got {bad} rows with NaN or infinite values')
 
-    def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Gather the rows (N, width) or (N,) of a column that ``indices`` (N,) number."""
-        column = self._description.columns[name]
-        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
-        shard_of = indices // self.shard_rows
-        for index in np.unique(shard_of).tolist():
-            chosen = shard_of == index
-            rows[chosen] = self._shard(index)[name][indices[chosen] - self.shards[index].start]
-        return rows
+    def shard(self, name: str, index: int) -> np.ndarray:
+        """Return one shard of a column, see `GallerySource.shard`."""
+        column = self._column(name)
+        return self._read_shard(index)[column.name]
 
-    def _shard(self, index: int) -> dict[str, np.ndarray]:
+    def _read_shard(self, index: int) -> dict[str, np.ndarray]:
         if self._loaded[0] != index:
             name, group = self._groups[index]
             self._loaded = (-1, {})  # before the next one is read: only one is in memory
