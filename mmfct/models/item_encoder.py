@@ -1,4 +1,4 @@
-"""What a gallery stores of an image: its embedding and, where there is any, its side-information."""
+"""What a gallery stores of an image: its embedding and, if there is any, its side-information."""
 
 from __future__ import annotations
 

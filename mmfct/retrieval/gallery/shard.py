@@ -85,6 +85,7 @@ def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memo
         write_atomically(folder / name, payload)
         files[column.name] = _entry(name, payload.nbytes, hashlib.sha256(payload).hexdigest())
     record = _record(shard, files)
+    # Last, because it vouches for the files.
     write_atomically(record_file(folder, shard), encode_json(record, sort_keys=True))
     return record
 
