@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-# Copied from mmfct.functional.distance, which imports torch: too slow for --help.
-DISTANCES = ('l2', 'cosine', 'inner')
-
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or dotted entries of the config') -> None:
     """Add ``--cfg-options KEY=VALUE ...``.

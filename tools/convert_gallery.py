@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from _arguments import DISTANCES
-
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from _arguments import DISTANCES, add_device, add_launcher
+from _arguments import add_device, add_launcher
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:

@@ -34,7 +34,8 @@ from mmfct.functional._layout import Layout, OwnRows
 from mmfct.functional._ranking import Ranker, Ranks, SortingRanker, rank
 from mmfct.functional._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
 from mmfct.functional._screening import ScreeningRanker, screening_applies
-from mmfct.functional.distance import check_distance, check_matrices
+from mmfct.functional.distance import check_matrices
+from mmfct.utils.distances import check_distance
 
 
 class QueryScores(NamedTuple):

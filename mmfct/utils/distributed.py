@@ -1,4 +1,4 @@
-"""Put rows of different ranks together."""
+"""Rows and means over all ranks of a distributed job."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def gather_parts(rows: Tensor) -> list[Tensor]:
 def task_means(losses: Tensor, annotated: Tensor, count: Tensor | None = None) -> Tensor:
     """Return the mean loss of each task over its annotated instances.
 
-    Under several ranks the count is that of all of them: the ranks hold different numbers of annotations, and the
-    mean over ranks, which DDP takes of the gradients, must be the mean over the instances of the global batch.
+    Ranks hold different numbers of annotations, so each divides by their mean: the mean over ranks, which DDP takes of
+    the gradients, is then the mean over the instances of the global batch.
 
     Args:
         losses: Losses of shape (B, T).
         annotated: Booleans of the same shape.
-        count: Mean over ranks of the number of annotated instances, a scalar, where it is known: then the ranks need
-            not meet here.
+        count: Mean over ranks of the number of annotated instances, a scalar, if it is known: no all-reduce is needed
+            then.
 
     Returns:
-        Means of shape (T,), 0 for a task without any annotation in the batch.
+        Means of shape (T,), 0 for a task without an annotation in the batch.
     """
     if count is None:
         counts = annotated.sum(dim=0).to(losses.dtype)
@@ -51,16 +51,16 @@ def task_means(losses: Tensor, annotated: Tensor, count: Tensor | None = None) -
 def global_means(losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean loss of each task over the global batch, and which tasks have one.
 
-    The values are those of all ranks together, the gradient is that of this rank's share: a function of them has on
-    every rank the value that one process has, and the mean over ranks, which DDP takes of the gradients, is its
-    gradient.
+    The values are means over all ranks, the gradient is that of this rank's share. A function of them therefore has
+    the same value on every rank as in a single process, and the mean of the gradients over ranks, which DDP takes, is
+    its gradient.
 
     Args:
         losses: Losses of shape (B, T).
         annotated: Booleans of the same shape.
 
     Returns:
-        Means of shape (T,), float32, 0 for a task without any annotation in the batch, and booleans (T,).
+        Means of shape (T,), float32, 0 for a task without an annotation in the batch; and booleans (T,).
     """
     means = task_means(losses.float(), annotated)  # half precision has too few digits for products of losses
     exchanged = torch.stack([means.detach(), annotated.any(dim=0).to(means.dtype)])

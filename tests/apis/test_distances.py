@@ -9,7 +9,7 @@ from mmfct.apis.build_index import index_gallery
 from mmfct.apis.evaluate_compatibility import evaluate_compatibility
 from mmfct.apis.mix_galleries import mix_galleries
 from mmfct.apis.plan_backfill import plan_backfill
-from mmfct.apis.search_gallery.search_queries import search_gallery
+from mmfct.apis.search_gallery import search_gallery
 
 
 @pytest.fixture

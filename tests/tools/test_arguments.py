@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mmfct.functional import distance
-
 TOOLS = sorted(path.name for path in (Path(__file__).parents[2] / 'tools').glob('[!_]*.py'))
 
 
@@ -15,9 +13,3 @@ TOOLS = sorted(path.name for path in (Path(__file__).parents[2] / 'tools').glob(
 def test_help_has_an_example(run_tool, capsys, tool):
     assert run_tool(tool, '--help') == 0
     assert f'Example:\n    python tools/{tool} ' in capsys.readouterr().out
-
-
-def test_the_choices_of_distances_are_those_that_are_computed():
-    from _arguments import DISTANCES
-
-    assert DISTANCES == distance.DISTANCES

@@ -1,4 +1,4 @@
-"""The images of a gallery, and what their rows are called."""
+"""The images of a gallery, with their ids and labels."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from mmfct.utils.fingerprint import fingerprint_json, plain_json
 
 
 class GalleryImages(Dataset):
-    """Images of a config's data set, or of a folder, as the model sees them in a test.
+    """Images of a data set of a config, or of a folder, through the test pipeline.
 
     Args:
         config: Config of the model.
-        split: Which loader of the config: ``'train'`` (through the pipeline of the test), ``'val'`` or ``'test'``.
-        folder: A folder of image files instead.
-        files: Which files of the folder, in this order; ``None`` for all.
+        split: Data loader of the config: ``'train'`` (also through the test pipeline), ``'val'`` or ``'test'``.
+        folder: Folder of image files to use instead.
+        files: Files of the folder to use, in this order; ``None`` for all.
 
     Attributes:
-        ids: Names of the rows (N,): the path relative to the folder of the data; where images have none, the split and
-            the number of the image in it, ``test/5``, since each split counts its own.
-        labels: Labels (N,), int64, or ``None`` where there are none.
+        ids: Ids of the images, shape (N,): their paths relative to the folder of the data; for images without files
+            the split and their number in it, such as ``test/5``.
+        labels: Labels of shape (N,), int64, or ``None`` if there are none.
 
     Raises:
         FileNotFoundError: If the folder is missing or empty.
-        ValueError: If the config has no such loader, does not say how to load files, or two images have one name.
+        ValueError: If the config has no such loader or no pipeline for image files, or two images have the same id.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class GalleryImages(Dataset):
         """Return an image as the pipeline packs it.
 
         Raises:
-            ValueError: If it cannot be read, or is truncated; names it.
+            ValueError: If it cannot be read or is truncated; the message names it.
         """
         try:
             if self._files[index] is not None:
@@ -81,7 +81,7 @@ class GalleryImages(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of images and pipeline: an interrupted gallery goes on only with what it started with."""
+        """Hash of images and pipeline: an interrupted gallery is only continued with the same ones."""
         return fingerprint_json(dict(images=self._contents, pipeline=self._pipeline))
 
 

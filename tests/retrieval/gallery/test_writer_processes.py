@@ -48,7 +48,7 @@ def _start(path, num_rows, *, rank=0, world_size=1, last_fsync=0) -> subprocess.
     return subprocess.Popen(
         [sys.executable, '-c', JOB, str(path), *map(str, numbers)],
         stdout=subprocess.PIPE,
-        env={**os.environ, 'PYTHONPATH': str(Path(mmfct.__file__).parents[2])},
+        env={**os.environ, 'PYTHONPATH': str(Path(mmfct.__file__).parents[1])},
     )
 
 

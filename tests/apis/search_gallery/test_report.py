@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfct.apis.search_gallery import Found, sheet
-from mmfct.apis.search_gallery.sheet import draw_neighbour_sheet
+from mmfct.apis.search_gallery import Found, report
+from mmfct.apis.search_gallery.report import draw_neighbour_sheet
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def test_images_of_query_and_neighbours(root, tmp_path, labels):
 
 
 def test_many_queries_are_cut(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(sheet, '_MAX_QUERIES', 2)
+    monkeypatch.setattr(report, '_MAX_QUERIES', 2)
     draw_neighbour_sheet(found(5), [None] * 5, root, tmp_path / 'five.png')
     draw_neighbour_sheet(found(2), [None] * 2, root, tmp_path / 'two.png')
     assert colors(tmp_path / 'five.png') == colors(tmp_path / 'two.png')
 
 
 def test_many_neighbours_are_cut(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(sheet, '_MAX_NEIGHBOURS', 2)
+    monkeypatch.setattr(report, '_MAX_NEIGHBOURS', 2)
     draw_neighbour_sheet(found(), [None], root, tmp_path / 'five.png')
     two = Found(['query0.png'], [found().ids[0][:2]], [[1, 2]], [[0.0, 0.5]])
     draw_neighbour_sheet(two, [None], root, tmp_path / 'two.png')

@@ -1,4 +1,4 @@
-"""A picture sheet of queries and their neighbours."""
+"""What a search found, as a table, as JSON, and as a sheet of pictures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from mmengine.logging import print_log
 
-from mmfct.apis.search_gallery.search import Found
+from mmfct.apis.search_gallery.neighbours import Found
 from mmfct.utils.figures import save_png
+from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TILE = 1.7  # inches, as the next two
+# In inches.
+_TILE = 1.7
 _CAPTION = 0.4
 _TITLE = 0.4
 _MAX_PIXELS = 384  # of the longer side of a tile
@@ -22,13 +26,35 @@ _MAX_QUERIES = 20
 _MAX_NEIGHBOURS = 10
 
 
+def report_neighbours(
+    found: Found, files: list[Path | None], image_root: str | Path | None, out: str | Path | None
+) -> Found:
+    """Print the table; write ``neighbours.json`` and, if the folder of the images is known, ``neighbours.png``.
+
+    Args:
+        found: The neighbours.
+        files: Image of each query, or ``None``.
+        image_root: Folder of the images of the gallery, or ``None``.
+        out: Folder of the files, or ``None``.
+    """
+    print_log(f'nearest neighbours\n{found.table()}', 'current')
+    if out is not None:
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / 'neighbours.json', encode_json(found.to_json()))
+        if image_root is not None:
+            draw_neighbour_sheet(found, files, image_root, folder / 'neighbours.png')
+        print_log(f'written to {folder}', 'current')
+    return found
+
+
 def draw_neighbour_sheet(
     found: Found, query_files: Sequence[str | Path | None], image_root: str | Path, path: str | Path
 ) -> Path:
     """Draw each query on the left and its neighbours on the right, the nearest first.
 
-    Of more than twenty queries the first twenty are drawn, of more than ten neighbours the nearest ten. Where there is
-    no readable image, the tile stays empty.
+    At most the first twenty queries and the nearest ten neighbours are drawn. The tile of an image that cannot be read
+    says so.
 
     Args:
         found: The neighbours.
@@ -46,7 +72,7 @@ def draw_neighbour_sheet(
     neighbours = min(most, _MAX_NEIGHBOURS)
     width, height = (1 + neighbours) * _TILE, lines * (_TILE + _CAPTION) + _TITLE
     figure = Figure(figsize=(width, height))
-    # Fixed places: to find them by the size of every caption, as matplotlib can, takes minutes.
+    # Fixed places: matplotlib's own layout measures every caption, which takes minutes.
     grid = figure.subplots(lines, 1 + neighbours, squeeze=False)
     figure.subplots_adjust(0, 0, 1, 1 - (_TITLE + _CAPTION) / height, 0.08, _CAPTION / _TILE)
     for axes in grid.flat:
@@ -76,7 +102,7 @@ def _draw(axes: Axes, file: str | Path | None, caption: str, *, bold: bool = Fal
 
 
 def _read(file: Path) -> np.ndarray | None:
-    """Read an image as RGB of shape (H, W, 3), made smaller; ``None`` where there is none."""
+    """Read an image as RGB of shape (H, W, 3), scaled down; ``None`` if there is none."""
     import cv2
     import mmcv
 

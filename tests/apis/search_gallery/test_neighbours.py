@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmfct.apis.build_index import IndexOptions, index_gallery
-from mmfct.apis.search_gallery import search
+from mmfct.apis.search_gallery import find_neighbours
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 
@@ -27,7 +27,9 @@ def test_neighbours_with_ids_labels_and_distances(gallery, model, indexed, tmp_p
         pytest.importorskip('faiss')
         index_gallery(gallery.path, tmp_path / 'g.faiss', IndexOptions(num_queries=0))
     queries = np.array([[2.0, 0], [0, 5]])
-    found = search(gallery, queries, model, names=['a', 'b'], k=2, index=tmp_path / 'g.faiss' if indexed else None)
+    found = find_neighbours(
+        gallery, queries, model, names=['a', 'b'], k=2, index=tmp_path / 'g.faiss' if indexed else None
+    )
     assert found.ids == [['001.png', '000.png'], ['002.png', '000.png']]
     assert found.labels == [[8, 7], [9, 7]]
     assert found.distances == [pytest.approx([1, 2]), pytest.approx([4, 5])]
@@ -41,14 +43,14 @@ def test_neighbours_with_ids_labels_and_distances(gallery, model, indexed, tmp_p
 
 
 def test_a_search_shows_its_progress(gallery, model, capsys):
-    search(gallery, np.array([[2.0, 0], [0, 5]]), model, names=['a', 'b'])
+    find_neighbours(gallery, np.array([[2.0, 0], [0, 5]]), model, names=['a', 'b'])
     assert f'{2 * len(gallery)}/{2 * len(gallery)}' in capsys.readouterr().out
 
 
 def test_a_gallery_without_labels(make_gallery):
     gallery = Gallery(make_gallery('g', 'm', np.eye(2)))
     model = Provenance.from_metadata(gallery.metadata).embedding
-    found = search(gallery, np.eye(2), model, names=['a', 'b'], k=1)
+    found = find_neighbours(gallery, np.eye(2), model, names=['a', 'b'], k=1)
     assert found.labels is None
     assert 'label' not in found.table()
     assert found.to_json()[0]['labels'] is None
@@ -57,7 +59,7 @@ def test_a_gallery_without_labels(make_gallery):
 def test_an_index_may_find_fewer(gallery, model, tmp_path):
     pytest.importorskip('faiss')
     index_gallery(gallery.path, tmp_path / 'g.faiss', IndexOptions('IVF3,Flat', num_queries=0))
-    found = search(gallery, np.array([[2.9, 0]]), model, names=['a'], k=3, index=tmp_path / 'g.faiss')
+    found = find_neighbours(gallery, np.array([[2.9, 0]]), model, names=['a'], k=3, index=tmp_path / 'g.faiss')
     assert found.ids == [['001.png']]
     assert len(found.distances[0]) == 1
 
@@ -65,4 +67,4 @@ def test_an_index_may_find_fewer(gallery, model, tmp_path):
 def test_queries_of_another_model_are_refused_with_both_names(gallery):
     other = ModelIdentity('other', 'f' * 64)
     with pytest.raises(ValueError, match=r'got queries of other \(ffffffffffff\) and a gallery of m \('):
-        search(gallery, np.zeros((1, 2)), other, names=['a'])
+        find_neighbours(gallery, np.zeros((1, 2)), other, names=['a'])

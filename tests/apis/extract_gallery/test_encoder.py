@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from mmfct.apis.extract_gallery.encoders import identify
+from mmfct.apis.extract_gallery.encoder import identify
 from mmfct.utils.fingerprint import fingerprint_state_dict
 
 
