@@ -19,7 +19,7 @@ model = dict(
     head=dict(
         _delete_=True,
         type='mmfct.BackwardCompatibleHead',
-        head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
+        head=_base_.model.head,
         influence=dict(
             checkpoint=old_checkpoint,
             num_classes=dict(half=121, tenth=24, coarse=8)[setting],

@@ -1,4 +1,4 @@
-"""Stage 4 of an update to another loss: the new model learns angles to the centres of its classes (ArcFace)."""
+"""The new embedding model with another loss: it learns angles to the centres of its classes (ArcFace)."""
 
 _base_ = './resnet10_omniglot_new.py'
 

@@ -6,20 +6,19 @@ source = 'autoencoder'  # 'simclr', 'autoencoder', 'supervised' (a second old mo
 side_dims = 128  # of the two that see no labels
 side_classes = dict(half=121, tenth=242, coarse=242)[_base_.setting]
 assert source in ('simclr', 'autoencoder', 'supervised', 'simclr+supervised'), source
-work_root = 'work_dirs'
-work_dir = f'{work_root}/resnet10_omniglot_{_base_.setting}_{source}{side_dims}_{side_classes}'
+work_dir = f'{_base_.work_root}/resnet10_omniglot_{_base_.setting}_{source}{side_dims}_{side_classes}'
 
 backbone = dict(_base_.backbone, embedding_dims=side_dims)
 stem = 'resnet10_omniglot_side_autoencoder' if source == 'autoencoder' else 'resnet10_omniglot_side'
 width = '' if side_dims == _base_.embedding_dims else f'_width{side_dims}'  # without: the other configs' SimCLR
 unlabelled = dict(
     config=f'{stem}.py',
-    checkpoint=f'{work_root}/{stem}{width}_{side_classes}/final.pth',
+    checkpoint=f'{_base_.work_root}/{stem}{width}_{side_classes}/final.pth',
     cfg_options=dict(side_classes=side_classes, embedding_dims=side_dims),
 )
 second = dict(
     config='resnet10_omniglot_old.py',
-    checkpoint=f'{work_root}/resnet10_omniglot_second_{_base_.setting}/final.pth',
+    checkpoint=f'{_base_.work_root}/resnet10_omniglot_second_{_base_.setting}/final.pth',
     cfg_options=dict(setting=_base_.setting, seed=_base_.seed + 100),
 )
 stages = [second] if source == 'supervised' else [unlabelled, second] if '+' in source else [unlabelled]

@@ -9,8 +9,7 @@ image_size = 48
 
 normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
-train_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=train_split, image_size=image_size + 6)
-test_set = dict(type='mmfct.GroceryStore', data_root=data_root, split=test_split, image_size=image_size + 6)
+two_views_preprocessor = dict(normalization, type='SelfSupDataPreprocessor')
 # No hue, no grey: many products differ in nothing but their colour.
 augmentation = [
     dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.3, 1.0)),
@@ -26,3 +25,8 @@ folder_pipeline = [
     dict(type='ResizeEdge', scale=image_size + 6, edge='short', interpolation='area'),
     *test_pipeline,
 ]
+
+images = dict(type='mmfct.GroceryStore', data_root=data_root, image_size=image_size + 6)
+train_set = dict(images, split=train_split, pipeline=train_pipeline)
+test_set = dict(images, split=test_split, pipeline=test_pipeline, test_mode=True)
+two_views_set = dict(train_set, pipeline=two_views_pipeline)

@@ -9,3 +9,4 @@ old_classes = 182  # in folder order; the paper gives their number alone
 image_preprocessor = dict(num_classes=num_classes)
 train_set = dict(data_root=data_root)
 test_set = dict(data_root=data_root)
+two_views_set = dict(data_root=data_root)

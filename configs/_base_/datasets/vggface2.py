@@ -11,8 +11,6 @@ old_classes = 863  # in folder order; the paper gives their number alone
 image_size = 224
 
 image_preprocessor = dict(num_classes=num_classes)
-train_set = dict(data_root=data_root)
-test_set = dict(data_root=data_root, data_prefix='test')
 # Faces fill the picture: crops are nearly as large as it is, not the eighth of it that is common for ImageNet.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -21,3 +19,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
+
+train_set = dict(data_root=data_root, pipeline=train_pipeline)
+test_set = dict(data_root=data_root, data_prefix='test')
+two_views_set = dict(data_root=data_root)

@@ -4,6 +4,7 @@ epochs = 300
 warmup_epochs = 5
 batch_size = 128  # per GPU, for 8 GPUs
 
+train_dataloader = dict(batch_size=batch_size, sampler=dict(type='DefaultSampler', shuffle=True))
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(
