@@ -3,9 +3,8 @@
 A config adds its model, with the encoders, and to the table of each loader its images, encoders and folder.
 """
 
-_base_ = ['./schedules/transform_adam.py', './default_runtime.py']
+_base_ = './schedules/transform_adam.py'
 
-seed = 0
 num_views = 8
 work_root = 'work_dirs'
 
@@ -23,4 +22,4 @@ test_dataloader = dict(
     collate_fn=dict(type='mmfct.batch_collate'),
 )
 test_evaluator = dict(type='mmfct.CompatibilityMetric')
-randomness = dict(seed=10 * seed + 4)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 4)  # each stage draws weights of its own

@@ -23,7 +23,9 @@ if side == 'simclr':
 elif side == 'shared':
     side_checkpoint = f'{_base_.work_root}/resnet10_grocery_side_shared_{setting}_{side_classes}/final.pth'
     side_options = dict(setting=setting, side_classes=side_classes)
-    side_stages = [dict(config='resnet10_grocery_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options)]
+    side_stages = [
+        dict(config='resnet10_grocery_side_shared.py', checkpoint=side_checkpoint, cfg_options=side_options)
+    ]
     encoders['side'] = dict(shares='old', neck=_base_.shared_neck, checkpoint=side_checkpoint)
 prerequisites = [
     dict(config='resnet10_grocery_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),

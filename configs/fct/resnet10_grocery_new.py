@@ -1,14 +1,8 @@
 """The new embedding model: a classifier of all products, trained normally."""
 
-_base_ = [
-    '../_base_/datasets/grocery.py',
-    '../_base_/models/resnet10_rgb.py',
-    '../_base_/schedules/classifier_sgd.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/datasets/grocery.py', '../_base_/models/resnet10_rgb.py', '../_base_/schedules/classifier_sgd.py']
 
-seed = 0
 model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(dataset=_base_.train_set)
 optim_wrapper = dict(optimizer=dict(lr=0.2))
-randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own

@@ -4,10 +4,8 @@ _base_ = [
     '../_base_/datasets/grocery.py',
     '../_base_/models/resnet10_rgb.py',
     '../_base_/schedules/simclr_neck_sgd.py',
-    '../_base_/default_runtime.py',
 ]
 
-seed = 0
 setting = 'half'  # of the old model, see its config
 side_classes = 40  # the images of the first so many products; no label is used
 work_root = 'work_dirs'
@@ -24,4 +22,4 @@ model = dict(
 )
 side_set = dict(type='mmfct.ClassSubset', num_classes=side_classes, dataset=_base_.two_views_set)
 train_dataloader = dict(dataset=side_set)
-randomness = dict(seed=10 * seed + 2)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 2)  # each stage draws weights of its own

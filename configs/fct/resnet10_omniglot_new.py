@@ -4,10 +4,8 @@ _base_ = [
     '../_base_/datasets/omniglot.py',
     '../_base_/models/resnet10_gray.py',
     '../_base_/schedules/classifier_sgd.py',
-    '../_base_/default_runtime.py',
 ]
 
-seed = 0
 model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(dataset=_base_.train_set)
-randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own

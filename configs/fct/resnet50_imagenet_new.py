@@ -1,13 +1,7 @@
 """The new embedding model: a classifier of all 1000 classes, trained normally."""
 
-_base_ = [
-    '../_base_/datasets/imagenet.py',
-    '../_base_/models/resnet50.py',
-    '../_base_/schedules/classifier_paper.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/datasets/imagenet.py', '../_base_/models/resnet50.py', '../_base_/schedules/classifier_paper.py']
 
-seed = 0
 model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(num_workers=_base_.num_workers, dataset=_base_.train_set)
-randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own

@@ -3,7 +3,6 @@
 _base_ = ['../_base_/datasets/vggface2.py', '../_base_/models/resnet50.py', '../_base_/transform_8xb128.py']
 
 old_depth = 18
-old_backbone = dict(_base_.backbone, depth=old_depth)
 work_dir = f'{_base_.work_root}/resnet50_vggface2_noside'
 old_checkpoint = f'{_base_.work_root}/resnet18_vggface2_old/final.pth'
 new_checkpoint = f'{_base_.work_root}/resnet50_vggface2_new/final.pth'
@@ -11,7 +10,8 @@ old_stage = dict(config='resnet18_vggface2_old.py', checkpoint=old_checkpoint)
 new_stage = dict(config='resnet50_vggface2_new.py', checkpoint=new_checkpoint)
 prerequisites = [old_stage, new_stage]
 encoder = dict(backbone=_base_.backbone, data_preprocessor=_base_.image_preprocessor)
-encoders = dict(old=dict(encoder, backbone=old_backbone, checkpoint=old_checkpoint), new=dict(encoder, checkpoint=new_checkpoint))
+old_encoder = dict(encoder, backbone=dict(_base_.backbone, depth=old_depth), checkpoint=old_checkpoint)
+encoders = dict(old=old_encoder, new=dict(encoder, checkpoint=new_checkpoint))
 
 model = dict(_base_.transform, _delete_=True, encoders=encoders)
 tables = dict(encoders=encoders, num_workers=_base_.num_workers)

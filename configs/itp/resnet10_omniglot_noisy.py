@@ -9,7 +9,6 @@ _base_ = [
     '../_base_/models/resnet10_gray.py',
     '../_base_/schedules/classifier_sgd.py',
     '../_base_/classification_losses.py',
-    '../_base_/default_runtime.py',
 ]
 
 seed = 0

@@ -1,5 +1,8 @@
 """The recipe of the old and the new model (arXiv 2112.02805): batch 1024, 100 epochs, rate per epoch."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 epochs = 100
 warmup_epochs = 5
 batch_size = 128  # per GPU, for 8 GPUs

@@ -1,5 +1,8 @@
 """Small classifiers: SGD with a one-cycle rate."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 epochs = 30
 warmup_epochs = 0.1 * epochs
 learning_rate = 0.8

@@ -1,5 +1,8 @@
 """SimCLR's recipe as in mmpretrain: LARS, batch 4096, 200 epochs."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 side_epochs = 200
 warmup_epochs = 10
 batch_size = 512  # per GPU, for 8 GPUs

@@ -1,5 +1,8 @@
 """SimCLR for a neck on a frozen backbone, which needs half the epochs: SGD with a one-cycle rate."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 side_epochs = 15
 warmup_epochs = 0.1 * side_epochs
 learning_rate = 0.4

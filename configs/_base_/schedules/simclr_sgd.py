@@ -1,5 +1,8 @@
 """SimCLR for small networks: SGD with a one-cycle rate."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 side_epochs = 30
 warmup_epochs = 0.1 * side_epochs
 learning_rate = 0.4

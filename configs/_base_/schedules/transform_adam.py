@@ -1,5 +1,8 @@
 """The recipe of h (arXiv 2112.02805): Adam, 5 epochs of warm-up, then a cosine, both per epoch; MSE."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 transform_epochs = 80
 warmup_epochs = 5
 
