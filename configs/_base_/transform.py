@@ -1,6 +1,6 @@
-"""The transformation stage of every data set: tables of the embeddings, and the transformation that learns on them.
+"""The transformation stage of every data set: the transformation learns on tables of cached embeddings.
 
-A config adds its model, with the encoders, and to the table of each loader its images, encoders and folder.
+A config adds the model with its encoders and, to the table of each loader, images, encoders and folder.
 """
 
 _base_ = './schedules/transform_adam.py'
@@ -22,4 +22,4 @@ test_dataloader = dict(
     collate_fn=dict(type='mmfct.batch_collate'),
 )
 test_evaluator = dict(type='mmfct.CompatibilityMetric')
-randomness = dict(seed=10 * _base_.seed + 4)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 4)  # each stage has its own seed

@@ -4,4 +4,4 @@ _base_ = ['../_base_/datasets/digits.py', '../_base_/models/resnet10_gray.py', '
 
 model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(dataset=_base_.train_set)
-randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage has its own seed

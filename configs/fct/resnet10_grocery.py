@@ -6,7 +6,7 @@ setting = 'half'  # the old model knows: 'half' or a 'tenth' of the products, or
 side = 'simclr'  # 'simclr', 'shared' (a neck on the old model) or 'none'
 side_classes = dict(half=40, tenth=81, coarse=81)[setting]  # products whose images side-information sees
 num_views = 16
-cut_mix = True  # the transformation learns on images that the new model, which knows few by heart, has not seen
+cut_mix = True  # the new model has memorised the plain training images
 work_dir = f'{_base_.work_root}/resnet10_grocery_{setting}_{side}_{side_classes}'
 
 old_checkpoint = f'{_base_.work_root}/resnet10_grocery_old_{setting}/final.pth'

@@ -5,4 +5,4 @@ _base_ = ['../_base_/datasets/grocery.py', '../_base_/models/resnet10_rgb.py', '
 model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(dataset=_base_.train_set)
 optim_wrapper = dict(optimizer=dict(lr=0.2))
-randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage has its own seed

@@ -1,4 +1,4 @@
-"""The old embedding model, a classifier that knows a part of the labels."""
+"""The old embedding model: a classifier that knows only a part of the labels."""
 
 _base_ = './resnet10_omniglot_new.py'
 
@@ -10,4 +10,4 @@ repeats = dict(half=2, tenth=10, coarse=1)[setting]  # as many iterations as the
 model = dict(head=dict(num_classes=num_seen))
 old_set = dict(type='mmfct.ClassSubset', num_classes=num_seen, dataset=dict(_base_.train_set, labels=labels))
 train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', times=repeats, dataset=old_set))
-randomness = dict(seed=10 * _base_.seed + 0)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 0)  # each stage has its own seed

@@ -2,8 +2,8 @@
 
 _base_ = './resnet10_omniglot.py'
 
-step = 'v1-v2'  # 'v1-v2', 'v2-v3', or 'v1-v3' at once
-versions = dict(v1=60, v2=121, v3=242)  # characters that a model is trained on
+step = 'v1-v2'  # or 'v2-v3', or 'v1-v3' in one step
+versions = dict(v1=60, v2=121, v3=242)  # characters that each version is trained on
 start, goal = step.split('-')
 root = f'{_base_.work_root}/resnet10_omniglot'
 work_dir = f'{root}_sequence_{step}'
@@ -18,7 +18,7 @@ encoders = dict(
 )
 side_options = dict(side_classes=versions['v1'])
 prerequisites = [
-    # Each has as many iterations as the others, and initial weights of its own.
+    # All have the same number of iterations; each has its own initial weights.
     *(
         dict(
             config='resnet10_omniglot_old.py',
@@ -29,7 +29,7 @@ prerequisites = [
     ),
     dict(config='resnet10_omniglot_side.py', checkpoint=side_checkpoint, cfg_options=side_options),
 ]
-# What the goal was trained on: nobody has more when that model comes.
+# The images that the goal was trained on: no others exist when that model is deployed.
 images = dict(type='mmfct.ClassSubset', num_classes=versions[goal], dataset=_base_.train_set)
 
 model = dict(encoders=dict(encoders, _delete_=True))

@@ -13,4 +13,4 @@ model = dict(
 )
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=2e-3))
 train_dataloader = dict(dataset=dict(dataset=_base_.train_set))
-randomness = dict(seed=10 * _base_.seed + 5)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 5)  # each stage has its own seed

@@ -1,4 +1,4 @@
-"""Side-information the cheap way: a neck on the old model's own backbone, so that a gallery item costs one network."""
+"""Side-information from a neck on the frozen old backbone: one network serves both, so extraction costs less."""
 
 _base_ = [
     '../_base_/datasets/omniglot.py',
@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/schedules/simclr_neck_sgd.py',
 ]
 
-setting = 'half'  # of the old model, see its config
-side_classes = 121  # the images of the first so many characters; no label is used
+setting = 'half'  # what the old model knows, see its config
+side_classes = 121  # images of the first n characters, without their labels
 work_root = 'work_dirs'
 old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
 prerequisites = [dict(config='resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting))]
@@ -22,4 +22,4 @@ model = dict(
 )
 side_set = dict(type='mmfct.ClassSubset', num_classes=side_classes, dataset=_base_.two_views_set)
 train_dataloader = dict(dataset=side_set)
-randomness = dict(seed=10 * _base_.seed + 2)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 2)  # each stage has its own seed

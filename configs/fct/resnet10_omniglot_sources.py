@@ -1,14 +1,14 @@
-"""FCT on Omniglot with side-information from other sources and of other widths, at the same old and new models."""
+"""FCT on Omniglot with side-information from other sources and of other widths; old and new models stay the same."""
 
 _base_ = './resnet10_omniglot.py'
 
 source = 'autoencoder'  # 'simclr', 'autoencoder', 'supervised' (a second old model), 'simclr+supervised'
-side_dims = 128  # of the two that see no labels
+side_dims = 128  # of SimCLR and the autoencoder
 assert source in ('simclr', 'autoencoder', 'supervised', 'simclr+supervised'), source
 work_dir = f'{_base_.work_root}/resnet10_omniglot_{_base_.setting}_{source}{side_dims}_{_base_.side_classes}'
 
 stem = 'resnet10_omniglot_side_autoencoder' if source == 'autoencoder' else 'resnet10_omniglot_side'
-width = '' if side_dims == _base_.embedding_dims else f'_width{side_dims}'  # without: the other configs' SimCLR
+width = '' if side_dims == _base_.embedding_dims else f'_width{side_dims}'  # without: SimCLR of the other configs
 unlabelled = dict(
     config=f'{stem}.py',
     checkpoint=f'{_base_.work_root}/{stem}{width}_{_base_.side_classes}/final.pth',

@@ -4,4 +4,4 @@ _base_ = './resnet50_places365_new.py'
 
 old_set = dict(type='mmfct.ClassSubset', num_classes=_base_.old_classes, dataset=_base_.train_set)
 train_dataloader = dict(dataset=dict(old_set, _delete_=True))
-randomness = dict(seed=10 * _base_.seed + 0)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 0)  # each stage has its own seed

@@ -17,4 +17,4 @@ model = dict(_base_.transform, _delete_=True, encoders=encoders)
 tables = dict(encoders=encoders, num_workers=_base_.num_workers)
 train_dataloader = dict(dataset=dict(tables, dataset=_base_.train_set, path=f'{work_dir}/embeddings_train'))
 test_dataloader = dict(dataset=dict(tables, dataset=_base_.test_set, path=f'{work_dir}/embeddings_test'))
-test_evaluator = dict(distance='cosine')  # ArcFace learns angles alone
+test_evaluator = dict(distance='cosine')  # ArcFace learns only angles

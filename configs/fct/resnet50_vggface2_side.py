@@ -5,4 +5,4 @@ _base_ = ['../_base_/datasets/vggface2.py', '../_base_/models/resnet50.py', '../
 model = dict(_base_.simclr, _delete_=True, data_preprocessor=_base_.two_views_preprocessor)
 side_set = dict(type='mmfct.ClassSubset', num_classes=_base_.old_classes, dataset=_base_.two_views_set)
 train_dataloader = dict(num_workers=_base_.num_workers, dataset=side_set)
-randomness = dict(seed=10 * _base_.seed + 1)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 1)  # each stage has its own seed

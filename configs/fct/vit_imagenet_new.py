@@ -5,4 +5,4 @@ _base_ = ['../_base_/datasets/imagenet.py', '../_base_/models/vit_small.py', '..
 head = dict(_base_.vit_classifier.head, num_classes=_base_.num_classes)
 model = dict(_base_.vit_classifier, head=head, data_preprocessor=_base_.image_preprocessor)
 train_dataloader = dict(num_workers=_base_.num_workers, dataset=_base_.train_set)
-randomness = dict(seed=10 * _base_.seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage has its own seed

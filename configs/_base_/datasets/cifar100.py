@@ -2,7 +2,7 @@
 
 data_root = 'data/cifar100'
 num_classes = 100
-old_classes = 50  # the old model and its side-information know the first so many classes
+old_classes = 50  # the old model and its side-information see the first n classes
 image_size = 224
 num_workers = 8
 

@@ -1,7 +1,7 @@
 """The 1,797 handwritten digits that scikit-learn carries; nothing to download."""
 
 num_classes = 10
-old_classes = 5  # the old model and its side-information know digits 0 to 4
+old_classes = 5  # the old model and its side-information see digits 0 to 4
 image_size = 16
 
 normalization = dict(mean=[78.0], std=[96.0], to_rgb=False)

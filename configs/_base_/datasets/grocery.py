@@ -10,7 +10,7 @@ image_size = 48
 normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
 two_views_preprocessor = dict(normalization, type='SelfSupDataPreprocessor')
-# No hue, no grey: many products differ in nothing but their colour.
+# No hue jitter, no greyscale: many products differ only in colour.
 augmentation = [
     dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.3, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
@@ -19,7 +19,7 @@ augmentation = [
 train_pipeline = [*augmentation, dict(type='PackInputs')]
 test_pipeline = [dict(type='CenterCrop', crop_size=image_size), dict(type='PackInputs')]
 two_views_pipeline = [dict(type='MultiView', num_views=2, transforms=[augmentation]), dict(type='PackInputs')]
-# Image files of any size, as the data set above reads them: for galleries of folders, and for queries.
+# Loads image files of any size as the data set does: for galleries from folders, and for queries.
 folder_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ResizeEdge', scale=image_size + 6, edge='short', interpolation='area'),

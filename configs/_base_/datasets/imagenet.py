@@ -2,7 +2,7 @@
 
 data_root = 'data/imagenet'
 num_classes = 1000
-old_classes = 500  # the old model and its side-information know the first so many classes
+old_classes = 500  # the old model and its side-information see the first n classes
 image_size = 224
 num_workers = 8
 

@@ -1,4 +1,4 @@
-"""Omniglot: 242 characters of 8 alphabets, 20 drawings each; train and test share characters but no drawer."""
+"""Omniglot: 242 characters of 8 alphabets, 20 drawings each; train and test share characters, but not drawers."""
 
 data_root = 'data/omniglot'
 data_hint = 'configs/fct/README.md says where it is; for another place `--cfg-options data_root=...`'

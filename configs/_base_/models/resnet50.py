@@ -15,7 +15,7 @@ model = dict(
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
     ),
 )
-# The paper names SimCLR but not the layer: side-information is the pooled 128-d embedding, before the projector.
+# The paper does not name the layer of SimCLR: side-information is the pooled 128-d embedding before the projector.
 projector = dict(type='NonLinearNeck', in_channels=embedding_dims, hid_channels=2048, out_channels=128, num_layers=2)
 simclr = dict(
     type='SimCLR',

@@ -1,4 +1,4 @@
-"""The recipe of the old and the new model (arXiv 2112.02805): batch 1024, 100 epochs, rate per epoch."""
+"""The recipe of old and new models (arXiv 2112.02805): batch 1024, 100 epochs, one learning rate per epoch."""
 
 _base_ = '../default_runtime.py'
 

@@ -1,4 +1,4 @@
-"""SimCLR for a neck on a frozen backbone, which needs half the epochs: SGD with a one-cycle rate."""
+"""SimCLR for a neck on a frozen backbone, which needs only half of the epochs: SGD with a one-cycle rate."""
 
 _base_ = '../default_runtime.py'
 

@@ -1,4 +1,4 @@
-"""The recipe of h (arXiv 2112.02805): Adam, 5 epochs of warm-up, then a cosine, both per epoch; MSE."""
+"""The recipe of the transformation (arXiv 2112.02805): Adam on the MSE, 5 epochs of warm-up, then a cosine."""
 
 _base_ = '../default_runtime.py'
 
@@ -19,5 +19,5 @@ param_scheduler = [
 ]
 train_cfg = dict(by_epoch=True, max_epochs=transform_epochs)
 test_cfg = dict()
-# The second half of the training sees the running statistics of BN, which then stay as they are.
+# BN's running statistics are frozen, and used, in the second half of the training.
 custom_hooks = [dict(type='mmfct.EvalModeFromEpochHook', epoch=transform_epochs // 2, module='head')]
