@@ -21,11 +21,12 @@ second = dict(
 )
 stages = [second] if source == 'supervised' else [unlabelled, second] if '+' in source else [unlabelled]
 prerequisites = [_base_.prerequisites[0], *stages, _base_.prerequisites[-1]]
-widths = [_base_.embedding_dims if stage is second else side_dims for stage in stages]
+backbone = dict(_base_.backbone, embedding_dims=side_dims)
 side_encoders = [
-    dict(_base_.encoder, backbone=dict(_base_.backbone, embedding_dims=dims), checkpoint=stage['checkpoint'])
-    for stage, dims in zip(stages, widths, strict=True)
+    dict(_base_.encoder, backbone=_base_.backbone if stage is second else backbone, checkpoint=stage['checkpoint'])
+    for stage in stages
 ]
+widths = [_base_.embedding_dims if stage is second else side_dims for stage in stages]
 side_encoder = dict(type='mmfct.JoinedEncoder', encoders=side_encoders) if len(stages) > 1 else side_encoders[0]
 encoders = dict(side=dict(side_encoder, _delete_=True))
 

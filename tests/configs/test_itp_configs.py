@@ -36,7 +36,7 @@ TINY = {
 @pytest.fixture(scope='module')
 def data_root(tmp_path_factory) -> str:
     """Five training and two validation images in the pre-processed form."""
-    write = runpy.run_path(str(Path(__file__).with_name('datasets') / 'cityscapes_files.py'))['write_npy']
+    write = runpy.run_path(str(Path(__file__).parents[1] / 'datasets/cityscapes_files.py'))['write_npy']
     return write(tmp_path_factory.mktemp('cityscapes_npy'), num_train=5, num_val=2, size=(32, 64))
 
 
