@@ -1,13 +1,13 @@
-"""Check that the host packages are installed, before an import fails with something less clear.
+"""Check that the host packages are installed before an import fails with a less helpful error.
 
-A leaf: it imports neither torch nor a host, so a tool can call it first.
+This module imports neither torch nor a host, so a tool can call it first.
 """
 
 from __future__ import annotations
 
 from importlib import metadata, util
 
-# Import name: distribution of the onedl family, that of upstream, oldest version that works.
+# Import name: onedl distribution, upstream distribution, oldest version that works.
 HOSTS = {
     'mmengine': ('onedl-mmengine', 'mmengine', '0.10.7'),
     'mmcv': ('onedl-mmcv', 'mmcv', '2.1.0'),
@@ -17,18 +17,17 @@ HOSTS = {
 
 
 def require_hosts(*names: str) -> None:
-    """Raise unless the named hosts are installed, new enough, and each from one family only.
+    """Raise an error unless the named hosts are installed, new enough, and each from one family only.
 
-    Two families provide the same import packages: onedl and upstream OpenMMLab. Whichever is
-    installed last overwrites files of the other, which shows only as odd errors much later.
+    The onedl and the upstream OpenMMLab distributions install the same import packages. The one installed last
+    overwrites files of the other, which causes obscure errors much later.
 
     Args:
         *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
 
     Raises:
         ValueError: A name is not that of a host.
-        ImportError: A host is missing, broken, too old, or there twice; the message names each and
-            the repair.
+        ImportError: A host is missing, broken, too old or installed twice; the message names each one and the repair.
     """
     for name in names:
         if name not in HOSTS:
@@ -55,16 +54,16 @@ def _installed(name: str) -> dict[str, str]:
 
 
 def _problem(name: str) -> str:
-    """What keeps ``name`` from being used, or an empty string."""
+    """Describe what is wrong with the host ``name``; empty if nothing is."""
     from packaging.version import Version
 
     minimum = HOSTS[name][2]
     spec = util.find_spec(name)
-    # A folder without `__init__.py` is what an uninstall leaves behind, not a package.
+    # An uninstall may leave a folder without `__init__.py`.
     importable = spec is not None and spec.origin is not None
     installed = _installed(name)
     if not installed:
-        # A source tree on the path has no metadata, and so no version to check.
+        # A source tree on the path has no metadata, hence no version to check.
         return '' if importable else f'{name} >= {minimum} (not installed)'
     ((distribution, version),) = installed.items()
     if Version(version) < Version(minimum):
@@ -77,7 +76,7 @@ def _problem(name: str) -> str:
 
 
 def _family() -> str:
-    """The extra to advise: that of the family in use, onedl where there is none yet."""
+    """Return the extra to recommend: that of the family in use, or onedl if there is none."""
     upstream = any(host[1] in _installed(name) for name, host in HOSTS.items())
     onedl = any(host[0] in _installed(name) for name, host in HOSTS.items())
     return 'openmmlab' if upstream and not onedl else 'onedl'

@@ -1,4 +1,4 @@
-# Starting one process per GPU with torchrun; sourced after _environment.sh, never run.
+# Starts one process per GPU with torchrun. Source it after _environment.sh; do not run it.
 
 # launch GPUS SCRIPT ARGUMENTS...
 launch() {
@@ -8,7 +8,7 @@ launch() {
     fi
     local python nnodes=${NNODES:-1} port=${PORT:-}
     python=$(environment_python)
-    # Several machines must agree on the port beforehand; on one, any free port does, so jobs do
+    # Several machines must agree on the port beforehand. On one machine, any free port will do, so that jobs do
     # not collide.
     if [[ -z $port ]]; then
         port=29500

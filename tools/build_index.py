@@ -1,6 +1,7 @@
-"""Build a FAISS index of a gallery; number n of the index is row n of the gallery.
+"""Build a FAISS index of a gallery and measure its recall.
 
-Shows rate and time left while rows are added, and while the recall is measured. Rows are added block by block.
+Entry n of the index is row n of the gallery. Rows are added block by block; a progress bar shows the rate and the time
+left.
 
 Example:
     python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF16,Flat --parameters nprobe=4
@@ -17,20 +18,23 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('gallery', help='folder of the gallery')
-    parser.add_argument('out', help='file of the index; OUT.json beside it says what it belongs to')
+    parser.add_argument('out', help='index file to write; OUT.json beside it names the gallery and the model')
     parser.add_argument(
-        '--factory', default='Flat', help="FAISS' description: IVF1024,Flat, HNSW32, PQ16 ... (default: Flat)"
+        '--factory', default='Flat', help='FAISS factory string: IVF1024,Flat, HNSW32, PQ16 ... (default: Flat)'
     )
     parser.add_argument(
-        '--parameters', default='', help='of the search, kept beside the index: nprobe=16, efSearch=64'
+        '--parameters', default='', help='search parameters, stored in OUT.json: nprobe=16, efSearch=64 ...'
     )
-    parser.add_argument('--train-rows', type=int, default=100_000, help='rows that it is trained on (default: 100000)')
-    parser.add_argument('--query', help='folder of queries for the recall (default: rows of the gallery)')
-    parser.add_argument('--k', type=int, default=10, help='neighbours whose recall is measured (default: 10)')
+    parser.add_argument('--train-rows', type=int, default=100_000, help='rows to train the index on (default: 100000)')
+    parser.add_argument('--query', help='embedding set of queries for the recall (default: rows of the gallery)')
+    parser.add_argument('--k', type=int, default=10, help='number of neighbours for the recall (default: 10)')
     parser.add_argument(
-        '--num-queries', type=int, default=1000, help='rows of the gallery for the recall (default: 1000; 0: none)'
+        '--num-queries',
+        type=int,
+        default=1000,
+        help='gallery rows that serve as queries without --query; 0 skips the recall (default: 1000)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed of the samples')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the training rows and the queries (default: 0)')
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""Compare upgrades of a gallery: linear maps, FCT, FastFill, and new models that were trained to be compatible.
+"""Compare ways to upgrade a gallery: linear maps, FCT, FastFill, lambda-Orthogonality and backward-compatible models.
 
-What the config needs (old, side and new model, tables of embeddings) is trained first if it is missing; what was
-trained before is used again.
+The old, side and new models and the tables of embeddings are made first if they are missing; finished trainings are
+reused.
 
 Example:
     python tools/compare_methods.py configs/fct/resnet10_digits.py
@@ -12,28 +12,30 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_cfg_options
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a transformation that trains from cached embeddings')
-    parser.add_argument('--work-dir', help='folder of the config (default: its own); results go to WORK_DIR/methods')
+    parser.add_argument('--work-dir', help="work directory (default: the config's); results go to WORK_DIR/methods")
     parser.add_argument(
         '--methods',
         nargs='+',
-        help='identity, procrustes, ridge, fct, fastfill, lambda-orthogonality; all but the first two also with '
-        'side-information, as NAME+side (default: all)',
+        help='identity, procrustes, ridge, fct, fastfill, lambda-orthogonality; NAME+side adds side-information to '
+        'any but the first two (default: all)',
     )
     parser.add_argument(
-        '--aligned', nargs='+', default=[], metavar='NAME=CHECKPOINT', help='new models trained for compatibility'
+        '--aligned',
+        nargs='+',
+        default=[],
+        metavar='NAME=CHECKPOINT',
+        help='new models trained to be backward compatible',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if any('=' not in entry for entry in args.aligned):
         parser.error(f'`--aligned` takes NAME=CHECKPOINT, got {" ".join(args.aligned)}')

@@ -1,4 +1,4 @@
-"""Write a gallery as Parquet, or Parquet as a gallery.
+"""Convert a gallery to Parquet, or Parquet to a gallery.
 
 Example:
     python tools/convert_gallery.py gallery gallery.parquet
@@ -11,22 +11,29 @@ from __future__ import annotations
 import argparse
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', help='folder of a gallery; or a Parquet file, or a folder of *.parquet')
-    parser.add_argument('out', help='NAME.parquet, or a folder with a file per shard; or the folder of a gallery')
-    foreign = parser.add_argument_group('Parquet that this project did not write')
-    foreign.add_argument('--model', help='name of the model that made the embeddings')
-    foreign.add_argument('--fingerprint', help='fingerprint of its weights, as in the manifest.json of a gallery')
-    foreign.add_argument('--side-model', help='name of the model that made the column side_info')
-    foreign.add_argument('--side-fingerprint', help='fingerprint of its weights')
-    foreign.add_argument(
-        '--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='how it is compared (default: l2)'
+    parser.add_argument('source', help='folder of a gallery; or a Parquet file, or a folder of Parquet files')
+    parser.add_argument(
+        'out', help='NAME.parquet, or a folder for one Parquet file per shard; or a folder for a gallery'
     )
-    foreign.add_argument('--shard-rows', type=int, default=16384, help='rows per shard')
+    foreign = parser.add_argument_group('Parquet from other programs')
+    foreign.add_argument('--model', help='name of the model that made the embeddings')
+    foreign.add_argument(
+        '--fingerprint', help='fingerprint of its weights, as in the manifest.json of a gallery that it made'
+    )
+    foreign.add_argument('--side-model', help='name of the model that made the column side_info')
+    foreign.add_argument('--side-fingerprint', help='fingerprint of the weights of that model')
+    foreign.add_argument(
+        '--distance', choices=DISTANCES, default='l2', help='distance between its embeddings (default: l2)'
+    )
+    foreign.add_argument(
+        '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
+    )
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Train on several GPUs, or on several CPU processes where there is none:
+# Train on several GPUs, or on several CPU processes if there is no GPU:
 #   tools/dist_train.sh CONFIG GPUS [ARGUMENTS]
 #
-# For several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT on each of them.
+# For several machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT on each of them.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/_launch.sh"

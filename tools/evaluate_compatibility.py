@@ -1,6 +1,6 @@
-r"""Score queries on galleries of old, upgraded and new models; with --gate decide whether a switch is safe.
+r"""Score queries against galleries of old, upgraded and new models; with --gate, decide whether a switch is safe.
 
-Exit status: 0; with --gate 1 where the switch is not safe; 2 for bad input.
+Exit status: 0 on success, 1 if --gate finds that the switch is not safe, 2 for bad input.
 
 Example:
     python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
@@ -18,23 +18,25 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, known in (('query', 'queries: old, new'), ('gallery', 'galleries: old, upgraded, new')):
-        text = f'embedded and labelled {known} and other names'
+    for name, text in (
+        ('query', 'labelled embedding sets by name: old, new ...'),
+        ('gallery', 'labelled galleries by name: old, upgraded, new ...'),
+    ):
         parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=DIR', help=text)
-    parser.add_argument('--out', required=True, help='folder for tables and pictures')
+    parser.add_argument('--out', required=True, help='folder for tables and figures')
     parser.add_argument(
         '--also',
         nargs='+',
         default=[],
         metavar='QUERY/GALLERY',
-        help='pairs to score although models or distances differ',
+        help='pairs to score even though their models or distances differ',
     )
-    parser.add_argument('--gate', action='store_true', help='compare --candidate with --baseline and decide')
+    parser.add_argument('--gate', action='store_true', help='decide whether --candidate is as good as --baseline')
     parser.add_argument(
-        '--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that decides (default: map)'
+        '--metric', choices=['cmc1', 'cmc5', 'map'], default='map', help='score that the gate compares (default: map)'
     )
     parser.add_argument(
-        '--baseline', default='old/old', metavar='QUERY/GALLERY', help="today's system (default: old/old)"
+        '--baseline', default='old/old', metavar='QUERY/GALLERY', help='system in use today (default: old/old)'
     )
     parser.add_argument(
         '--candidate',
@@ -46,10 +48,12 @@ def parse_args() -> argparse.Namespace:
         '--margin',
         type=float,
         default=0.0,
-        help='loss of the mean score that is tolerated: 0.01 for a point (default: 0)',
+        help='tolerated loss of the mean score, as a fraction: 0.01 is one point (default: 0)',
     )
-    parser.add_argument('--confidence', type=float, default=0.95, help='confidence of the interval (default: 0.95)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap')
+    parser.add_argument(
+        '--confidence', type=float, default=0.95, help='confidence level of the interval (default: 0.95)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: 0)')
     return parser.parse_args()
 
 

@@ -1,7 +1,8 @@
-"""Write a trained model as TorchScript, with the signatures of the FCT reference.
+"""Export a trained model as TorchScript, with the signatures of the FCT reference.
 
-A model with a backbone becomes `images -> (B, D, 1, 1)`, a transformation `(old, side) -> (B, D', 1, 1)`, and with
---with-encoders the transformed old model `images -> (B, D', 1, 1)`. Images are normalised by the caller.
+A model with a backbone becomes `images -> (B, D, 1, 1)`, a transformation `(old, side) -> (B, D', 1, 1)`. With
+--with-encoders, a transformation is exported behind its old model and side-information: `images -> (B, D', 1, 1)`.
+The caller normalises the images.
 
 Example:
     python tools/export_torchscript.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth h.pt
@@ -11,26 +12,28 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_cfg_options
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file of a transformation, or of a model with a backbone')
-    parser.add_argument('checkpoint', help='checkpoint of it')
-    parser.add_argument('out', help='file to write')
+    parser.add_argument('config', help='config of a transformation, or of a model with a backbone')
+    parser.add_argument('checkpoint', help='checkpoint of that model')
+    parser.add_argument('out', help='TorchScript file to write')
     parser.add_argument(
-        '--with-encoders', action='store_true', help='of a transformation: behind its old model and side-information'
+        '--with-encoders',
+        action='store_true',
+        help='export a transformation behind its old model and side-information',
     )
     parser.add_argument(
-        '--image-size', type=int, help='height and width to trace with (default: that of the config, or 224)'
+        '--image-size',
+        type=int,
+        help='height and width to trace with, in pixels (default: image_size of the config, or 224)',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: those that the training had'
-    )
+    add_cfg_options(parser, 'options that the training was given')
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Write a trained transformation as one self-contained file (safetensors and JSON, no pickle).
+"""Export a trained transformation as a transform file: self-contained, safetensors and JSON, no pickle.
 
 Example:
     python tools/export_transform.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth h.safetensors
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_cfg_options
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file of the transformation')
-    parser.add_argument('checkpoint', help='checkpoint of it')
-    parser.add_argument('out', help='file to write')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: those that the training had'
-    )
+    parser.add_argument('config', help='config of the transformation')
+    parser.add_argument('checkpoint', help='checkpoint of the transformation')
+    parser.add_argument('out', help='transform file to write')
+    add_cfg_options(parser, 'options that the training was given')
     return parser.parse_args()
 
 

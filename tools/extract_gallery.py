@@ -1,6 +1,6 @@
-r"""Compute the embedding and the side-information of every image of a data set or a folder.
+r"""Make a gallery: compute embeddings and side-information of the images of a data set or a folder.
 
-Interrupted, it goes on where it stopped when it is run once more.
+If it is interrupted, run the same command again: it continues where it stopped.
 
 Example:
     python tools/extract_gallery.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits_old/final.pth old
@@ -13,34 +13,39 @@ from __future__ import annotations
 import argparse
 import os
 
+from _arguments import add_cfg_options, add_device, add_launcher
+
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('filename', metavar='config', help='config file of a transformation, or of a classifier')
+    parser.add_argument('filename', metavar='config', help='config of a transformation, or of a classifier')
     parser.add_argument('checkpoint', help='checkpoint of the embedding model')
     parser.add_argument('out', help='folder of the gallery')
     parser.add_argument(
-        '--role', choices=['old', 'new'], default='old', help="encoder of a transformation's config (default: old)"
+        '--role',
+        choices=['old', 'new'],
+        default='old',
+        help="which encoder of a transformation's config to use (default: old)",
     )
-    parser.add_argument('--split', choices=['train', 'val', 'test'], default='test', help='data set (default: test)')
-    parser.add_argument('--images', help='a folder of image files instead')
-    parser.add_argument('--side-checkpoint', help="checkpoint of the side-information (default: the config's)")
-    parser.add_argument('--no-side', dest='with_side', action='store_false', help='leave out the side-information')
-    parser.add_argument('--distance', choices=['l2', 'cosine', 'inner'], default='l2', help='(default: l2)')
-    parser.add_argument('--batch-size', type=int, default=256, help='images at once')
-    parser.add_argument('--num-workers', type=int, default=0, help='processes that load images')
-    parser.add_argument('--shard-rows', type=int, default=16384, help='rows per file')
-    parser.add_argument('--device', help="where the networks run, such as 'cpu' or 'cuda:1' (default: accelerator)")
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+        '--split', choices=['train', 'val', 'test'], default='test', help='data set of the config (default: test)'
     )
+    parser.add_argument('--images', help='folder of image files to embed instead of a data set')
+    parser.add_argument('--side-checkpoint', help="checkpoint of the side-information model (default: the config's)")
+    parser.add_argument('--no-side', dest='with_side', action='store_false', help='leave out the side-information')
+    parser.add_argument(
+        '--distance', choices=DISTANCES, default='l2', help='distance to compare the embeddings by (default: l2)'
+    )
+    parser.add_argument('--batch-size', type=int, default=256, help='images per forward pass (default: 256)')
+    parser.add_argument('--num-workers', type=int, default=0, help='processes that load images (default: 0)')
+    parser.add_argument('--shard-rows', type=int, default=16384, help='rows per shard (default: 16384)')
+    add_device(parser)
+    add_launcher(parser)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

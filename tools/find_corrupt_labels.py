@@ -1,4 +1,4 @@
-"""Rank the training labels by suspicion, after a training with a weight per instance and task.
+"""Rank the training labels by how suspicious they are, after a training with a weight per instance and task.
 
 Example:
     python tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/unet_street_scenes/final.pth
@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_cfg_options, add_device
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file of the training')
-    parser.add_argument('checkpoint', help='a checkpoint of it')
-    parser.add_argument('--out', help='folder for tables and pictures (default: suspects, beside the checkpoint)')
-    parser.add_argument('--tasks', nargs='+', help='tasks to look at (default: all)')
+    parser.add_argument('config', help='config of the training')
+    parser.add_argument('checkpoint', help='checkpoint of that training')
+    parser.add_argument('--out', help='folder for tables and figures (default: suspects, beside the checkpoint)')
+    parser.add_argument('--tasks', nargs='+', help='tasks to rank (default: all)')
+    parser.add_argument('--top', type=int, default=20, help='suspects per figure, 0 for no figures (default: 20)')
     parser.add_argument(
-        '--top', type=int, default=20, help='number of suspects in each picture, 0 for none (default: 20)'
+        '--corrupted', help='CSV with columns file and task that lists wrong labels, to measure the detection'
     )
-    parser.add_argument(
-        '--corrupted', help='CSV with columns file and task of labels known to be wrong, to measure the detection'
-    )
-    parser.add_argument('--device', help="where the network runs, such as 'cpu' or 'cuda:1' (default: accelerator)")
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: those that the training had'
-    )
+    add_device(parser)
+    add_cfg_options(parser, 'options that the training was given')
     return parser.parse_args()
 
 

@@ -1,4 +1,6 @@
-"""Put embeddings that were recomputed from the images into an upgraded gallery; each row knows where it came from.
+"""Replace rows of an upgraded gallery by embeddings that were recomputed from the images.
+
+The column `origin` of the result tells the rows apart: 0 upgraded, 1 recomputed.
 
 Example:
     python tools/mix_galleries.py gallery_upgraded gallery_recomputed gallery_mixed
@@ -14,9 +16,9 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('upgraded', help='folder of the upgraded gallery, mixed before or not')
-    parser.add_argument('recomputed', help='folder of some of its items embedded by the new model')
-    parser.add_argument('out', help='folder of the mixed gallery, with a column origin: 0 upgraded, 1 recomputed')
+    parser.add_argument('upgraded', help='folder of the upgraded gallery, which may have been mixed before')
+    parser.add_argument('recomputed', help='folder of a gallery of some of its items, made by the new model')
+    parser.add_argument('out', help='folder of the mixed gallery')
     return parser.parse_args()
 
 

@@ -1,4 +1,6 @@
-r"""List which items of an upgraded gallery to embed again from the images first; with --new and --query measure it.
+r"""Rank the items of an upgraded gallery by how urgently to re-embed them from the images.
+
+With --new and --query, also measure the accuracy against the recomputed share of the gallery.
 
 Example:
     python tools/plan_backfill.py gallery_upgraded work_dirs/backfill --order class_mean random
@@ -17,17 +19,17 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('upgraded', help='folder of the upgraded gallery')
-    parser.add_argument('out', help='folder for order_<name>.csv, and for table and picture of the curve')
+    parser.add_argument('out', help='folder for order_<name>.csv, and for the table and figure of the curve')
     parser.add_argument(
         '--order',
         nargs='+',
         default=['random'],
-        help='uncertainty, class_mean, random, oracle (needs --new; default: random)',
+        help='uncertainty, class_mean, random, oracle; oracle needs --new (default: random)',
     )
-    parser.add_argument('--new', help='folder of the same items embedded by the new model')
-    parser.add_argument('--query', help='folder of labelled queries embedded by the new model')
-    parser.add_argument('--uncertainty', help='.npy file of log-variances (default: column log_variance)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the random order')
+    parser.add_argument('--new', help='folder of a gallery of the same items, made by the new model')
+    parser.add_argument('--query', help='labelled embedding set, made by the new model')
+    parser.add_argument('--uncertainty', help='.npy file with a log-variance per row (default: column log_variance)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random order (default: 0)')
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Render street scenes with labels and depth, in the folder format of CityScapes.
+"""Render street scenes with segmentation labels and depth, in the folder layout of CityScapes.
 
 Example:
     python tools/render_street_scenes.py data/street_scenes --num 400 --seed 0
@@ -15,12 +15,12 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('out', help='folder to write; an incomplete one is completed, a complete one left alone')
+    parser.add_argument('out', help='folder to write; an incomplete one is completed, a complete one is left alone')
     parser.add_argument('--num', type=int, default=400, help='number of training scenes (default: 400)')
     parser.add_argument('--num-val', type=int, default=100, help='number of validation scenes (default: 100)')
-    parser.add_argument('--seed', type=int, default=0, help='equal seeds give equal files (default: 0)')
+    parser.add_argument('--seed', type=int, default=0, help='random seed; equal seeds give equal files (default: 0)')
     parser.add_argument(
-        '--size', type=int, nargs=2, default=(64, 128), metavar=('HEIGHT', 'WIDTH'), help='(default: 64 128)'
+        '--size', type=int, nargs=2, default=(64, 128), metavar=('HEIGHT', 'WIDTH'), help='in pixels (default: 64 128)'
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Render clips of a moving figure with pose, depth and body parts, in the format of SURREAL.
+"""Render clips of a moving figure with pose, depth and body parts, in the folder layout of SURREAL.
 
 Example:
     python tools/render_surreal_clips.py data/surreal_clips --num 800 --seed 0
@@ -15,12 +15,12 @@ from mmfct.hosts import require_hosts
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('out', help='folder to write; an incomplete one is completed, a complete one left alone')
+    parser.add_argument('out', help='folder to write; an incomplete one is completed, a complete one is left alone')
     parser.add_argument('--num', type=int, default=800, help='number of training clips (default: 800)')
     parser.add_argument('--num-val', type=int, default=100, help='number of validation clips (default: 100)')
     parser.add_argument('--num-test', type=int, default=200, help='number of test clips (default: 200)')
-    parser.add_argument('--frames', type=int, default=2, help='number of frames of a clip (default: 2)')
-    parser.add_argument('--seed', type=int, default=0, help='equal seeds give equal files (default: 0)')
+    parser.add_argument('--frames', type=int, default=2, help='frames per clip (default: 2)')
+    parser.add_argument('--seed', type=int, default=0, help='random seed; equal seeds give equal files (default: 0)')
     return parser.parse_args()
 
 

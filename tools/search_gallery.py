@@ -1,4 +1,4 @@
-r"""Print the nearest neighbours of images, or of embedded queries, in a gallery, and draw them.
+r"""Print and draw the nearest neighbours of images, or of an embedding set, in a gallery.
 
 Example:
     python tools/search_gallery.py gallery_upgraded photo.jpg --config configs/fct/resnet10_grocery.py \
@@ -10,29 +10,34 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_cfg_options
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('gallery', help='folder of the gallery')
-    parser.add_argument('images', nargs='*', metavar='image', help='image files, embedded with --config')
-    parser.add_argument('--config', help="config of the gallery's model, or of the transformation that upgraded it")
+    parser.add_argument(
+        'images', nargs='*', metavar='image', help='image files, embedded with --config and --checkpoint'
+    )
+    parser.add_argument(
+        '--config', help="config of the gallery's model, or of the transformation that upgraded the gallery"
+    )
     parser.add_argument('--checkpoint', help="checkpoint of the gallery's model")
     parser.add_argument(
-        '--role', choices=['old', 'new'], default='new', help="encoder of a transformation's config (default: new)"
+        '--role',
+        choices=['old', 'new'],
+        default='new',
+        help="which encoder of a transformation's config to use (default: new)",
     )
-    parser.add_argument('--query', help='instead of images: a folder of embedded queries, in the format of a gallery')
-    parser.add_argument('--k', type=int, default=5, help='number of neighbours (default: 5)')
-    parser.add_argument('--index', help='FAISS index of the gallery (default: compare with every row)')
-    parser.add_argument('--image-root', help='folder of the images that ids are relative to, for the picture sheet')
-    parser.add_argument('--out', help='folder for neighbours.json, and with --image-root for neighbours.png')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
-    )
+    parser.add_argument('--query', help='embedding set of queries, instead of image files')
+    parser.add_argument('--k', type=int, default=5, help='neighbours per query (default: 5)')
+    parser.add_argument('--index', help='FAISS index of the gallery (default: exact search)')
+    parser.add_argument('--image-root', help='folder that the ids of the gallery are relative to, for the figure')
+    parser.add_argument('--out', help='folder for neighbours.json and, with --image-root, neighbours.png')
+    add_cfg_options(parser)
     args = parser.parse_args()
     if bool(args.images) == bool(args.query) or (args.images and not (args.config and args.checkpoint)):
         parser.error('give images with --config and --checkpoint, or --query')

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train on a slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [ARGUMENTS]
 #
-# From the environment: GPUS (8), GPUS_PER_NODE (8, or GPUS where that is less), CPUS_PER_TASK (5),
+# Environment variables (defaults): GPUS (8), GPUS_PER_NODE (the smaller of 8 and GPUS), CPUS_PER_TASK (5),
 # SRUN_ARGS.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"

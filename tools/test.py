@@ -1,4 +1,6 @@
-"""Test a checkpoint; for a transformation h it writes the table and pictures of the upgrade.
+"""Test a checkpoint on the test set of its config and write the report.
+
+For a transformation, the report has the table and figures of the upgrade.
 
 Example:
     python tools/test.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth
@@ -9,31 +11,30 @@ from __future__ import annotations
 import argparse
 import os
 
+from _arguments import add_cfg_options, add_launcher
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line; the options are those of mmpretrain's tool."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--work-dir',
-        help='folder of the logs and the report (default: `work_dir` of the config, or work_dirs/<config name>)',
+        help='folder for logs and the report (default: `work_dir` of the config, or work_dirs/<config name>)',
     )
     parser.add_argument('--out', help='file for predictions (.pkl) or metrics (.json)')
-    parser.add_argument('--out-item', choices=['pred', 'metrics'], default='pred', help='what goes into --out')
-    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
-    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+        '--out-item', choices=['pred', 'metrics'], default='pred', help='what --out holds (default: pred)'
     )
+    parser.add_argument('--show-dir', help='folder for images of the predictions')
+    parser.add_argument('--tta', action='store_true', help='use test-time augmentation')
+    parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the host memory of batches')
+    add_launcher(parser)
+    add_cfg_options(parser)
     args = parser.parse_args()
     if not os.path.isfile(args.config):
         parser.error(f'there is no config {args.config!r}')

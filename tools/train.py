@@ -1,4 +1,6 @@
-"""Train a config, and before it whatever the config needs.
+"""Train a config, after the prerequisites that it names.
+
+A prerequisite is trained if its checkpoint is missing, resumed if it was interrupted, and skipped if it is finished.
 
 Example:
     python tools/train.py configs/fct/resnet10_digits.py
@@ -10,33 +12,38 @@ from __future__ import annotations
 import argparse
 import os
 
+from _arguments import add_cfg_options, add_launcher
+
 from mmfct.hosts import require_hosts
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line; the options are those of mmpretrain's tool."""
-    from mmfct.apis.training.cfg_options import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
-        help='folder of logs and checkpoints (default: `work_dir` of the config, or work_dirs/<config name>)',
+        help='folder for logs and checkpoints (default: `work_dir` of the config, or work_dirs/<config name>)',
     )
-    parser.add_argument('--resume', nargs='?', const='auto', help='resume from a checkpoint, or from the latest one')
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', help='resume, from the latest checkpoint unless one is named'
+    )
+    parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rate to the actual batch size')
-    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches')
-    parser.add_argument('--no-persistent-workers', action='store_true', help='end loader workers after every epoch')
     parser.add_argument(
-        '--no-prerequisites', action='store_true', help='demand the checkpoints that the config needs, train none'
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size'
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the host memory of batches')
     parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, help='KEY=VALUE: variables or dotted entries'
+        '--no-persistent-workers', action='store_true', help='stop data loader workers after every epoch'
     )
+    parser.add_argument(
+        '--no-prerequisites',
+        action='store_true',
+        help='fail if a checkpoint of a prerequisite is missing, instead of training it',
+    )
+    add_launcher(parser)
+    add_cfg_options(parser)
     args = parser.parse_args()
     if not os.path.isfile(args.config):
         parser.error(f'there is no config {args.config!r}')

@@ -1,6 +1,7 @@
-"""Turn the gallery of an old model into one of the new model, without reading an image.
+"""Upgrade the gallery of an old model to a new model, without reading an image.
 
-Interrupted, it goes on where it stopped when it is run once more. Several transforms are applied in one pass.
+Several transform files are applied in one pass. If it is interrupted, run the same command again: it continues where
+it stopped.
 
 Example:
     python tools/upgrade_gallery.py gallery_old h.safetensors gallery_upgraded --dry-run
@@ -13,31 +14,40 @@ from __future__ import annotations
 import argparse
 import os
 
+from _arguments import add_device, add_launcher
+
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('gallery', help='folder of the gallery, or its Parquet')
-    parser.add_argument('transforms', nargs='+', metavar='transform', help='files of tools/export_transform.py')
-    parser.add_argument('out', help='folder of the upgraded gallery')
-    parser.add_argument('--dry-run', action='store_true', help='say what it would take, and what a backfill would')
+    parser.add_argument('gallery', help='folder of the gallery, or the gallery as Parquet')
     parser.add_argument(
-        '--dtype', choices=['float32', 'float16', 'bfloat16'], default='float32', help='precision of the computation'
+        'transforms', nargs='+', metavar='transform', help='transform files, written by tools/export_transform.py'
     )
-    parser.add_argument('--batch-size', type=int, default=1024, help='rows at once')
-    parser.add_argument('--device', help="where h runs, such as 'cpu' or 'cuda:1' (default: accelerator)")
+    parser.add_argument('out', help='folder of the upgraded gallery')
+    parser.add_argument(
+        '--dry-run', action='store_true', help='print the size and time of the upgrade, and the time of a backfill'
+    )
+    parser.add_argument(
+        '--dtype',
+        choices=['float32', 'float16', 'bfloat16'],
+        default='float32',
+        help='precision of the computation; float32 is stored (default: float32)',
+    )
+    parser.add_argument('--batch-size', type=int, default=1024, help='rows per forward pass (default: 1024)')
+    add_device(parser)
     parser.add_argument(
         '--distance',
-        choices=['l2', 'cosine', 'inner'],
-        help='how upgraded embeddings are compared (default: as before)',
+        choices=DISTANCES,
+        help="distance to compare the upgraded embeddings by (default: the gallery's)",
     )
     parser.add_argument(
-        '--engine', choices=['local', 'ray'], default='local', help='who computes: this process, or a Ray cluster'
+        '--engine', choices=['local', 'ray'], default='local', help='compute here or on a Ray cluster (default: local)'
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_launcher(parser)
     return parser.parse_args()
 
 

@@ -20,14 +20,14 @@ from mmfct.utils.progress import Progress
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """How an index is built and measured.
+    """How an index is built, and how its recall is measured.
 
     Args:
-        factory: FAISS' description of the index.
-        parameters: Of the search, such as ``nprobe=16``; kept beside the index.
-        train_rows: Rows that it is trained on.
-        k: Neighbours whose recall is measured.
-        num_queries: Rows of the gallery that serve as queries, where no queries are given; 0 to measure nothing.
+        factory: Factory string of FAISS.
+        parameters: Search parameters such as ``nprobe=16``; kept beside the index.
+        train_rows: Rows that the index is trained on.
+        k: Number of neighbours for the recall.
+        num_queries: Rows of the gallery that serve as queries if no others are given; 0 to measure nothing.
         seed: Seed of both samples.
 
     Raises:
@@ -51,23 +51,23 @@ class IndexOptions:
 def index_gallery(
     path: str | Path, out: str | Path, options: IndexOptions | None = None, *, query: str | Path | None = None
 ) -> float | None:
-    """Build an index, write it with its notes, and print its recall; progress bars while rows are added and compared.
+    """Build an index, write it with its notes, and print its recall.
 
     Args:
         path: Folder of the gallery.
-        out: File of the index; ``<out>.json`` beside it says what gallery and model it belongs to.
-        options: How it is built and measured.
-        query: Folder of queries of the same model for the recall; ``None`` for rows of the gallery, which must not
-            find themselves.
+        out: File of the index; ``<out>.json`` beside it says which gallery and model it belongs to.
+        options: Options of the index and of the recall.
+        query: Folder of an embedding set of the same model, the queries for the recall; ``None`` for rows of the
+            gallery, which must not find themselves.
 
     Returns:
-        Share of the k exact neighbours that the index finds; ``None`` where it is not measured.
+        Share of the k exact neighbours that the index finds; ``None`` if it is not measured.
 
     Raises:
         FileNotFoundError: If a folder is no gallery.
         ImportError: If FAISS is not installed.
         IsADirectoryError: If ``out`` is a folder.
-        ValueError: If FAISS refuses the description, or the queries come from another model or are compared by another
+        ValueError: If FAISS refuses the factory string, or the queries come from another model or have another
             distance.
     """
     options = options or IndexOptions()
@@ -100,7 +100,7 @@ def index_gallery(
         )
     if queries is None and (not options.num_queries or len(gallery) < 2):
         return None
-    del index  # what will be searched is what is read from the file
+    del index  # measure what is read from the file
     index = read_index(out, gallery)
     recall = index_recall(
         gallery, index, k=options.k, queries=queries, num_queries=options.num_queries, seed=options.seed
@@ -112,15 +112,15 @@ def index_gallery(
 def index_recall(
     gallery: Gallery, index: Any, *, k: int, queries: Gallery | None = None, num_queries: int = 1000, seed: int = 0
 ) -> float:
-    """Share of the k exact neighbours of some queries that an index finds; shows the progress of the exact search.
+    """Measure the share of the k exact neighbours that an index finds, with a progress bar of the exact search.
 
     Args:
-        gallery: The gallery, of two rows at least.
+        gallery: The gallery, with at least two rows.
         index: Its ``faiss.Index``.
         k: Number of neighbours.
         queries: Queries of the same model; ``None`` for rows of the gallery, which must not find themselves.
         num_queries: Number of rows that serve as queries.
-        seed: Seed of their choice.
+        seed: Seed for choosing them.
     """
     distance = Provenance.from_metadata(gallery.metadata).distance
     if queries is not None:
@@ -138,7 +138,7 @@ def index_recall(
 
 
 def recall_of(gallery: Gallery, queries: np.ndarray, exact: Neighbours, found: Neighbours, distance: str) -> float:
-    """Share of exact neighbours that were found; one at the same distance as the last exact neighbour counts too.
+    """Return the share of exact neighbours that were found; rows as near as the last exact neighbour count too.
 
     Args:
         gallery: The gallery.
@@ -150,14 +150,14 @@ def recall_of(gallery: Gallery, queries: np.ndarray, exact: Neighbours, found: N
     hits = 0
     for query, limit, rows in zip(prepare(queries, distance), exact.distances[:, -1], found.rows, strict=True):
         rows = gallery.rows('embedding', rows[rows >= 0])
-        # Distances of float32 vectors are no more exact than that; the cosine distance of parallel ones is no exact 0.
+        # The precision of distances of float32 vectors; the cosine distance of parallel ones is not exactly 0.
         limit += 1e-6 * abs(limit) + (1e-12 if distance == 'cosine' else 0)
         hits += int((row_distances(query, prepare(rows, distance), distance) <= limit).sum())
     return hits / exact.rows.size
 
 
 def _without(neighbours: Neighbours, own: np.ndarray | None) -> Neighbours:
-    """Leave out the row that a query is itself; where it was not found, the last neighbour."""
+    """Leave out the row that is the query itself, or the last neighbour if that row was not found."""
     if own is None:
         return neighbours
     is_own = neighbours.rows == own[:, None]

@@ -27,14 +27,14 @@ def convert_gallery(
     """Write a gallery as Parquet, or Parquet as a gallery.
 
     Args:
-        source: Folder of a gallery; or a Parquet file or a folder of them.
-        out: Where the other goes; Parquet becomes one file if the name ends with ``.parquet``, else a folder.
-        model: Name of the model that made the embeddings, for Parquet that this project did not write.
+        source: Folder of a gallery; or a Parquet file, or a folder of them.
+        out: Where to write; Parquet becomes one file if the name ends with ``.parquet``, else a folder.
+        model: For Parquet of another program: name of the model that made the embeddings.
         fingerprint: `fingerprint_state_dict` of its weights.
-        side_model: Name of the model that made the column ``side_info``, for such Parquet.
+        side_model: For Parquet of another program: name of the model that made the column ``side_info``.
         side_fingerprint: Fingerprint of its weights.
-        distance: How its embeddings are compared.
-        shard_rows: Rows per shard of a gallery from such Parquet.
+        distance: For Parquet of another program: distance by which the embeddings are compared.
+        shard_rows: For Parquet of another program: rows per shard of the gallery.
 
     Returns:
         ``out``.

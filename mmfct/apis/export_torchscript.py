@@ -1,4 +1,4 @@
-"""Our models as TorchScript files with the signatures of the FCT reference."""
+"""Write trained models as TorchScript files, with the signatures of the FCT reference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfct.apis.extract_gallery.encoders import load_encoders, load_model_config, used_encoders
-from mmfct.apis.training.checks import check_head
+from mmfct.apis.export_transform import load_transformation
+from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config, used_encoders
 from mmfct.apis.training.record import check_inputs
-from mmfct.models import FrozenEncoders, JoinedEncoder, TransformationHead
-from mmfct.registry import MODELS
-from mmfct.utils.checkpoint import load_state_dict, load_weights
+from mmfct.models import JoinedEncoder, TransformationHead
+from mmfct.models.item_encoder import ItemEncoder
 from mmfct.utils.files import replaced_when_done
 
 _DEFAULT_IMAGE_SIZE = 224
@@ -31,23 +30,23 @@ def export_torchscript(
     image_size: int | None = None,
     cfg_options: dict[str, Any] | None = None,
 ) -> tuple[int, ...]:
-    """Write a trained model as a TorchScript file, which needs neither this project nor its hosts to run.
+    """Write a trained model as a TorchScript file, which runs without this project and its hosts.
 
     - A model with a backbone becomes ``images (B, 3, H, W) -> (B, D, 1, 1)``: what `mmfct.TorchScriptBackbone` loads.
     - A transformation becomes ``(old (B, D, 1, 1), side (B, S, 1, 1)) -> (B, D', 1, 1)``; without side-information
       both inputs are the old embedding.
-    - ``with_encoders``, a transformation becomes the transformed old model, ``images -> (B, D', 1, 1)``.
+    - With ``with_encoders``, a transformation becomes the transformed old model, ``images -> (B, D', 1, 1)``.
 
-    Images are normalised by the caller, as the data preprocessor of the config does. The file is traced and then
-    compared with the model on another number of images.
+    The caller must normalise images as the data preprocessor of the config does. The traced model is compared with the
+    original on another number of images.
 
     Args:
         filename: Config of a `mmfct.ForwardTransform`, or of a model with a backbone.
         checkpoint: Its checkpoint.
         out: The file.
-        with_encoders: Whether to put a transformation behind its old model and side-information.
-        image_size: Height and width of the images to trace with; ``None`` for ``image_size`` in the config, or 224. A
-            convolutional network takes others later, a vision transformer does not.
+        with_encoders: Whether to include the old model and the side-information of a transformation.
+        image_size: Height and width of the images for tracing; ``None`` for ``image_size`` in the config, or 224. A
+            traced convolutional network accepts other sizes, a vision transformer does not.
         cfg_options: Options that the training had.
 
     Returns:
@@ -55,7 +54,7 @@ def export_torchscript(
 
     Raises:
         FileNotFoundError: If the config or a checkpoint is missing.
-        ValueError: If a checkpoint is of another model, or the model cannot be written this way.
+        ValueError: If a checkpoint is of another model, or the model cannot be expressed this way.
     """
     config = load_model_config(filename, cfg_options)
     size = config.get('image_size', _DEFAULT_IMAGE_SIZE) if image_size is None else image_size
@@ -64,7 +63,7 @@ def export_torchscript(
     if config.model.get('encoders') is None:
         if with_encoders:
             raise ValueError(f'`with_encoders` needs a config with `model.encoders`, got {filename!r}')
-        module: nn.Module = BackboneScript(load_encoders(config, checkpoint).network.encoders['old'])
+        module: nn.Module = BackboneScript(load_encoder(config, checkpoint).encode.encoder)
         inputs = [_images(module, size)]
     else:
         module, inputs = _transformation(config, checkpoint, with_encoders, size)
@@ -74,31 +73,27 @@ def export_torchscript(
 
 
 def _transformation(config: Config, checkpoint: str, with_encoders: bool, size: int) -> tuple[nn.Module, list[Tensor]]:
-    """Return a transformation, or a transformed old model, and inputs to trace it with."""
-    model = MODELS.build(config.model)
-    load_weights(model, load_state_dict(checkpoint), checkpoint)
-    if with_encoders:
-        check_inputs(checkpoint, config.model)
-    check_head(model.head)
-    transformation = TransformationScript(model.head)
+    """Return a transformation, or a transformed old model, and inputs for tracing it."""
+    head = load_transformation(config, checkpoint)
+    transformation = TransformationScript(head)
     if not with_encoders:
-        widths = (model.head.old_dims, model.head.side_dims)
-        return transformation, [torch.randn(3, width, 1, 1) for width in widths]
-    encoders = {role: encoder for role, encoder in used_encoders(config.model).items() if role != 'new'}
-    module = TransformedModelScript(FrozenEncoders(**encoders), transformation)
+        return transformation, [torch.randn(3, width, 1, 1) for width in (head.old_dims, head.side_dims)]
+    check_inputs(checkpoint, config.model)
+    encoders = used_encoders(config.model)
+    module = TransformedModelScript(ItemEncoder.build(encoders['old'], encoders.get('side')), transformation)
     return module, [_images(module, size)]
 
 
 def _images(module: nn.Module, size: int) -> Tensor:
-    """Return three images with as many channels as the first convolution of the model takes."""
+    """Return three random images with the number of channels that the first convolution takes."""
     channels = [weight.shape[1] for weight in module.state_dict().values() if weight.dim() == 4]
     return torch.randn(3, channels[0] if channels else 3, size, size)
 
 
 def _write(module: nn.Module, inputs: list[Tensor], out: Path) -> tuple[int, ...]:
-    """Trace the module, compare it on other inputs, and write it whole or not at all."""
+    """Trace the module, compare the result on other inputs, and write it atomically."""
     with torch.no_grad(), warnings.catch_warnings():
-        # The host's checks of shapes become constants, which the comparison below covers; torch advises other formats.
+        # Checks of shapes in the hosts become constants, which the comparison covers; torch recommends other formats.
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
         warnings.filterwarnings('ignore', message='.*torch.jit', category=FutureWarning)
         warnings.filterwarnings('ignore', message='.*torch.jit', category=DeprecationWarning)
@@ -114,7 +109,7 @@ def _write(module: nn.Module, inputs: list[Tensor], out: Path) -> tuple[int, ...
 
 
 class BackboneScript(nn.Module):
-    """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1), from a frozen encoder; named as in a checkpoint."""
+    """Normalised images (B, 3, H, W) -> embedding (B, D, 1, 1); weights are named as in a checkpoint."""
 
     def __init__(self, encoder: Any) -> None:
         super().__init__()
@@ -144,18 +139,17 @@ class TransformedModelScript(nn.Module):
     """Normalised images -> upgraded embedding (B, D', 1, 1).
 
     Args:
-        encoders: The old model, and side-information if there is any.
-        transformation: What joins them.
+        items: The old model and its side-information, if there is any.
+        transformation: The transformation.
 
     Raises:
-        ValueError: If the two normalise images differently, since one input cannot serve both, or side-information
+        ValueError: If the two normalise images differently, because they share one input, or the side-information
             comes from several models.
     """
 
-    def __init__(self, encoders: FrozenEncoders, transformation: TransformationScript) -> None:
+    def __init__(self, items: ItemEncoder, transformation: TransformationScript) -> None:
         super().__init__()
-        old: Any = encoders.encoders['old']
-        side: Any = encoders.encoders['side'] if 'side' in encoders.roles else None
+        old, side = items.encoder, items.side
         if isinstance(side, JoinedEncoder):
             raise ValueError(
                 'side-information of several models cannot become one file: export the transformation alone'
@@ -177,10 +171,10 @@ class TransformedModelScript(nn.Module):
 
 
 def _normalization(preprocessor: nn.Module) -> dict[str, object]:
-    """Name what a data preprocessor of the hosts does to the values of an image."""
+    """Describe what a data preprocessor of the hosts does to the values of an image."""
     buffers = {name: getattr(preprocessor, name, None) for name in ('mean', 'std')}
     values = {name: value.flatten().tolist() if torch.is_tensor(value) else value for name, value in buffers.items()}
-    # mmpretrain and mmengine say in different words whether channels are swapped.
+    # mmpretrain and mmengine use different attributes for swapped channels.
     swapped = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
     return {**values, 'channels swapped': bool(swapped)}
 

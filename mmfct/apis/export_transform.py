@@ -1,4 +1,4 @@
-"""Trained transformation -> one file."""
+"""Write a trained transformation as a transform file."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfct.apis.extract_gallery.encoders import identify, load_model_config, used_encoders
+from mmfct.apis.extract_gallery.encoder import identify, load_model_config, used_encoders
 from mmfct.apis.extract_gallery.images import GalleryImages
-from mmfct.apis.training.checks import check_head
 from mmfct.apis.training.record import FINAL_CHECKPOINT, check_inputs
-from mmfct.models import FrozenEncoders
+from mmfct.models import FrozenEncoders, TransformationHead
 from mmfct.registry import MODELS
 from mmfct.retrieval.transform.file import TransformDescription, write_transform
 from mmfct.utils.checkpoint import load_state_dict, load_weights
 
-# Images that tell how long the new model takes.
-_PROBE = 16
+_PROBE = 16  # images with which the new model is timed
 
 
 def export_transform(
     filename: str, checkpoint: str, out: str, *, cfg_options: dict[str, Any] | None = None
 ) -> TransformDescription:
-    """Write a trained h with everything that is needed to apply it, see `mmfct.retrieval.transform.apply.Transform`.
+    """Write a trained h with all that `mmfct.retrieval.transform.apply.Transform` needs to apply it.
+
+    The file also states what was measured: the content of ``compatibility.json``, which lies beside ``final.pth``,
+    or, for any other checkpoint, in the folder where `tools/test.py` writes its report.
 
     Args:
         filename: Config of a `mmfct.ForwardTransform`.
-        checkpoint: Its checkpoint; ``compatibility.json`` beside it, of others than ``final.pth`` where
-            `tools/test.py` leaves it, is what was measured.
+        checkpoint: Its checkpoint.
         out: The file.
         cfg_options: Options that the training had.
 
@@ -52,12 +52,9 @@ def export_transform(
             f'{filename!r} must be the config of a transformation with `model.encoders` of old and new, got '
             f'{config.model.get("type")!r}'
         )
-    state_dict = load_state_dict(checkpoint)
+    head = load_transformation(config, checkpoint)
     check_inputs(checkpoint, config.model)
-    model = MODELS.build(config.model)
-    load_weights(model, state_dict, checkpoint)
-    encoders, head = used_encoders(config.model), model.head
-    check_head(head)
+    encoders = used_encoders(config.model)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
     path = Path(checkpoint)
@@ -79,8 +76,31 @@ def export_transform(
     return description
 
 
+def load_transformation(config: Config, checkpoint: str) -> TransformationHead:
+    """Load a trained transformation that an exported file can express.
+
+    Args:
+        config: Config of a `mmfct.ForwardTransform`.
+        checkpoint: Its checkpoint.
+
+    Raises:
+        FileNotFoundError: If the checkpoint is missing.
+        ValueError: If the checkpoint is damaged or of another model, or the head maps queries too.
+    """
+    state_dict = load_state_dict(checkpoint)
+    model = MODELS.build(config.model)
+    load_weights(model, state_dict, checkpoint)
+    head: TransformationHead = model.head
+    if head.query_map is not None:
+        raise ValueError(
+            f'{type(head).__name__} maps queries too, which an exported file cannot express: it only serves '
+            'comparisons; export a `mmfct.TransformationHead`'
+        )
+    return head
+
+
 def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float | None:
-    """Measure the encoder alone, without reading and decoding images, where it would run; the fastest of three."""
+    """Time the encoder alone, without reading and decoding images; the fastest of three runs."""
     if config.get('test_dataloader') is None:
         return None
     images = GalleryImages(config)
@@ -90,6 +110,6 @@ def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float
     for _ in range(4):
         started = time.perf_counter()
         with torch.no_grad():
-            encoder(batch).cpu()  # a GPU only begins when it is told to
+            encoder(batch).cpu()  # waits until a GPU is done
         times.append(time.perf_counter() - started)
     return min(times[1:]) / _PROBE

@@ -1,4 +1,4 @@
-"""Put recomputed embeddings into an upgraded gallery, from folders to a folder."""
+"""Replace embeddings of an upgraded gallery by recomputed ones."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED, write_mixed_galler
 
 
 def mix_galleries(upgraded: str | Path, recomputed: str | Path, out: str | Path) -> Gallery:
-    """Write the upgraded gallery with the embeddings of all items in ``recomputed`` replaced.
+    """Write the upgraded gallery with the embeddings of ``recomputed`` in place of the upgraded ones.
 
     Args:
         upgraded: Folder of the gallery, mixed before or not.
         recomputed: Folder of some of its items embedded by the new model.
-        out: Folder of the mixed gallery, whose column ``origin`` tells 0 (upgraded) from 1 (recomputed).
+        out: Folder of the mixed gallery, whose column ``origin`` is 0 for upgraded and 1 for recomputed rows.
 
     Returns:
         The mixed gallery.
 
     Raises:
         FileNotFoundError: If a folder is no gallery.
-        ValueError: As `write_mixed_gallery`; also if ``out`` is one of the two.
+        ValueError: As from `write_mixed_gallery`; also if ``out`` is one of the two.
     """
     for name, folder in (('upgraded', upgraded), ('recomputed', recomputed)):
         check_outside(out, Path(folder), f'`{name}`')

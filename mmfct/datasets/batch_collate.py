@@ -1,4 +1,4 @@
-"""Collate function for data sets that deliver whole batches."""
+"""Collate function for data sets that return whole batches."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mmfct.registry import FUNCTIONS
 
 @FUNCTIONS.register_module()
 def batch_collate(batch: dict | list) -> dict:
-    """Pass on a batch that the data set gathered itself; stack single items as torch does.
+    """Pass on a batch that the data set has gathered; stack single items as torch does.
 
-    `EmbeddingTable` gathers a batch in one indexing operation, which torch's data loader supports by
-    ``__getitems__``; behind a wrapper that lacks it, single items arrive.
+    `EmbeddingTable` gathers a batch in one indexing operation: torch's data loader calls its ``__getitems__``. Behind
+    a wrapper without that method, single items arrive.
 
     Args:
         batch: A batch, a dict with tensors (B, ...); or a list of B items.

@@ -1,4 +1,4 @@
-"""Which files CityScapes has for every image, and which of them are there."""
+"""Find the files of every CityScapes image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _IMAGE_SUFFIX = '_leftImg8bit.png'
 
 
 def _published(root: Path, split: str, num_classes: int) -> list[dict[str, Path | None]]:
-    """Files of the folders as published, sorted by city and name."""
+    """List the files of the published folders, sorted by city and name."""
     files: list[dict[str, Path | None]] = []
     for image in sorted((root / 'leftImg8bit' / split).glob(f'*/*{_IMAGE_SUFFIX}')):
         name, folder = image.name.removesuffix(_IMAGE_SUFFIX), Path(split, image.parent.name)
@@ -26,7 +26,7 @@ def _published(root: Path, split: str, num_classes: int) -> list[dict[str, Path 
 
 
 def _preprocessed(root: Path, split: str, num_classes: int) -> list[dict[str, Path | None]]:
-    """Files of the pre-processed form, sorted by their numbers."""
+    """List the files of the pre-processed form, sorted by number."""
     folder = root / split
     return [
         dict(
@@ -39,7 +39,7 @@ def _preprocessed(root: Path, split: str, num_classes: int) -> list[dict[str, Pa
     ]
 
 
-# What each layout expects, and how a message describes it.
+# How each layout lists its files, and how an error message describes it.
 LAYOUTS: dict[str, tuple[Callable[[Path, str, int], list[dict[str, Path | None]]], str]] = dict(
     cityscapes=(
         _published,
@@ -58,7 +58,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path, str, int], list[dict[str, Path | None]]
 def find_files(
     data_root: str, *, split: str, layout: str, num_classes: int, require: Sequence[str]
 ) -> list[dict[str, str | None]]:
-    """List the files of every image of a split; None where one is not there.
+    """List the files of every image of a split; None for a missing one.
 
     Args:
         data_root: Folder of the data set.

@@ -1,4 +1,4 @@
-"""CityScapes' labels: which ids are evaluated, and how they form 19 classes or 7 categories."""
+"""CityScapes' label ids, and the 19 classes or 7 categories that they form."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def class_names(num_classes: int) -> tuple[str, ...]:
 
 
 def class_palette(num_classes: int) -> list[list[int]]:
-    """RGB colours of the classes; a category has that of its first class.
+    """RGB colours of the classes; a category has the colour of its first class.
 
     Args:
         num_classes: 19 or 7.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 
@@ -17,9 +18,9 @@ _FIELDS = dict(seg='seg_map_path', depth='depth_map_path')
 class CityscapesMultiTask(BaseDataset):
     """CityScapes for semantic segmentation and depth.
 
-    Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. Only names of files are
-    collected here; ``mmfct.LoadLabelMap`` and ``mmfct.LoadDisparity`` read the maps. An image has ``img_path``,
-    ``seg_map_path``, ``depth_map_path`` and ``camera_path``; None for a file that is not there means not annotated.
+    Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. This data set
+    collects file names; ``mmfct.LoadLabelMap`` and ``mmfct.LoadDisparity`` read the maps. An image has ``img_path``,
+    ``seg_map_path``, ``depth_map_path`` and ``camera_path``, None for a missing file: it is not annotated.
 
     The layout ``'npy'`` is the pre-processed form of Liu, Johns and Davison, "End-to-End Multi-Task Learning with
     Attention", CVPR 2019, which LibMTL and Nash-MTL read too: images of shape (H, W, 3), RGB in [0, 1]; label maps of
@@ -27,18 +28,14 @@ class CityscapesMultiTask(BaseDataset):
 
     Args:
         data_root: Folder of the data set.
-        split: ``'train'``, ``'val'``, or whatever the folder of the split is called.
+        split: Name of the folder of the split, such as ``'train'`` or ``'val'``.
         num_classes: 19 for the classes of the benchmark, 7 for the categories flat, construction, object, nature,
-            sky, human and vehicle. Labels outside CityScapes' own evaluation are ignored in both.
+            sky, human and vehicle. Both ignore labels that CityScapes does not evaluate.
         layout: ``'cityscapes'`` for the published folders, ``'npy'`` for the pre-processed form.
         require: Tasks, of ``'seg'`` and ``'depth'``, for which every image must be annotated.
-        pipeline: Transforms, as configs or callables.
-        test_mode: Whether a transform that returns None is an error; otherwise another image takes its place.
         metainfo: Overrides of the meta information.
-        indices: Number of first images, or positions of the images, to keep.
-        serialize_data: Whether to keep the annotations in one buffer that loader workers share.
-        lazy_init: Whether to put off reading the folders until the first use.
-        max_refetch: How often to draw another image in place of None.
+        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`: ``pipeline``, ``test_mode``, ``indices``,
+            ``serialize_data``, ``lazy_init``, ``max_refetch``.
 
     Raises:
         ValueError: If an option is out of range.
@@ -54,13 +51,8 @@ class CityscapesMultiTask(BaseDataset):
         num_classes: int = 19,
         layout: str = 'cityscapes',
         require: Sequence[str] = ('seg', 'depth'),
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
         metainfo: dict | None = None,
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f'`layout` must be one of {tuple(LAYOUTS)}, got {layout!r}')
@@ -80,13 +72,11 @@ class CityscapesMultiTask(BaseDataset):
         super().__init__(
             metainfo=defaults | dict(metainfo or {}),
             data_root=data_root,
+            # Fixed, so that a caller who passes one of them gets an error: nothing here would read it.
+            ann_file='',
             data_prefix={},
-            indices=indices,
-            serialize_data=serialize_data,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
+            filter_cfg=None,
+            **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The images of some classes of any data set, with unchanged labels."""
+"""Images of selected classes of any data set, with unchanged labels."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from mmfct.registry import DATASETS
 
 @DATASETS.register_module()
 class ClassSubset:
-    """Wrapper that keeps the images of some classes: what an old model was trained on.
+    """Wrapper that keeps the images of selected classes, such as those that an old model was trained on.
 
-    Labels, ``metainfo`` (with the names of *all* classes) and ``sample_idx`` stay those of the
-    wrapped data set, so an image has one key, whichever subset delivers it. When a training
-    pipeline rejects an image by returning None, another of the kept classes takes its place.
+    Labels, ``metainfo`` (with the names of *all* classes) and ``sample_idx`` are those of the wrapped data set, so an
+    image has the same key in every subset. When a training pipeline rejects an image by returning None, another image
+    of the kept classes takes its place.
 
     Args:
-        dataset: Any mmengine data set or wrapper with one integer ``gt_label`` per image, or the
-            config of one.
+        dataset: Any mmengine data set or wrapper with one integer ``gt_label`` per image, or its config.
         num_classes: Keep labels 0 to ``num_classes - 1``. Give either this or ``classes``.
         classes: Labels, or names from ``metainfo['classes']``, to keep.
-        lazy_init: Whether to put off choosing the images until the first use.
+        lazy_init: Whether to select the images only on first use.
 
     Raises:
-        ValueError: If not exactly one of ``num_classes`` and ``classes`` is given, a class is
-            unknown or has no image, or the images have no single integer label.
+        ValueError: If not exactly one of ``num_classes`` and ``classes`` is given, a class is unknown or has no image,
+            or the images do not have one integer label each.
         TypeError: If ``dataset`` is neither a config nor a data set.
     """
 
@@ -86,7 +85,7 @@ class ClassSubset:
         dataset, index = self.dataset, int(self._indices[idx])
         if type(dataset).__getitem__ is not BaseDataset.__getitem__ or dataset.test_mode:
             return dataset[index]
-        # mmengine would replace a rejected image by any other, of a class left out as well.
+        # mmengine would replace a rejected image with any other one, even of an excluded class.
         for _ in range(dataset.max_refetch + 1):
             data = dataset.prepare_data(index)
             if data is not None:

@@ -1,4 +1,4 @@
-"""The instances whose labels were left right: what an oracle trains on."""
+"""Instances with correct labels: what an oracle trains on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mmfct.registry import DATASETS
 
 @DATASETS.register_module()
 class CleanInstances:
-    """Wrapper that drops every instance that `CorruptLabels` has given a wrong label of any task.
+    """Wrapper that drops every instance to which `CorruptLabels` gives a wrong label for any task.
 
     Args:
         dataset: A `CorruptLabels`, or the config of one.
-        lazy_init: Whether to put off the choice until the first use.
+        lazy_init: Whether to select the instances only on first use.
 
     Raises:
-        TypeError: If ``dataset`` is something else.
+        TypeError: If ``dataset`` is anything else.
         ValueError: If no instance is left.
     """
 

@@ -1,4 +1,4 @@
-"""Wrong labels on purpose: annotations swapped between some of the images."""
+"""Deliberately wrong labels: annotations permuted between images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
-from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
+from mmfct.datasets.label_swaps import draw_donors
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.instances.positions import find_positions, inner_positions, number_instances
 from mmfct.registry import DATASETS
@@ -28,9 +28,9 @@ _FIELDS = dict(
 class CorruptLabels:
     """Wrapper that permutes the annotations of some instances, for each task independently.
 
-    For each task the given share of the annotated instances is drawn, and their annotations go round in one random
-    cycle, so none of them keeps its own. With the same seed, the instances of a smaller share are among those of a
-    larger one. An instance that a wrapper inside repeats has the same wrong annotation every time.
+    For each task a share of the annotated instances is drawn, and their annotations are shifted along one random
+    cycle, so that none keeps its own. With the same seed, a larger share includes the instances of a smaller one. An
+    instance that an inner wrapper repeats has the same wrong annotation every time.
 
     Args:
         dataset: An mmengine data set, wrappers of mmengine around such, or ``mmfct.ClassSubset``; or a config.
@@ -38,9 +38,7 @@ class CorruptLabels:
             ``depth_map_path`` with ``camera_path``, ``'pose'`` ``pose_path``, and ``'label'`` ``gt_label``.
         seed: Seed of all choices.
         fields: Further tasks: fields of the annotation by name of the task.
-        record: CSV file to write: the key of every corrupted instance (as in :class:`InstanceKeys`), the task, and
-            the key of the instance whose annotation it has.
-        lazy_init: Whether to put off the choice until the first use.
+        lazy_init: Whether to choose the instances only on first use.
 
     Raises:
         ValueError: If a task is unknown, a fraction is not from 0 to 1, a fraction above 0 chooses fewer than 2
@@ -55,7 +53,6 @@ class CorruptLabels:
         *,
         seed: int = 0,
         fields: Mapping[str, Sequence[str]] | None = None,
-        record: str | None = None,
         lazy_init: bool = False,
     ) -> None:
         self.fields = _FIELDS | {task: tuple(names) for task, names in (fields or {}).items()}
@@ -69,7 +66,6 @@ class CorruptLabels:
         self.dataset = wrapped_dataset(dataset)
         self.fractions = dict(fractions)
         self.seed = seed
-        self.record = record
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -81,32 +77,27 @@ class CorruptLabels:
 
     @property
     def corrupted(self) -> dict[str, np.ndarray]:
-        """For each task, whether an item has another annotation than its own: bool of shape (len(self),)."""
+        """For each task, whether an item has a wrong annotation: bool of shape (len(self),)."""
         self.full_init()
         return {task: wrong.copy() for task, wrong in self._corrupted.items()}
 
     def full_init(self) -> None:
-        """Initialise the wrapped data set, choose the wrong annotations and write the record."""
+        """Initialise the wrapped data set and choose the wrong annotations."""
         if self._fully_initialized:
             return
         self._positions = find_positions(self.dataset)
         for source in self._positions.sources:
             _check_source(source)
         number, first = number_instances(self._positions)
-        paths, annotations = self._read_annotations(first)
-        names = name_instances(paths)
+        annotations = self._read_annotations(first)
         self._donors: dict[str, np.ndarray] = {}
         self._corrupted: dict[str, np.ndarray] = {}
-        rows: list[tuple[str, str, str]] = []
         for task, values in annotations.items():
             donors = draw_donors(values, self.fractions[task], task=task, seed=self.seed)
-            # Two images may have the same class.
+            # An annotation swapped for an equal one, such as the same class, is still right.
             wrong = np.array([not np.array_equal(values[i], values[j]) for i, j in enumerate(donors)], bool)
-            rows += [(names[i], task, names[donors[i]]) for i in np.flatnonzero(wrong)]
             self._donors[task] = first[donors][number]
             self._corrupted[task] = wrong[number]
-        if self.record is not None:
-            write_record(self.record, rows)
         self._fully_initialized = True
 
     @force_full_init
@@ -123,11 +114,11 @@ class CorruptLabels:
 
         Args:
             idx: Position of the item.
-            replacements: Positions of the items of which one takes the place of a training image that the pipeline
-                rejects, int64 of shape (N,); ``None`` for all.
+            replacements: Positions of the items that may replace a training image which the pipeline rejects, int64
+                of shape (N,); ``None`` for all.
 
         Raises:
-            RuntimeError: If the pipeline rejects one after the other.
+            RuntimeError: If the pipeline rejects all of them.
         """
         source = self._positions.sources[self._positions.source[idx]]
         attempts = 1 if source.test_mode else source.max_refetch + 1
@@ -143,7 +134,7 @@ class CorruptLabels:
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """Return the annotation of item ``idx``, with what is wrong about it; image and ``sample_idx`` are its own."""
+        """Return the annotation of item ``idx``, wrong where it is corrupted; image and ``sample_idx`` are its own."""
         idx = range(len(self))[idx]
         info = self.dataset.get_data_info(idx)
         for task, wrong in self._corrupted.items():
@@ -152,20 +143,18 @@ class CorruptLabels:
                 info.update({field: donor.get(field) for field in self.fields[task]})
         return info
 
-    def _read_annotations(self, first: np.ndarray) -> tuple[list[str | None], dict[str, list]]:
-        """Return image files, and annotations by task, of the instances at the positions ``first`` of shape (I,)."""
-        paths: list[str | None] = []
+    def _read_annotations(self, first: np.ndarray) -> dict[str, list]:
+        """Return the annotations, by task, of the instances at the positions ``first`` of shape (I,)."""
         annotations: dict[str, list] = {task: [] for task in self.fractions}
         for position in first:
             info = self.dataset.get_data_info(int(position))
-            paths.append(info.get('img_path'))
             for task, values in annotations.items():
                 values.append(info.get(self.fields[task][0]))
-        return paths, annotations
+        return annotations
 
 
 def _check_source(source: Any) -> None:
-    """Raise an error if a data set does anything else than running its pipeline on an annotation."""
+    """Raise an error if a data set does anything but run its pipeline on an annotation."""
     kind = type(source)
     methods = ('__getitem__', 'prepare_data')
     if not isinstance(source, BaseDataset) or any(getattr(kind, m) is not getattr(BaseDataset, m) for m in methods):

@@ -1,4 +1,4 @@
-"""Images with a rectangle of another image in them."""
+"""CutMix: images with a rectangle of another image in them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from mmfct.registry import DATASETS
 class CutMixImages:
     """Wrapper that pastes a rectangle of another image into every image: CutMix (arXiv 1905.04899) for embeddings.
 
-    A new model knows its own training images by heart: on these its embeddings lie in tight clusters, as those of
-    other images do not. What h is to learn, though, is defined for any image, so that it may learn it on images that
-    the new model has not seen. The rectangle covers a share of the image that is uniform in (0, 1), around a uniform
-    centre, cut off at the border.
+    A new model overfits its training images: their embeddings form tight clusters, which those of other images do not.
+    A transformation can be trained on any image, so train it on images that the new model has not seen. The area of
+    the rectangle, as a share of the image, and its centre are drawn uniformly; it is clipped at the border.
 
     Both images go through the pipeline of the wrapped data set. The label is that of the larger part; everything else
     (``sample_idx``, ``img_path``) is the first image's.
@@ -64,7 +63,7 @@ class CutMixImages:
         return {**item, 'inputs': image, 'data_samples': sample}
 
     def get_data_info(self, idx: int) -> dict:
-        """Return the annotation of the image that a rectangle will be pasted into."""
+        """Return the annotation of the image that receives the rectangle."""
         return self.dataset.get_data_info(idx)
 
 

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 
+from mmfct.datasets.memory_images import MemoryImages, image_annotation
 from mmfct.registry import DATASETS
 
 
 @DATASETS.register_module()
-class Digits(BaseDataset):
-    """The 1,797 8x8 digits of scikit-learn, split once and for all into ``train`` and ``test``.
+class Digits(MemoryImages):
+    """The 1,797 8x8 digits of scikit-learn, in a fixed split into ``train`` and ``test``.
 
-    Images are white on black, ``uint8`` of shape (image_size, image_size, 1), so pipelines need no
-    loading transform. The split is stratified and depends on ``test_fraction`` and ``seed`` only;
-    no image is in both parts. Images keep their position in scikit-learn's arrays as file name.
+    Images are white on black, ``uint8`` of shape (image_size, image_size, 1). The split is stratified and depends on
+    ``test_fraction`` and ``seed`` only; no image is in both parts. An image is named after its position in
+    scikit-learn's arrays.
 
     Args:
         split: ``'train'`` or ``'test'``.
         test_fraction: Share of each class that goes to ``test``, above 0 and below 1.
         image_size: Height and width of the images, made by bilinear interpolation from 8 pixels.
         seed: Seed of the split.
-        pipeline: Transforms, as configs or callables.
-        test_mode: Whether a transform that returns None is an error; otherwise another image
-            takes its place.
-        metainfo: Overrides of the meta information.
-        indices: Number of first images, or positions of the images, to keep.
-        serialize_data: Whether to keep the images in one buffer that loader workers share.
-        lazy_init: Whether to put off reading until the first use.
-        max_refetch: How often to draw another image in place of None.
+        **kwargs: Arguments of mmengine's ``BaseDataset``, see `MemoryImages`.
 
     Raises:
         ValueError: If an option is out of range.
@@ -46,34 +39,16 @@ class Digits(BaseDataset):
         test_fraction: float = 0.4,
         image_size: int = 16,
         seed: int = 0,
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
-        metainfo: dict | None = None,
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         if split not in ('train', 'test'):
             raise ValueError(f"`split` must be 'train' or 'test', got {split!r}")
         if not 0 < test_fraction < 1:
             raise ValueError(f'`test_fraction` must be above 0 and below 1, got {test_fraction!r}')
-        if image_size < 1:
-            raise ValueError(f'`image_size` must be at least 1, got {image_size!r}')
         self.split = split
         self.test_fraction = test_fraction
-        self.image_size = image_size
         self.seed = seed
-        super().__init__(
-            metainfo=metainfo,
-            data_prefix={},
-            indices=indices,
-            serialize_data=serialize_data,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        super().__init__(image_size=image_size, data_root='', **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Scale the images of the split to 0..255 and ``image_size``."""
@@ -90,20 +65,8 @@ class Digits(BaseDataset):
         for index in self._split_indices(digits.target):
             img = np.rint(digits.images[index] * (255 / 16)).astype(np.uint8)
             img = cv2.resize(img, size, interpolation=cv2.INTER_LINEAR)[..., None]
-            data_list.append(
-                dict(
-                    img=img,
-                    gt_label=int(digits.target[index]),
-                    img_path=f'digits/{index:04d}',
-                    img_shape=size,
-                    ori_shape=size,
-                )
-            )
+            data_list.append(image_annotation(img, int(digits.target[index]), f'digits/{index:04d}'))
         return data_list
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the label of image ``idx`` as a list, as mmengine's samplers ask for it."""
-        return [self.get_data_info(idx)['gt_label']]
 
     def _split_indices(self, labels: np.ndarray) -> np.ndarray:
         """Return the sorted positions of the images of the split, given labels of shape (I,)."""

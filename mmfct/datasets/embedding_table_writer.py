@@ -1,7 +1,8 @@
-"""Compute a table of embeddings: every view of every image through the frozen encoders."""
+"""Compute an embedding table: every view of every image through the frozen encoders."""
 
 from __future__ import annotations
 
+import copy
 import shutil
 from functools import partial
 from pathlib import Path
@@ -37,8 +38,8 @@ def write_embedding_table(
 ) -> None:
     """Write the table at ``path`` unless a complete one with the same fingerprint is there.
 
-    Rows are ordered by view, then by image: row ``view * N + image``. Under several ranks each rank computes every
-    ``world_size``-th shard; the call returns on all of them when the table is complete.
+    Rows are ordered by view, then by image: row ``view * N + image``. In a distributed job each rank computes every
+    ``world_size``-th shard; the call returns on all ranks once the table is complete.
 
     Args:
         path: Folder to write.
@@ -47,21 +48,21 @@ def write_embedding_table(
         num_views: Views per image.
         batch_size: Images per forward pass.
         num_workers: Worker processes of the data loader.
-        seed: Seed of the augmentations; shard k is seeded with ``seed + k``, whoever computes it.
+        seed: Seed of the augmentations; shard k is seeded with ``seed + k``, on whichever rank it is computed.
         device: Where the encoders run.
 
     Raises:
         ValueError: If the data set is empty, an encoder returns NaN, a checkpoint does not fit, or the folder holds
-            a gallery that is no embedding table.
+            a gallery that is not an embedding table.
         FileNotFoundError: If a checkpoint or the data are missing.
     """
     settings = plain_json(dataset)
-    images = DATASETS.build(dataset)
+    images = DATASETS.build(copy.deepcopy(dataset))
     if hasattr(images, 'full_init'):
         images.full_init()
     if len(images) == 0:
         raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
-    network = MODELS.build({'type': 'mmfct.FrozenEncoders', **encoders}).to(device)
+    network = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(encoders)}).to(device)
     description = fingerprint_json(
         dict(
             dataset=settings,
@@ -115,13 +116,13 @@ def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.nd
 
 
 def _label(sample: Any) -> int:
-    """Return the class of an image, -1 where it has none: h can be learned from images without labels."""
+    """Return the class of an image, or -1 if it has none: h can be learned from unlabelled images."""
     label = getattr(sample, 'gt_label', None)
     return -1 if label is None else int(label)
 
 
 def _remove_stale(path: Path, description: str) -> None:
-    """Remove a table of other weights, images or settings: derived data, whose use would be silently wrong."""
+    """Remove a table of other weights, images or settings: training on it would be silently wrong."""
     manifest = path / 'manifest.json'
     if not manifest.exists():
         return
@@ -130,10 +131,10 @@ def _remove_stale(path: Path, description: str) -> None:
         raise ValueError(f'`path` must be a new folder or an embedding table, got another gallery in {str(path)!r}')
     if metadata.get('fingerprint') != description:
         print_log(
-            f'The embedding table {str(path)!r} was made from other weights, images or settings: making it anew',
+            f'The embedding table {str(path)!r} was made from other weights, images or settings and is computed again',
             'current',
         )
-        # The manifest last: where this is killed, the rest is still known as a stale table.
+        # The manifest last: if this is killed, the rest is still recognised as a stale table.
         for entry in sorted(path.iterdir(), key=lambda entry: entry == manifest):
             if entry.is_dir():
                 shutil.rmtree(entry)
@@ -143,7 +144,7 @@ def _remove_stale(path: Path, description: str) -> None:
 
 
 def _without_checkpoint(encoder: object) -> object:
-    """Drop what says where weights lie: the weights themselves are part of the fingerprint."""
+    """Drop the path of the checkpoint: the weights themselves are part of the fingerprint."""
     if not isinstance(encoder, dict):
         return encoder
     return {key: value for key, value in encoder.items() if key != 'checkpoint'}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 
+from mmfct.datasets.memory_images import MemoryImages, image_annotation
 from mmfct.registry import DATASETS
 
 _SPLITS = ('train', 'val', 'test')
@@ -17,33 +18,25 @@ _SOURCE = 'the Grocery Store data set (in the folder `dataset` of the project ma
 
 
 @DATASETS.register_module()
-class GroceryStore(BaseDataset):
+class GroceryStore(MemoryImages):
     """Grocery Store photographs, read into memory from a tar file or from folders.
 
-    Klasson, Zhang and Kjellstrom, "A Hierarchical Grocery Store Image Dataset with Visual and
-    Semantic Labels", WACV 2019: 81 fine and 43 coarse classes. ``data_root`` holds
+    Klasson, Zhang and Kjellstrom, "A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels", WACV
+    2019: 81 fine and 43 coarse classes. ``data_root`` holds
 
     - ``train.txt``, ``val.txt``, ``test.txt`` with a line ``path, fine, coarse`` per image,
     - ``classes.csv`` with the names of the classes,
-    - the images in ``images.tar`` (never unpacked to disk), in the folder ``images``, or in
-      ``data_root`` itself as published.
+    - the images in ``images.tar`` (never unpacked to disk), in the folder ``images``, or in ``data_root`` itself as
+      published.
 
-    Images are BGR, ``uint8`` of shape (H, W, 3), so pipelines need no loading transform.
+    Images are BGR, ``uint8`` of shape (H, W, 3).
 
     Args:
         data_root: Folder of the data set.
         split: ``'train'``, ``'val'`` or ``'test'``, or a sequence of these.
         labels: ``'fine'`` or ``'coarse'``.
-        image_size: Length of the shorter side, made by area interpolation; the aspect ratio is
-            kept.
-        pipeline: Transforms, as configs or callables.
-        test_mode: Whether a transform that returns None is an error; otherwise another image
-            takes its place.
-        metainfo: Overrides of the meta information.
-        indices: Number of first images, or positions of the images, to keep.
-        serialize_data: Whether to keep the images in one buffer that loader workers share.
-        lazy_init: Whether to put off reading until the first use.
-        max_refetch: How often to draw another image in place of None.
+        image_size: Length of the shorter side, made by area interpolation; the aspect ratio is kept.
+        **kwargs: Arguments of mmengine's ``BaseDataset``, see `MemoryImages`.
 
     Raises:
         ValueError: If an option is out of range, or a file is empty, malformed or damaged.
@@ -57,35 +50,16 @@ class GroceryStore(BaseDataset):
         split: str | Sequence[str] = 'train',
         labels: str = 'fine',
         image_size: int = 72,
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
-        metainfo: dict | None = None,
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         splits = (split,) if isinstance(split, str) else tuple(split)
         if not splits or len(set(splits)) < len(splits) or not set(splits) <= set(_SPLITS):
             raise ValueError(f'`split` must be one of {_SPLITS} or a sequence of different ones, got {split!r}')
         if labels not in ('fine', 'coarse'):
             raise ValueError(f"`labels` must be 'fine' or 'coarse', got {labels!r}")
-        if image_size < 1:
-            raise ValueError(f'`image_size` must be at least 1, got {image_size!r}')
         self.splits = splits
         self.labels = labels
-        self.image_size = image_size
-        super().__init__(
-            metainfo=metainfo,
-            data_root=data_root,
-            data_prefix={},
-            indices=indices,
-            serialize_data=serialize_data,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        super().__init__(image_size=image_size, data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Decode the images of the splits, in the order of their lists."""
@@ -95,7 +69,7 @@ class GroceryStore(BaseDataset):
         for split in self.splits:
             labels.update(self._read_split(split, num_classes=len(classes)))
 
-        images = {path: self._decode(data, path) for path, data in self._iter_images(labels)}
+        images = {path: self._read_photograph(data, path) for path, data in self._iter_images(labels)}
         missing = [path for path in labels if path not in images]
         if missing:
             raise FileNotFoundError(
@@ -103,22 +77,9 @@ class GroceryStore(BaseDataset):
                 f'{len(labels)} in the lists are missing, the first is {missing[0]}, '
                 f'got {self.data_root!r}'
             )
-        return [
-            dict(
-                img=images[path],
-                gt_label=label,
-                img_path=path,
-                img_shape=images[path].shape[:2],
-                ori_shape=images[path].shape[:2],
-            )
-            for path, label in labels.items()
-        ]
+        return [image_annotation(images[path], label, path) for path, label in labels.items()]
 
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the label of image ``idx`` as a list, as mmengine's samplers ask for it."""
-        return [self.get_data_info(idx)['gt_label']]
-
-    def _open_text(self, name: str, content: str) -> list[str]:
+    def _read_lines(self, name: str, content: str) -> list[str]:
         """Return the lines of a text file of the data set that are not blank."""
         path = Path(self.data_root).expanduser() / name
         if not path.is_file():
@@ -129,7 +90,7 @@ class GroceryStore(BaseDataset):
         """Return the names of the fine or coarse classes in the order of their labels."""
         prefix = 'Coarse Class' if self.labels == 'coarse' else 'Class'
         names: dict[int, str] = {}
-        for row in csv.DictReader(self._open_text('classes.csv', 'the names of the classes')):
+        for row in csv.DictReader(self._read_lines('classes.csv', 'the names of the classes')):
             try:
                 names[int(row[f'{prefix} ID (int)'])] = row[f'{prefix} Name (str)']
             except (KeyError, TypeError, ValueError) as error:
@@ -146,7 +107,7 @@ class GroceryStore(BaseDataset):
     def _read_split(self, split: str, *, num_classes: int) -> dict[str, int]:
         """Return the label by path of the images of one split."""
         labels: dict[str, int] = {}
-        for line in self._open_text(f'{split}.txt', 'lines `path, fine, coarse`'):
+        for line in self._read_lines(f'{split}.txt', 'lines `path, fine, coarse`'):
             try:
                 path, fine, coarse = (part.strip() for part in line.rsplit(',', 2))
                 label = int(coarse if self.labels == 'coarse' else fine)
@@ -185,15 +146,11 @@ class GroceryStore(BaseDataset):
             if (folder / path).is_file():
                 yield path, (folder / path).read_bytes()
 
-    def _decode(self, data: bytes, path: str) -> np.ndarray:
+    def _read_photograph(self, data: bytes, path: str) -> np.ndarray:
         """Turn an image file into BGR of shape (H, W, 3) with a shorter side of image_size."""
         import cv2
 
-        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if img is None:
-            raise ValueError(
-                f'{path} in `data_root` is not a readable image; get the file again, got {self.data_root!r}'
-            )
+        img = self._decode(data, path, cv2.IMREAD_COLOR)
         height, width = img.shape[:2]
         scale = self.image_size / min(height, width)
         size = (round(width * scale), round(height * scale))

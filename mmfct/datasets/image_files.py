@@ -14,11 +14,11 @@ EXTENSIONS = frozenset(['.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff'
 
 @DATASETS.register_module()
 class ImageFiles(BaseDataset):
-    """All images in a folder and the folders in it, or the files that are named, in sorted or in the given order.
+    """All images of a folder and its subfolders in sorted order, or the given files in their order.
 
     Args:
         data_root: The folder.
-        files: Names of files relative to it, in the order wanted; ``None`` for all with the extension of an image.
+        files: Names of files relative to it; ``None`` for all that have the extension of an image.
         pipeline: Transforms, as configs or callables; the first loads the file.
 
     Raises:
@@ -29,7 +29,7 @@ class ImageFiles(BaseDataset):
         self, data_root: str, files: Sequence[str] | None = None, *, pipeline: Sequence[dict | Callable] = ()
     ) -> None:
         self.files = files
-        # What cannot be loaded is an error: in training mode another image would take its place.
+        # In training mode another image would silently replace one that cannot be loaded.
         super().__init__(data_root=data_root, pipeline=list(pipeline), test_mode=True)
 
     def load_data_list(self) -> list[dict]:

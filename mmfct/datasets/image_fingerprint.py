@@ -1,4 +1,4 @@
-"""What tells that the images of a data set have changed."""
+"""A fingerprint that changes with the images of a data set."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def fingerprint_images(annotations: Iterable[Mapping[str, Any]], names: Sequence
     A file that was replaced by one of the same size is not noticed.
 
     Args:
-        annotations: One of each image.
-        names: What the images are called, where this is not to depend on their folder; ``None`` for ``img_path``.
+        annotations: Annotations of the images.
+        names: Names of the images, if they must not depend on the folder; ``None`` for ``img_path``.
 
     Returns:
         64 hexadecimal digits.

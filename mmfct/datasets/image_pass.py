@@ -1,4 +1,4 @@
-"""One pass over images that fills the shards of a gallery."""
+"""Fill the shards of a gallery in one pass over images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fill_shards(
     num_workers: int = 0,
     seed: int = 0,
 ) -> tuple[float, int]:
-    """Compute this rank's share of the shards that are not on disk yet, with a progress bar.
+    """Compute this rank's share of the missing shards, with a progress bar.
 
     Args:
         writer: Writer of the gallery; row r belongs to image ``r % len(images)``.
@@ -41,10 +41,10 @@ def fill_shards(
         known: Columns of shape (num_rows, ...) that need no image.
         batch_size: Images per forward pass.
         num_workers: Worker processes of the data loader.
-        seed: Seed of the transforms; shard k is seeded with ``seed + k``, whoever computes it.
+        seed: Seed of the transforms; shard k is seeded with ``seed + k``, on whichever rank it is computed.
 
     Returns:
-        Seconds, and the number of rows that took them.
+        Seconds, and the number of rows computed in them.
     """
     number = len(images)  # type: ignore[arg-type]  # torch's Dataset declares no length
     rank, world_size = dist.get_dist_info()
@@ -76,18 +76,18 @@ def fill_shards(
 
 
 def _start_worker(worker: int, **options: int) -> None:
-    """Leave Ctrl-C, which a terminal sends to every process of a job, to the main process."""
+    """Ignore Ctrl-C, which a terminal sends to every process of a job: the main process handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker_init_fn(worker, **options)
 
 
 def time_per_item(seconds: float, number: int) -> str:
-    """Say how long an item took; nothing where none was left to do."""
+    """Format the time per item; empty if there was nothing left to do."""
     return f', {1000 * seconds / number:.4g} ms per item' if number else ''
 
 
 def finish_together(writer: GalleryWriter) -> None:
-    """Declare a gallery complete when every rank has written its share; returns on all of them."""
+    """Mark a gallery as complete once every rank has written its share; all ranks must call this."""
     dist.barrier()
     if dist.is_main_process():
         writer.finish()
@@ -96,12 +96,12 @@ def finish_together(writer: GalleryWriter) -> None:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators that transforms draw from, and put the process' own state back afterwards."""
+    """Seed the generators that transforms draw from, and restore their state afterwards."""
     state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         random.seed(seed)
         np.random.seed(seed)
-        torch.default_generator.manual_seed(seed)  # not those of GPUs, which would have to be put back too
+        torch.default_generator.manual_seed(seed)  # not those of GPUs, which would have to be restored too
         try:
             yield
         finally:

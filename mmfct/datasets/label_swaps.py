@@ -1,29 +1,23 @@
-"""Who gets whose annotation, and the record of it."""
+"""Assign permuted labels."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mmfct.instances.keys import InstanceKeys
-from mmfct.utils.files import write_atomically
-
 
 def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed: int) -> np.ndarray:
-    """Choose instances and let their annotations go round in one random cycle.
+    """Choose instances and shift their annotations along one random cycle.
 
-    The choice depends on the number of annotated instances, the task and the seed only. What a smaller fraction
-    chooses, a larger one chooses too.
+    The choice depends only on the number of annotated instances, the task and the seed. A larger fraction chooses a
+    superset of what a smaller one does.
 
     Args:
-        annotations: The annotation of every one of I instances; None where there is none.
+        annotations: Annotations of I instances; None for an instance without one.
         fraction: Share of the annotated instances to choose, from 0 to 1.
-        task: Name that makes the choices of tasks independent of one another.
+        task: Name of the task; the choices of different tasks are independent.
         seed: Seed, at least 0.
 
     Returns:
@@ -39,37 +33,8 @@ def draw_donors(annotations: Sequence[Any], fraction: float, *, task: str, seed:
             f'`fractions` must choose at least 2 instances to permute, or be 0, got {fraction!r} of {len(annotated)} '
             f'annotated instances for the task {task!r}'
         )
-    # Not Python's hash of the name, which differs from process to process.
+    # Python's hash of the name would differ from process to process.
     chosen = np.random.default_rng([seed, *task.encode()]).permutation(annotated)[:count]
     donors = np.arange(len(annotations))
     donors[chosen] = np.roll(chosen, -1)
     return donors
-
-
-def name_instances(paths: Sequence[str | None]) -> list[str]:
-    """Return the keys of instances, as :class:`InstanceKeys` has them, or their numbers if any has no file.
-
-    Args:
-        paths: The image file of every instance.
-    """
-    if any(path is None for path in paths):
-        return [str(number) for number in range(len(paths))]
-    instances = InstanceKeys(path for path in paths if path is not None)
-    keys = instances.keys
-    return [keys[instances.row(path)] for path in paths if path is not None]
-
-
-def write_record(path: str, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Write a CSV file of corrupted annotations, complete or not at all.
-
-    Args:
-        path: The file; its folder is made.
-        rows: Key of the instance, task, key of the instance whose annotation it has.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(('file', 'task', 'source'))
-    writer.writerows(rows)
-    file = Path(path).expanduser()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, text.getvalue().encode())

@@ -1,4 +1,4 @@
-"""The skeleton of SMPL and the body parts of SURREAL, which are numbered alike."""
+"""SMPL's skeleton, and SURREAL's body parts, which follow its numbering."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JOINTS = (
     *('left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist'),
     *('left_hand', 'right_hand'),
 )
-# Joint that each joint hangs on; the pelvis on none. A joint comes after the one that it hangs on.
+# Parent of each joint, -1 for the pelvis; parents come first.
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 NUM_SHAPES = 10
 
@@ -19,7 +19,7 @@ PARTS = (
     *('left_upper_arm', 'left_forearm', 'left_hand', 'right_thigh', 'right_shin', 'right_foot'),
     *('left_thigh', 'left_shin', 'left_foot'),
 )
-# For each of SURREAL's labels, 0 the background and n + 1 what joint n moves, one of the 14 parts of its benchmark.
+# Benchmark part of each of SURREAL's labels: 0 is the background, n + 1 is what joint n moves.
 PART_OF_LABEL = np.array(
     [0, 2, 12, 9, 2, 13, 10, 2, 14, 11, 2, 14, 11, 2, 2, 2, 1, 6, 3, 7, 4, 8, 5, 8, 5], dtype=np.uint8
 )
@@ -31,14 +31,14 @@ PALETTE = (
 
 
 def pose_joints(rest: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn every joint, and all that hangs on it, about itself.
+    """Forward kinematics: rotate every joint together with its descendants.
 
     Args:
-        rest: Joints of shape (24, 3) before.
-        rotations: Rotation matrices of the joints relative to the ones they hang on, (24, 3, 3).
+        rest: Joints of the rest pose, of shape (24, 3).
+        rotations: Rotation matrices of the joints relative to their parents, (24, 3, 3).
 
     Returns:
-        Joints (24, 3) afterwards, the pelvis where it was, and the rotations (24, 3, 3) of what each joint moves.
+        Joints (24, 3), with the pelvis unmoved, and the absolute rotation (24, 3, 3) of what each joint moves.
     """
     joints, turned = rest.copy(), rotations.copy()
     for joint, parent in enumerate(PARENTS):

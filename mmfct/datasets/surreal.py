@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 
@@ -18,30 +19,27 @@ _FRAMES = ('all', 'middle')
 class Surreal(BaseDataset):
     """Frames of SURREAL's clips (Varol et al., "Learning from Synthetic Humans", CVPR 2017).
 
-    Only names are collected here; ``mmfct.LoadSurreal`` reads the files. An item is a frame: ``img_path``,
+    This data set collects file names; ``mmfct.LoadSurreal`` reads the files. An item is a frame: ``img_path``,
     ``depth_map_path``, ``seg_map_path`` and ``pose_path`` are files with ``#`` and the number of the frame, from 1, so
-    that a frame is an instance with a key of its own, and tasks can be permuted apart from one another.
+    that each frame is an instance with its own key, and each task can be permuted independently.
 
-    The first use of a split looks through all clips and writes an index; broken clips are skipped, counted and listed
-    there, and so are frames that show nobody.
+    The first use of a split scans all clips and writes an index. Broken clips are skipped and listed there; frames
+    without a person are left out.
 
     Args:
         data_root: Folder with ``cmu``.
         split: ``'train'``, ``'val'`` or ``'test'``.
         runs: Runs to keep, such as ``(0,)``; ``None`` for all. Their clips overlap by 50, 30 and 70 %.
-        exclude: Beginnings of names of sequences to leave out, such as ``('143_21', 'ung_143_21')``: about half of the
-            names begin with ``ung_``.
-        frames: ``'all'``, or ``'middle'`` for the middle one of each clip, on which SURREAL is evaluated: frame
-            ``ceil(T / 2)`` of T, from 1; clips in which it shows nobody are left out.
+        exclude: Prefixes of the sequences to leave out, such as ``('143_21', 'ung_143_21')``: about half of the names
+            start with ``ung_``.
+        frames: ``'all'``, or ``'middle'`` for the middle frame of each clip, on which SURREAL is evaluated: frame
+            ``ceil(T / 2)`` of T, from 1. A clip whose middle frame does not show a person is left out.
         frame_step: Of all frames, keep every n-th of a clip.
         index_file: JSON file of the index; ``None`` for ``surreal_{split}.json`` in ``data_root``.
-        pipeline: Transforms, as configs or callables.
-        test_mode: Whether a frame that cannot be read is an error; otherwise another one takes its place.
         metainfo: Overrides of the meta information.
-        indices: Number of first frames, or positions of the frames, to keep.
-        serialize_data: Whether to keep the annotations in one buffer that loader workers share.
-        lazy_init: Whether to put off reading the index until the first use.
-        max_refetch: How often to draw another frame in place of one that cannot be read.
+        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`: ``pipeline``, ``test_mode`` (a
+            frame that cannot be read is an error; otherwise another one takes its place), ``indices``,
+            ``serialize_data``, ``lazy_init``, ``max_refetch``.
 
     Raises:
         ValueError: If an option is out of range, or nothing is left.
@@ -58,13 +56,8 @@ class Surreal(BaseDataset):
         frames: str = 'all',
         frame_step: int = 1,
         index_file: str | None = None,
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
         metainfo: dict | None = None,
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         if frames not in _FRAMES:
             raise ValueError(f'`frames` must be one of {_FRAMES}, got {frames!r}')
@@ -81,13 +74,11 @@ class Surreal(BaseDataset):
         super().__init__(
             metainfo=defaults | dict(metainfo or {}),
             data_root=data_root,
+            # Fixed, so that a caller who passes one of them gets an error: nothing here would read it.
+            ann_file='',
             data_prefix={},
-            indices=indices,
-            serialize_data=serialize_data,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
+            filter_cfg=None,
+            **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:

@@ -1,8 +1,8 @@
-"""The coordinates of SURREAL: from SMPL to the world, and from the world to the image.
+"""SURREAL's coordinates: from SMPL to the world, and from the world to the image.
 
-Facts of the published data and of the scripts that come with them (Varol et al., "Learning from Synthetic Humans",
+Facts about the published data and their scripts (Varol et al., "Learning from Synthetic Humans",
 CVPR 2017): the camera looks along -x, down is +y, and its focal length is 600 pixels in images of 240x320. Images and
-joints are mirror images of one another: the matrix from world to camera is no rotation but a reflection.
+joints are mirror images of each other: the matrix from world to camera is a reflection, not a rotation.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _QUARTER_TURN = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  
 
 
 def to_camera(points: np.ndarray, location: np.ndarray) -> np.ndarray:
-    """Return what is right, down and deep, in metres, for a camera at ``location`` (3,), of points (..., 3)."""
+    """Return points (..., 3) in coordinates (right, down, depth), in metres, of a camera at ``location`` (3,)."""
     return (points - location) @ _TO_CAMERA.T
 
 
 def project(points: np.ndarray, location: np.ndarray) -> np.ndarray:
-    """Return the pixels (..., 2), column and row from 0, of points of the world (..., 3)."""
+    """Return the pixels (..., 2), column and row from 0, of world points (..., 3)."""
     seen = to_camera(points, location)
     return FOCAL * seen[..., :2] / seen[..., 2:] + CENTER
 
 
 def to_world(zrot: float) -> np.ndarray:
-    """Return the matrix (3, 3) that the rotation of the pelvis, ``pose[:3]``, is multiplied by to be one of the world.
+    """Return the matrix (3, 3) that takes the rotation of the pelvis, ``pose[:3]``, to the world.
 
     Args:
         zrot: Angle of the whole body about the vertical axis, in radians.

@@ -1,4 +1,4 @@
-"""Whether the files of a clip of SURREAL are whole and belong together."""
+"""Check that the files of a SURREAL clip are complete and consistent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmfct.datasets.surreal_files import GENDERS, read_frame, read_info
 
 
 def check_clip(stem: str) -> tuple[str, list[int], int]:
-    """Check the files of a clip against one another.
+    """Check the files of a clip against each other.
 
     Args:
         stem: Path of its files without their suffixes.
@@ -22,9 +22,9 @@ def check_clip(stem: str) -> tuple[str, list[int], int]:
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is broken, or numbers of frames differ.
+        ValueError: If a file is broken, or the numbers of frames differ.
     """
-    info = read_info.__wrapped__(stem + '_info.mat')  # past the cache: each is read once here
+    info = read_info.__wrapped__(stem + '_info.mat')  # without the cache: each is read once here
     count = len(info.zrot)
     for kind in ('depth', 'segm'):
         found = _count_maps(f'{stem}_{kind}.mat', kind)
@@ -33,23 +33,23 @@ def check_clip(stem: str) -> tuple[str, list[int], int]:
     frames = _count_frames(stem + '.mp4')
     if frames != count:
         raise ValueError(f'{stem}.mp4 has {frames} frames, {stem}_info.mat {count}')
-    read_frame(stem + '.mp4', count)  # a file that was cut off announces more frames than it has
+    read_frame(stem + '.mp4', count)  # the header of a truncated video counts more frames than it has
     if len(np.unique(info.gender)) != 1:
         raise ValueError(f'{stem}_info.mat must have one gender in all frames, got {np.unique(info.gender).tolist()}')
     seen = ((info.joints2d >= 0) & (info.joints2d < (WIDTH, HEIGHT))).all(-1).any(-1)
-    seen &= np.ptp(info.joints2d, axis=1).max(-1) > 0  # joints that were not computed are all at one place
+    seen &= np.ptp(info.joints2d, axis=1).max(-1) > 0  # joints that were not computed all lie at one point
     return GENDERS[int(info.gender.flat[0])], (np.flatnonzero(seen) + 1).tolist(), count
 
 
 def _count_maps(path: str, kind: str) -> int:
-    """Return the number of frames of a file of maps, from its table of contents."""
+    """Count the maps in a file by its table of contents."""
     from scipy.io import whosmat
 
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} does not exist')
     try:
         found = {name for name, *_ in whosmat(path)}
-    except Exception as error:  # scipy raises whatever the bytes lead to
+    except Exception as error:  # scipy may raise anything
         raise ValueError(f'{path} is not a whole MATLAB file ({error}); get the file again') from error
     count = sum(bool(re.fullmatch(rf'{kind}_\d+', name)) for name in found)
     missing = next((n for n in range(1, count + 1) if f'{kind}_{n}' not in found), None)
@@ -59,7 +59,7 @@ def _count_maps(path: str, kind: str) -> int:
 
 
 def _count_frames(path: str) -> int:
-    """Return the number of frames that a video announces."""
+    """Return the number of frames in the header of a video."""
     import cv2
 
     if not Path(path).is_file():

@@ -1,4 +1,4 @@
-"""Reading the files of SURREAL's clips, with errors that name the file."""
+"""Read the files of SURREAL's clips, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mmfct.datasets.surreal_camera import HEIGHT, WIDTH
 
 SUFFIXES = ('.mp4', '_depth.mat', '_segm.mat', '_info.mat')
 GENDERS = ('female', 'male')
-# What the info file must have, with its shape; T is the number of frames, which is left out where it is 1.
+# Variables of the info file and their shapes, before the axis of the T frames, which is left out if T is 1.
 _INFO = dict(pose=(72,), shape=(10,), joints2D=(2, 24), joints3D=(3, 24), zrot=(), gender=())
 
 
 class ClipInfo(NamedTuple):
-    """What the info file says about T frames.
+    """Content of the info file of T frames.
 
     Args:
         pose: Rotation vectors (T, 72).
@@ -26,7 +26,7 @@ class ClipInfo(NamedTuple):
         joints3d: Joints of the world (T, 24, 3), in metres.
         zrot: Angles of the body about the vertical axis (T,).
         gender: 0 for female, 1 for male, (T,).
-        camera: Place of the camera (3,).
+        camera: Position of the camera (3,).
     """
 
     pose: np.ndarray
@@ -47,7 +47,7 @@ def read_mat(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole MATLAB file, or a variable is missing.
+        ValueError: If it is not a complete MATLAB file, or a variable is missing.
     """
     from scipy.io import loadmat
 
@@ -55,7 +55,7 @@ def read_mat(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         raise FileNotFoundError(f'{path} does not exist')
     try:
         found = loadmat(path, variable_names=names)
-    except Exception as error:  # scipy raises whatever the bytes lead to
+    except Exception as error:  # scipy may raise anything
         raise ValueError(f'{path} is not a whole MATLAB file ({error}); get the file again') from error
     missing = [name for name in names if name not in found]
     if missing:
@@ -65,14 +65,14 @@ def read_mat(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 @functools.lru_cache(maxsize=256)
 def read_info(path: str) -> ClipInfo:
-    """Read an info file; the last ones are kept in memory, since every frame of a clip asks for it.
+    """Read an info file; recent ones are cached, since every frame of a clip needs it.
 
     Args:
         path: The file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole MATLAB file, or a variable is missing, has another shape or is not finite.
+        ValueError: If it is not a complete MATLAB file, or a variable is missing, has another shape or is not finite.
     """
     found = read_mat(path, (*_INFO, 'camLoc'))
     odd = [name for name, values in found.items() if values.dtype.kind not in 'iuf' or not np.isfinite(values).all()]
@@ -109,7 +109,7 @@ def read_map(path: str, kind: str, frame: int) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole MATLAB file, has no such frame, or one of another size.
+        ValueError: If it is not a complete MATLAB file, or the frame is missing or has another size.
     """
     name = f'{kind}_{frame}'
     values = read_mat(path, (name,))[name]
@@ -130,7 +130,7 @@ def read_frame(path: str, frame: int) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no video, ends before the frame, or has frames of another size.
+        ValueError: If it is not a video, ends before the frame, or has frames of another size.
     """
     import cv2
 

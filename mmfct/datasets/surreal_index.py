@@ -1,4 +1,4 @@
-"""The index of SURREAL's clips: which are whole, and which of their frames show a person."""
+"""Index of SURREAL's clips: which ones are complete, and which frames show a person."""
 
 from __future__ import annotations
 
@@ -21,41 +21,40 @@ _SAVE_EVERY = 300.0  # seconds
 
 
 def load_index(root: Path, split: str, path: Path) -> dict[str, Any]:
-    """Return the index of a split; look through all clips, with a progress bar, if there is none of these files.
+    """Return the index of a split; if there is none for the files as they are, scan all clips with a progress bar.
 
-    Several processes that start without an index each look for themselves: let one make it first.
+    Several processes that start without an index each scan all clips: let one of them finish first.
 
     Args:
         root: Folder with ``cmu``.
         split: Name of the split.
-        path: JSON file of the index, of this split alone. A new one replaces it when files have come or gone since.
-            What is inside the files is looked at once; what was found is saved on the way, and an interrupted look
-            goes on from there.
+        path: JSON file of the index, of this split alone. It is replaced when files have been added or removed; their
+            contents are checked only once. Progress is saved, and an interrupted scan continues from there.
 
     Returns:
         ``clips``, a list of ``[name, gender, frames, count]``: the name relative to ``root`` without suffix, the
-        frames that show a person, from 1, and the number of all; ``skipped``, a list of ``[name, reason]``.
+        frames that show a person, from 1, and the number of all frames; ``skipped``, a list of ``[name, reason]``.
 
     Raises:
         FileNotFoundError: If there is no clip.
-        ValueError: If no clip is whole, or the index is another split's or cannot be written.
+        ValueError: If no clip is complete, or the index belongs to another split or cannot be written.
     """
     names = _list_files(root, split)
     digest = hashlib.sha256('\n'.join([str(_VERSION), *names]).encode()).hexdigest()
     index = _read(path) or {}
     if index.get('split', split) != split:
-        raise ValueError(f'`index_file` must be another one for each split, got that of {index["split"]!r}: {path}')
+        raise ValueError(f'`index_file` must differ from split to split, got that of {index["split"]!r}: {path}')
     if index.get('files') != digest:
         if index.get('unfinished') != digest:
             index = dict(split=split, unfinished=digest, clips=[], skipped=[])
-        _look(root, names, path, index)
+        _scan(root, names, path, index)
         index['files'] = index.pop('unfinished')
         _write(path, index)
     if index['skipped']:
         name, reason = index['skipped'][0]
         warnings.warn(
             f'{len(index["skipped"])} of {len(index["clips"]) + len(index["skipped"])} clips of the split {split!r} '
-            f'are skipped, such as {name}: {reason}. All are listed in {path}; remove it to look again',
+            f'are skipped, such as {name}: {reason}. All are listed in {path}; remove it to scan again',
             stacklevel=2,
         )
     if not index['clips']:
@@ -81,14 +80,14 @@ def _list_files(root: Path, split: str) -> list[str]:
     return found
 
 
-def _look(root: Path, names: list[str], path: Path, index: dict[str, Any]) -> None:
-    """Check every clip that ``index`` does not have yet, and add it there."""
+def _scan(root: Path, names: list[str], path: Path, index: dict[str, Any]) -> None:
+    """Check every clip that is not in ``index`` yet, and add it."""
     pattern = '|'.join(re.escape(suffix) for suffix in SUFFIXES)
     stems = sorted({re.sub(f'({pattern})$', '', name) for name in names})
     clips, skipped = index['clips'], index['skipped']
     progress = Progress(len(stems))
     progress.advance(len(clips) + len(skipped))
-    _write(path, index)  # not after hours of looking it should turn out that this cannot be
+    _write(path, index)  # an index that cannot be written must fail now, not after hours
     saved = time.monotonic()
     try:
         for stem in stems[len(clips) + len(skipped) :]:
@@ -105,7 +104,7 @@ def _look(root: Path, names: list[str], path: Path, index: dict[str, Any]) -> No
 
 
 def _write(path: Path, index: dict[str, Any]) -> None:
-    """Write an index file, whole or not at all."""
+    """Write an index file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(index).encode())
@@ -114,12 +113,12 @@ def _write(path: Path, index: dict[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return what an index file holds; ``None`` if there is none, or something else."""
+    """Return the content of an index file; ``None`` if it is missing or not an index."""
     try:
         found = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
-        warnings.warn(f'{path} is no index; it is made again', stacklevel=3)
+        warnings.warn(f'{path} is not an index and will be replaced', stacklevel=3)
         return None
     return found if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Tell whole image files from truncated ones."""
+"""Detect truncated image files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def check_whole_image(path: str | Path) -> None:
-    """Refuse a truncated file, of which OpenCV, the hosts' decoder, makes a picture with a grey rest.
+    """Raise an error for a truncated file, which OpenCV, the hosts' decoder, would silently fill up with grey.
 
     A JPEG file is read to its end but decoded at an eighth of its size.
 
     Args:
-        path: The file. One that is not here, or in a format that Pillow does not know, is left to its loader.
+        path: The file. A missing one, or one in a format that Pillow does not know, is left to its loader.
 
     Raises:
         OSError: If the file is truncated.

@@ -1,4 +1,4 @@
-"""The data set that a wrapper is given."""
+"""Build the data set inside a wrapper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmfct.registry import DATASETS
 
 
 def wrapped_dataset(dataset: dict | BaseDataset) -> BaseDataset:
-    """Return the data set of a wrapper, built if it is given by its config.
+    """Return the data set of a wrapper, built from its config if it is one.
 
     Raises:
         TypeError: If ``dataset`` is neither a config nor a data set.

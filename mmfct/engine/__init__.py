@@ -1,4 +1,4 @@
-"""Hooks of mmfct and what a launcher needs."""
+"""Hooks, and what distributed launchers need."""
 
 from mmfct.engine.cpu_distributed_data_parallel import CpuDistributedDataParallel
 from mmfct.engine.hooks import EvalModeFromEpochHook, InstanceTaskWeightHook

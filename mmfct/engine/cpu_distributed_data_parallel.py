@@ -1,4 +1,4 @@
-"""Distributed training of a model that stays on the CPU."""
+"""Distributed training on CPUs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mmfct.registry import MODEL_WRAPPERS
 class CpuDistributedDataParallel(MMDistributedDataParallel):
     """mmengine's wrapper, with plain BN in place of synchronised BN, which torch has for GPUs only.
 
-    Many parts of the hosts have synchronised BN by default. mmengine's Runner reverts it where a model is trained by
-    one process; this does the same where several processes train it without GPUs.
+    Many models of the hosts have synchronised BN by default. mmengine's Runner reverts it when one process trains;
+    this does the same when several processes train without GPUs.
 
     Args:
         module: The model; its layers are replaced in place.

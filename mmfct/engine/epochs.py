@@ -1,4 +1,4 @@
-"""Which epoch a training is in, also where mmengine counts none."""
+"""The epoch of a training, also of an iteration-based one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 
 
 def is_iterative(runner: Runner) -> bool:
-    """Return whether a training goes by iterations, all of which are one epoch to mmengine."""
+    """Return whether a training is iteration-based: to mmengine it is a single epoch."""
     return isinstance(runner.train_loop, IterBasedTrainLoop)
 
 

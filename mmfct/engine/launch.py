@@ -1,4 +1,4 @@
-"""Start torch.distributed the way the machine needs it."""
+"""Start and end distributed training, with or without GPUs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from datetime import timedelta
 import torch
 from mmengine.config import Config
 
-# Ranks wait for one another while one of them waits for another job, or computes a shard more than they. A rank that
-# died is noticed by what started it.
+# Ranks wait while one of them waits for another job or still writes its shard. The launcher notices a rank that died.
 _TIMEOUT = timedelta(days=1)
-# What starts the ranks, and its variables for rank, number of ranks and rank on the machine.
+# Command that starts the ranks; its variables for rank, number of ranks and rank on the machine.
 _STARTERS = {
     'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('mpirun', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
@@ -24,8 +23,8 @@ _STARTERS = {
 def init_launcher(launcher: str) -> None:
     """Join the process group of a launcher: nccl with GPUs, gloo without.
 
-    The group is made before mmengine's Runner looks for one: that would call ``torch.cuda.set_device`` on a machine
-    without GPUs, start the workers of later loaders by ``spawn``, and let nccl give up after ten minutes.
+    The group is created before mmengine's Runner would do it: the Runner calls ``torch.cuda.set_device`` on machines
+    without GPUs, starts the workers of later loaders by ``spawn``, and lets nccl give up after ten minutes.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
@@ -45,10 +44,10 @@ def init_launcher(launcher: str) -> None:
 
 
 def leave_ranks() -> None:
-    """End this process at once where it is one of several ranks on gloo and its work is done; otherwise do nothing.
+    """Exit at once if this process is a rank on gloo whose work is done; otherwise do nothing.
 
-    A thread of gloo that is still there when the interpreter winds up aborts the process now and then (torch 2.14),
-    also after ``destroy_process_group``, and the launcher would take the work for failed.
+    A thread of gloo that is still running when the interpreter shuts down sometimes aborts the process (torch 2.14),
+    also after ``destroy_process_group``, and the launcher would report a failure.
     """
     if not torch.distributed.is_initialized() or torch.distributed.get_backend() != 'gloo':
         return
@@ -83,10 +82,10 @@ def _first_host() -> str:
 
 
 def adapt_to_launcher(config: Config, launcher: str) -> None:
-    """Set what mmengine's Runner needs to know about the launcher, in place.
+    """Adapt the config of a Runner to the launcher, in place.
 
-    Its DDP wrapper would put the model on a GPU that is not there; ``device_ids=None`` leaves it on the CPU, where
-    torch has no synchronised BN either.
+    Without GPUs, ``device_ids=None`` keeps DDP's model on the CPU, and synchronised BN, which torch has for GPUs only,
+    is replaced.
 
     Args:
         config: Config of a Runner.
@@ -94,7 +93,7 @@ def adapt_to_launcher(config: Config, launcher: str) -> None:
     """
     config.launcher = launcher
     if launcher != 'none' and not torch.cuda.is_available():
-        # Where the config makes no choice, the Runner's own, but for synchronised BN.
+        # Unless the config chooses a wrapper: the defaults of the Runner, without synchronised BN.
         options = dict(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))
         wrapper = config.get('model_wrapper_cfg') or dict(options, type='mmfct.CpuDistributedDataParallel')
         config.model_wrapper_cfg = dict(wrapper, device_ids=None)

@@ -1,4 +1,4 @@
-"""A picture of how the weights of the training instances are distributed."""
+"""Histograms of the weights of all training instances."""
 
 from __future__ import annotations
 

@@ -19,16 +19,16 @@ _MILLIMETRES = 1000
 
 @METRICS.register_module()
 class BodyErrorMetric(BaseMetric):
-    """Joint errors, and the surface error where there is a body model.
+    """Joint errors and, given a body model, the surface error.
 
-    ``mpjpe`` is the mean distance of the joints, with the pelvis of both at one place; ``pa_mpjpe`` is that after the
-    best rotation, scale and shift of each person. ``surface_error`` is the mean distance of the vertices that a body
-    model makes of predicted and of true rotations and shapes, again with the pelvis at one place. All are means over
-    the people of the data set, in millimetres.
+    ``mpjpe`` is the mean distance between predicted and true joints, both relative to the pelvis; ``pa_mpjpe`` is the
+    same after the best rotation, scale and shift of each person. ``surface_error`` is the mean distance between the
+    vertices that a body model makes from predicted and from true rotations and shapes, also relative to the pelvis.
+    All are means over the people of the data set, in millimetres.
 
     Args:
-        body: Config of a body model, ``dict(type='mmfct.SmplBody', files=...)``. Without one the surface error is not
-            available, and the log says so.
+        body: Config of a body model, ``dict(type='mmfct.SmplBody', files=...)``. Without one there is no
+            surface error, and the log says so.
         collect_device: Where the errors of the ranks are exchanged: ``cpu`` or ``gpu``.
         prefix: First part of the names of the results; ``None`` for ``pose``.
     """
@@ -45,7 +45,7 @@ class BodyErrorMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: B samples, of which ``gt_pose`` and ``pred_pose`` have ``joints`` (24, 3) in metres,
-                ``rotations`` (24, 3, 3) and ``shape`` (10,), and ``gt_pose`` also ``gender``. Those without a
+                ``rotations`` (24, 3, 3) and ``shape`` (10,), and ``gt_pose`` also ``gender``. Samples without a
                 ``gt_pose`` do not count.
 
         Raises:

@@ -27,7 +27,7 @@ class DepthErrorMetric(BaseMetric):
     Images without a valid pixel do not count.
 
     Args:
-        rmse: Whether to report also ``rmse``, the root of the mean squared error.
+        rmse: Whether to also report ``rmse``, the root of the mean squared error.
         signed: Whether targets may be 0 and below, such as depth relative to a point: then all finite ones are valid,
             and there is no ``rel_error``.
         collect_device: Where the sums of the ranks are exchanged: ``cpu`` or ``gpu``.

@@ -1,4 +1,4 @@
-"""Overlap of predicted and true body parts over a data set."""
+"""Intersection over union of predicted and true body parts over a data set."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ class PartIoUMetric(BaseMetric):
     """Intersection over union of parts, of which class 0 is the background.
 
     ``iou`` is the mean over the parts that occur, in labels or predictions, *without* the background, as SURREAL is
-    evaluated (14 parts); a pixel of a part that is taken for background counts against the part all the same.
-    ``pixel_accuracy`` is that of all pixels, ``part_accuracy`` the mean over the parts of the share of their pixels
-    that is found. All come from one table of counts over the data set, so batches and ranks do not matter.
+    evaluated (14 parts); a pixel of a part that is predicted as background still counts against the part.
+    ``pixel_accuracy`` is the share of all pixels that are right, ``part_accuracy`` the mean over the parts of the
+    share of their pixels that are found. All come from one confusion matrix of the data set, so neither the batch size
+    nor the number of ranks changes them.
 
     Args:
         num_classes: Number C of classes, the background included.

@@ -2,9 +2,10 @@
 
 from mmfct.functional.compatibility import update_gain
 from mmfct.functional.distance import pairwise_distances
-from mmfct.functional.retrieval_metrics import QueryScores, query_scores, retrieval_metrics
+from mmfct.functional.retrieval_metrics import MeanScores, QueryScores, query_scores, retrieval_metrics
 
 __all__ = [
+    'MeanScores',
     'QueryScores',
     'pairwise_distances',
     'query_scores',

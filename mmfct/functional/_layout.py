@@ -1,8 +1,8 @@
-"""How a retrieval problem is laid out for ranking, and when two distances are tied.
+"""Layout of a retrieval problem for ranking, and the rule for tied distances.
 
 Distances are float64 values of ``offset + weight * product``. Two that differ by no more than a
-bound of what rounding can do to them are tied. So equal rows tie however BLAS rounds their
-products, which depends on the place of a row in the matrix and on the size of the matrix.
+bound of their rounding errors are tied. So equal rows tie however BLAS rounds their products,
+which depends on the position of a row in the matrix and on the size of the matrix.
 """
 
 from __future__ import annotations

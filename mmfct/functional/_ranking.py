@@ -1,4 +1,4 @@
-"""What CMC and average precision need to know of a ranking, and the plain torch way to find it.
+"""The facts about a ranking that CMC and average precision need, and a ranker in plain torch.
 
 A query needs the distances of its own matches and, at each of these, the number of other rows that
 are as near; the order of the others does not matter.
@@ -16,7 +16,7 @@ from mmfct.functional._layout import Layout, OwnRows, padded_ranges
 
 
 class Ranks(NamedTuple):
-    """What is kept of the rankings of B queries; each float64 of shape (B,).
+    """Summary of the rankings of B queries; each entry is float64 of shape (B,).
 
     Attributes:
         average_precision: NaN without matches.

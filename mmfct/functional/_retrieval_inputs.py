@@ -1,4 +1,4 @@
-"""Checks of what the retrieval metrics are given, and integers for ids."""
+"""Input checks of the retrieval metrics, and integer codes for ids."""
 
 from __future__ import annotations
 

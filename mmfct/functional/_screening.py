@@ -37,7 +37,7 @@ def load_kernels() -> ModuleType | None:
 
 
 def screening_applies(layout: Layout) -> bool:
-    """Whether the problem is large and on the CPU, and numba is there."""
+    """Whether the problem is large and on the CPU, and numba is installed."""
     pairs = len(layout.query) * len(layout.gallery)
     return pairs >= MIN_PAIRS and not layout.query.is_cuda and load_kernels() is not None
 

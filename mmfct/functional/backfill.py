@@ -1,6 +1,6 @@
-"""Which items of an upgraded gallery to embed again from the images first.
+"""Orders in which the items of an upgraded gallery can be recomputed from their images.
 
-Every function returns all rows, int64 of shape (G,), the most urgent first; equal ones keep their order.
+Every function returns all rows, int64 of shape (G,), the most urgent first; ties keep their order.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Rows that are in float64 at once.
+# Rows converted to float64 at a time.
 _ROWS_PER_BLOCK = 16384
 
 
@@ -53,7 +53,7 @@ def order_by_class_mean(upgraded: Tensor, labels: Tensor) -> Tensor:
 
 
 def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:
-    """Order by the distance between upgraded and new embedding, largest first: what only an oracle knows beforehand.
+    """Order by the distance between upgraded and new embedding, largest first, which only an oracle knows.
 
     Args:
         upgraded: Embeddings of shape (G, D).
@@ -69,7 +69,7 @@ def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:
 
 
 def order_at_random(size: int, seed: int = 0) -> Tensor:
-    """Order at random: what the others must beat.
+    """Order at random, the baseline of the other orders.
 
     Args:
         size: Number G of rows.

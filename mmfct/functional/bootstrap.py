@@ -1,4 +1,4 @@
-"""How far the mean of a sample may be off."""
+"""Confidence interval of a mean by the bootstrap."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _VALUES_PER_CHUNK = 2**22
 def bootstrap_interval(
     values: Tensor, *, confidence: float = 0.95, resamples: int = 10000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean: how it varies where other queries had been drawn.
+    """Percentile bootstrap interval of the mean: how much it would vary with other queries.
 
-    Two systems that answered the same queries are compared through ``values`` that are the paired differences of
-    their scores. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    To compare two systems that answered the same queries, pass the paired differences of their scores.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
     Args:
         values: Scores, or differences of scores, of shape (Q,).
         confidence: Share of such intervals that cover the true mean, in (0, 1).
         resamples: Number of samples of Q values drawn with replacement.
-        seed: The same seed gives the same interval.
+        seed: Seed of the resampling.
 
     Returns:
         Lower and upper end.

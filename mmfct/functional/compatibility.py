@@ -1,4 +1,4 @@
-"""How much of the gain of a new model an upgraded gallery delivers."""
+"""What an upgraded gallery gains and loses: update gain and negative flips."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 from torch import Tensor
 
-# Two scores of a query that differ by less differ by rounding.
-_ROUNDING = 1e-12
+# A smaller difference between two scores of a query is a rounding error.
+ROUNDING = 1e-12
 
 
 def update_gain(new_transformed: float, old_old: float, new_new: float) -> float:
@@ -32,10 +32,10 @@ def update_gain(new_transformed: float, old_old: float, new_new: float) -> float
 
 
 def negative_flips(before: Tensor, after: Tensor) -> Tensor:
-    """Tell which queries a new system answers worse than the old one did.
+    """Return which queries the new system answers worse than the old one.
 
-    With CMC-1 as the score: the nearest neighbour was a match (or one of several nearest more likely so) and is not
-    any more. Source: Yan et al., Positive-Congruent Training, 2021.
+    With CMC-1 as the score, the nearest neighbour was a match (or, among equally near ones, more likely a match) and
+    no longer is. Source: Yan et al., Positive-Congruent Training, 2021.
 
     Args:
         before: Scores of the queries in the old system, of shape (Q,).
@@ -44,4 +44,4 @@ def negative_flips(before: Tensor, after: Tensor) -> Tensor:
     Returns:
         Booleans of shape (Q,).
     """
-    return after < before - _ROUNDING
+    return after < before - ROUNDING

@@ -1,4 +1,4 @@
-"""How much worse a multi-task model is than single-task models."""
+"""Mean relative change of a multi-task model against single-task models."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-DISTANCES = ('l2', 'cosine', 'inner')
+from mmfct.utils.distances import check_distance
 
 
 @torch.no_grad()
@@ -53,7 +53,7 @@ def ranking_terms(norms: Tensor, distance: str) -> tuple[Tensor, Tensor]:
 
     Args:
         norms: 2-norms of the gallery rows, shape (G,).
-        distance: One of ``DISTANCES``.
+        distance: One of `mmfct.utils.distances.DISTANCES`.
 
     Returns:
         ``offset`` and ``weight`` of shape (G,); the weights are negative.
@@ -63,12 +63,6 @@ def ranking_terms(norms: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     if distance == 'cosine':
         return torch.zeros_like(norms), torch.where(norms > 0, -1 / norms, -1)
     return torch.zeros_like(norms), torch.full_like(norms, -1)
-
-
-def check_distance(distance: str) -> None:
-    """Raise unless ``distance`` is known."""
-    if distance not in DISTANCES:
-        raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {distance!r}')
 
 
 def check_matrices(query: Tensor, gallery: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""How well a score finds corrupted labels, and where to cut when nothing is known about them."""
+"""Score a ranking of labels by suspicion, and find a threshold without knowing which are corrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_DISTANCE = float(np.log(2))
 
 
 def detection_scores(scores: ArrayLike, corrupted: ArrayLike) -> dict[str, float]:
-    """Score a ranking by suspicion against the known corruption.
+    """Score a ranking by suspicion, given which labels are corrupted.
 
     Args:
         scores: Suspicion of each label, of shape (I,): larger is more suspicious.

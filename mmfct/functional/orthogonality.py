@@ -1,4 +1,4 @@
-"""How far a linear map is from one that keeps distances."""
+"""Penalty of linear maps that do not preserve distances."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 def relaxed_orthogonality(weight: Tensor, *, slack: float, sharpness: float = 10.0) -> Tensor:
     """Penalise a map that is further than ``slack`` from an orthogonal one.
 
-    With ``d = || W W^T - I ||_F`` it is ``sigmoid(sharpness (d - slack)) d``: next to nothing where d is well below
-    the slack, d itself well above it. Source: lambda-Orthogonality (arXiv 2509.16664), whose lambda is ``slack`` and
+    With ``d = || W W^T - I ||_F`` it is ``sigmoid(sharpness (d - slack)) d``: close to 0 if d is well below the slack,
+    close to d if it is well above. Source: lambda-Orthogonality (arXiv 2509.16664), whose lambda is ``slack`` and
     whose alpha is ``sharpness``.
 
     Args:
         weight: Square matrix W of shape (D, D).
-        slack: Distance that costs nothing.
-        sharpness: How suddenly the penalty sets in.
+        slack: Distance from orthogonality that is tolerated.
+        sharpness: Steepness of the transition at ``slack``.
 
     Returns:
         The penalty, a scalar.

@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def point_errors(predicted: Tensor, true: Tensor) -> Tensor:
-    """Return the mean Euclidean distance of points (B, N, 3) to others, in their unit, (B,)."""
+    """Return the mean Euclidean distance between points (B, N, 3) and their targets, in their unit, (B,)."""
     return (predicted - true).norm(dim=-1).mean(dim=-1)
 
 
 def align_similarity(points: Tensor, targets: Tensor) -> Tensor:
-    """Move, turn and scale points so that they fit targets best: Procrustes' problem without reflections.
+    """Fit points to targets by a rotation, a scale and a translation: Procrustes' problem without reflections.
 
     The least squares solution of Umeyama ("Least-squares estimation of transformation parameters between two point
     patterns", IEEE TPAMI 13(4), 1991).
@@ -22,12 +22,12 @@ def align_similarity(points: Tensor, targets: Tensor) -> Tensor:
         targets: Points of the same shape.
 
     Returns:
-        The aligned points (B, N, 3); points that are all one come to lie on the mean of the targets.
+        The aligned points (B, N, 3). If all points coincide, they are moved to the mean of the targets.
     """
     center, target_center = points.mean(dim=1, keepdim=True), targets.mean(dim=1, keepdim=True)
     centered = points - center
     u, singular, v = torch.linalg.svd(centered.mT @ (targets - target_center))
-    # The last axis of the rotation is mirrored where it would be a reflection.
+    # Flip the last axis if the solution is a reflection.
     sign = torch.ones_like(singular)
     sign[:, -1] = (torch.linalg.det(u) * torch.linalg.det(v)).sign()
     rotation = (u * sign[:, None]) @ v

@@ -34,7 +34,8 @@ from mmfct.functional._layout import Layout, OwnRows
 from mmfct.functional._ranking import Ranker, Ranks, SortingRanker, rank
 from mmfct.functional._retrieval_inputs import Ids, check_counts, check_labels, encode_ids, finite_norms
 from mmfct.functional._screening import ScreeningRanker, screening_applies
-from mmfct.functional.distance import check_distance, check_matrices
+from mmfct.functional.distance import check_matrices
+from mmfct.utils.distances import check_distance
 
 
 class QueryScores(NamedTuple):
@@ -49,6 +50,43 @@ class QueryScores(NamedTuple):
     cmc: Tensor
     average_precision: Tensor
     counted: Tensor
+
+    def sums(self) -> Tensor:
+        """Sum the scores over the queries that count.
+
+        Returns:
+            float64 of shape (K + 2,): CMC-k for each k, average precision, and the number of queries that count. The
+            sums of parts of the queries add up to those of all.
+        """
+        cmc, average_precision = self.cmc[self.counted], self.average_precision[self.counted]
+        return torch.cat([cmc.sum(dim=0), average_precision.sum()[None], self.counted.sum()[None]])
+
+
+class MeanScores(NamedTuple):
+    """Scores averaged over the queries that have a match.
+
+    Attributes:
+        means: ``cmc{k}`` for each k, then ``map``, as fractions; NaN if no query counts.
+        num_queries: Number of queries that count.
+    """
+
+    means: dict[str, float]
+    num_queries: int
+
+    @classmethod
+    def from_sums(cls, sums: Tensor, topk: Sequence[int]) -> MeanScores:
+        """Divide the sums of :meth:`QueryScores.sums`, of shape (K + 2,), by the number of queries."""
+        means = (sums[:-1] / sums[-1]).tolist()  # 0 / 0 = NaN: nothing was compared
+        return cls(dict(zip(score_names(topk), means, strict=True)), int(sums[-1]))
+
+    def to_json(self) -> dict[str, float | int]:
+        """Return means and ``num_queries`` as one dictionary."""
+        return {**self.means, 'num_queries': self.num_queries}
+
+
+def score_names(topk: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of the scores in their order: ``cmc{k}`` for each k, then ``map``."""
+    return (*(f'cmc{k}' for k in topk), 'map')
 
 
 def retrieval_metrics(
@@ -91,12 +129,7 @@ def retrieval_metrics(
         gallery_ids=gallery_ids,
         chunk_size=chunk_size,
     )
-    cmc = scores.cmc[scores.counted].mean(0).tolist()
-    return {
-        **{f'cmc{k}': share for k, share in zip(topk, cmc, strict=True)},
-        'map': scores.average_precision[scores.counted].mean().item(),
-        'num_queries': int(scores.counted.sum()),
-    }
+    return MeanScores.from_sums(scores.sums(), topk).to_json()
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Rotations as a network predicts them."""
+"""Rotation matrices from the representations that networks predict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def rotation_from_6d(values: Tensor) -> Tensor:
-    """Make rotation matrices of two vectors each, which need not be orthogonal or of length 1.
+    """Make a rotation matrix from two vectors, which need not be orthogonal or of length 1.
 
     The first two columns of the matrix, made orthonormal by Gram and Schmidt, and their cross product: a continuous
     form that networks learn better than angles (Zhou et al., "On the Continuity of Rotation Representations in Neural
@@ -27,7 +27,7 @@ def rotation_from_6d(values: Tensor) -> Tensor:
 
 
 def rotation_from_vector(vectors: Tensor) -> Tensor:
-    """Make rotation matrices of axes times angles, in radians (Rodrigues' formula).
+    """Make rotation matrices from axes times angles, in radians (Rodrigues' formula).
 
     Args:
         vectors: Rotation vectors of shape (..., 3).

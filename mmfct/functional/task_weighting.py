@@ -25,7 +25,7 @@ WEIGHT_FORMS = {
 }
 
 
-# Of the mean: an instance of which a prediction without the input is right has next to no loss of its own either.
+# Fraction of the mean. Without a bound, an instance that is easy to guess would get a huge relative loss.
 _LEAST_REFERENCE = 0.1
 
 
@@ -62,23 +62,23 @@ def log_variance_gradient(
 ) -> Tensor:
     """Return the derivative of :func:`weighted_losses` in s, ``1/2 - a k exp(-a s) l``, of shape (B, T).
 
-    It is that of each instance's own objective, not of their mean: an instance is met once in an epoch, and its step
-    shall not depend on the size of the batch it happens to be in.
+    It is that of each instance's own objective, not of their mean: an instance occurs once per epoch, and its step
+    must not depend on the batch size.
     """
     return 0.5 - exponent * task_weights(log_variance, factor, exponent) * losses
 
 
 def relative_losses(losses: Tensor, reference: Tensor, mean_reference: Tensor) -> Tensor:
-    """Return losses in proportion to what a prediction without the input has: ``l mean(r) / r``.
+    """Return losses relative to those of a prediction that ignores the input: ``l mean(r) / r``.
 
-    An instance may have a large loss because it is hard, or because its label is wrong. Where it is hard, a prediction
-    that has not seen the input is far off as well. At the mean reference a loss stays as it is, so that log-variances
-    keep their meaning; a reference below a tenth of it counts as a tenth.
+    An instance may have a large loss because it is hard, or because its label is wrong. If it is hard, a prediction
+    that ignores the input has a large loss too. A loss with the mean reference is unchanged, so that log-variances
+    keep their meaning; a reference below a tenth of the mean counts as a tenth.
 
     Args:
         losses: Losses l of shape (B, T).
-        reference: Losses r (B, T) of predictions that have not seen the instance.
-        mean_reference: Means of r, of shape (T,); where one is 0, losses stay as they are.
+        reference: Losses r (B, T) of predictions that ignore the input.
+        mean_reference: Means of r, of shape (T,); if one is 0, the losses of its task are unchanged.
     """
     least = torch.where(mean_reference > 0, _LEAST_REFERENCE * mean_reference, 1.0)
     scaled = losses * (mean_reference / torch.maximum(reference, least))

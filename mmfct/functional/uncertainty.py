@@ -9,7 +9,7 @@ from torch import Tensor
 def heteroscedastic_loss(losses: Tensor, log_variance: Tensor) -> Tensor:
     """Weight each loss by its predicted log-variance: ``exp(-s) l / 2 + s / 2``.
 
-    FastFill (arXiv 2303.04766) learns with it which items of a gallery are transformed badly.
+    FastFill (arXiv 2303.04766) uses it to predict which items of a gallery are transformed badly.
 
     Args:
         losses: Losses l of shape (B,).

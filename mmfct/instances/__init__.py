@@ -1,1 +1,1 @@
-"""Training instances: their keys, their table of parameters, and what a batch says about them."""
+"""Training instances: their keys, and what a model keeps about each of them."""

@@ -1,4 +1,4 @@
-"""SGD on the rows of a batch, in a table with a row per training instance."""
+"""SGD that touches only the rows of a batch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class InstanceSGD:
     Args:
         num_instances: Number of training instances I.
         num_tasks: Number of tasks T.
-        lr: Rate. An instance is met once in an epoch: it is one to two orders above the network's.
-        momentum: Momentum, of the steps in which the instance takes part.
-        decay: Pull towards 0: the objective has ``decay / 2 * d^2`` for each instance of the batch.
+        lr: Learning rate; one to two orders of magnitude above the network's, since an instance is visited once per
+            epoch.
+        momentum: Momentum over the steps in which the instance takes part.
+        decay: Weight decay: adds ``decay / 2 * d^2`` to the objective of each instance of the batch.
         limit: Largest absolute value, a number or one per task (T,).
         device: Where the table lives.
 

@@ -1,4 +1,4 @@
-"""Names of the training instances that stay the same from run to run, however the data set is wrapped."""
+"""Keys of training instances: stable from run to run, however the data set is wrapped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmfct.instances.positions import find_positions, number_instances
 
 
 class InstanceKeys:
-    """The instances of a data set, by key and by row of a table that has one row per instance.
+    """The instances of a data set: a key for each, and its row in a table.
 
     With the default field, an instance is an image file; its key is the path relative to the folder that all images
     have in common, so moving the data does not change it. Rows follow the order of first appearance.
@@ -35,7 +35,7 @@ class InstanceKeys:
         self._folder = ''
         names = [self._normalize(value) for value in values]
         if field == 'img_path' and names:
-            # What the first and the last in alphabetical order have in common, all have.
+            # A prefix of the first and the last in alphabetical order is one of all.
             common = os.path.commonprefix([min(names), max(names)])
             self._folder = common[: common.rfind('/') + 1]
         self._rows = {key: row for row, key in enumerate(dict.fromkeys(name[len(self._folder) :] for name in names))}

@@ -36,3 +36,8 @@ class LossHistory:
         """Restore what :meth:`state_dict` returned, of the same shape."""
         self.loss_sum.copy_(state['loss_sum'])
         self.visits.copy_(state['visits'])
+
+
+def mean_losses(loss_sum: Tensor, visits: Tensor) -> Tensor:
+    """Return the mean losses of a `LossHistory` or of its state, float64 of shape (I, T); NaN without any visit."""
+    return loss_sum.double() / visits

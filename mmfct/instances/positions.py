@@ -1,7 +1,8 @@
-"""Which item of which innermost data set each item of a wrapped data set is."""
+"""Data sets inside wrappers, and which of their items each item of a wrapped data set is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -32,6 +33,23 @@ class Positions:
         """
         source, index = self.sources[self.source[position]], int(self.index[position])
         return source.get_data_info(index) if hasattr(source, 'get_data_info') else source.data_list[index]
+
+
+def walk_data_sets(dataset: Any) -> Iterator[Any]:
+    """Yield a data set and those that it wraps, from the outside in.
+
+    Unlike :func:`find_positions` it looks into every wrapper: all have what they wrap under ``dataset`` or
+    ``datasets``, those of the hosts too.
+
+    Args:
+        dataset: A data set, wrapped as often as you like.
+    """
+    yield dataset
+    if hasattr(dataset, 'dataset'):
+        yield from walk_data_sets(dataset.dataset)
+    elif hasattr(dataset, 'datasets'):
+        for part in dataset.datasets:
+            yield from walk_data_sets(part)
 
 
 @singledispatch

@@ -1,4 +1,4 @@
-"""What a data sample of any host says about its instance and its tasks."""
+"""Instance and tasks of a data sample, of any host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An autoencoder, whose code is side-information."""
+"""An autoencoder whose code serves as side-information."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class Autoencoder(BaseModel):
-    """Learn a code from which the image can be drawn again: side-information without labels.
+    """Learn a code from which the image can be reconstructed: side-information without labels.
 
-    One of the sources that FCT (arXiv 2112.02805, section 4) compares. After training, `FrozenEncoder` takes the
-    backbone and the neck; the decoder is thrown away.
+    This is one of the sources of side-information that FCT compares (arXiv 2112.02805, section 4). After training,
+    `FrozenEncoder` uses the backbone and the neck; the decoder is discarded.
 
-    The decoder is a linear layer to a map of an eighth of the image's size and three transposed convolutions. The loss
-    is the squared error of the normalised image, a mean over pixels.
+    The decoder is a linear layer to a map of an eighth of the image's size, followed by three transposed convolutions.
+    The loss is the mean squared error of the normalised image.
 
     Args:
         backbone: Config of the backbone.
@@ -61,11 +61,11 @@ class Autoencoder(BaseModel):
 
         Args:
             inputs: Normalised images (B, C, H, W).
-            data_samples: Not used: there are no labels.
+            data_samples: Not used, because no labels are needed.
             mode: ``'tensor'`` or ``'loss'``.
 
         Raises:
-            ValueError: If ``mode`` is another one, or the images have another size.
+            ValueError: If ``mode`` is unknown, or the images have another size.
         """
         if mode not in ('tensor', 'loss'):
             raise ValueError(f"`mode` must be 'tensor' or 'loss', got {mode!r}")

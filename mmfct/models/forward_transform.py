@@ -1,4 +1,4 @@
-"""The model of FCT's last training stage: frozen encoders and the transformation h."""
+"""The model that trains the transformation h: frozen encoders and a head."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmfct.models.heads import TransformationHead
 from mmfct.models.reference_keys import place_reference_transformation
 from mmfct.registry import MODELS
 
@@ -18,18 +19,18 @@ Inputs = Tensor | list[Tensor] | dict[str, Tensor]
 class ForwardTransform(BaseModel):
     """Learn h(old(x), side(x)) -> new(x) (FCT, arXiv 2112.02805, equation 3).
 
-    Inputs are either images, which go through the frozen encoders (*online*, the paper), or a dict of embeddings by
-    role that were computed before (*cached*, see `mmfct.EmbeddingTable`).
+    Inputs are either images, which go through the frozen encoders (*online*, as in the paper), or a dict of
+    precomputed embeddings by role (*cached*, see `mmfct.EmbeddingTable`).
 
     The encoders are built when the first image arrives and are not part of the state dict: a checkpoint of this
     model holds h alone, and training from a table needs no encoder in memory. State dicts of the FCT reference load
-    too: its transformation, and its transformed old model, of which the transformation is taken.
+    too: of its transformation, and of its transformed old model, from which the transformation is taken.
 
     Args:
-        head: Config of the transformation, see `TransformationHead`.
-        encoders: Config of the `FrozenEncoders`; may be ``None`` where inputs are always embeddings.
-        use_side: Whether side-information is used where there is some; without, the old embedding feeds both
-            branches of the head.
+        head: Config of a `TransformationHead`.
+        encoders: Config of the `FrozenEncoders`; may be ``None`` if inputs are always embeddings.
+        use_side: Whether to use side-information if there is any; otherwise the old embedding feeds both branches of
+            the head.
         data_preprocessor: Config of mmengine's data preprocessor; encoders normalise images themselves.
         init_cfg: Initialisation config.
     """
@@ -44,7 +45,7 @@ class ForwardTransform(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.head = MODELS.build(head)
+        self.head: TransformationHead = MODELS.build(head)
         self.use_side = use_side
         self._encoders_cfg = encoders
         # In a list, so that torch does not count the encoders as submodules.
@@ -59,8 +60,8 @@ class ForwardTransform(BaseModel):
             data_samples: For ``'predict'``: mmpretrain's samples, or a dict of batched ``gt_label`` and
                 ``sample_idx`` as a table delivers them.
             mode: ``'tensor'`` returns upgraded embeddings (B, D'), ``'loss'`` a dict of losses, ``'predict'`` a
-                list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``; ``new`` as a query of the
-                upgraded gallery, see `TransformationHead.map_queries`.
+                list of B dicts with ``embeddings`` by role, ``gt_label`` and ``sample_idx``. There, ``new`` is a query
+                of the upgraded gallery, see `TransformationHead.map_queries`.
 
         Raises:
             ValueError: If ``mode`` is unknown, images are given without encoders, or there is no new embedding to
@@ -95,7 +96,7 @@ class ForwardTransform(BaseModel):
 
 
 def _labels(data_samples: Sequence | dict | None) -> Tensor | None:
-    """Return the labels (B,) of a batch, ``None`` where it has none."""
+    """Return the labels (B,) of a batch, or ``None`` if it has none."""
     if data_samples is None:
         return None
     if isinstance(data_samples, dict):

@@ -1,4 +1,4 @@
-"""A trained model that only computes embeddings."""
+"""The encoder of a trained model, frozen."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ class FrozenEncoder(BaseModule):
     Args:
         backbone: Config of the backbone as in the training config.
         neck: Config of the neck, whose last output is the embedding; ``None`` for a global average pool.
-        data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises
-            images its own way.
+        data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises images
+            in its own way.
         checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used; or a
             backbone of the FCT reference, as its TorchScript file or state dict, for `EmbeddingResNet`; or ``None``
-            where the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type
-            ``Pretrained``).
+            if the weights come with the backbone (`TorchScriptBackbone`, or an ``init_cfg`` of type ``Pretrained``).
 
     Raises:
         FileNotFoundError: If ``checkpoint`` does not exist.
-        ValueError: If it is not readable, or is of another model or width, or it is missing where weights would be
+        ValueError: If it cannot be read or is of another model or width; or if it is ``None`` and weights would be
             random.
     """
 
@@ -58,9 +57,9 @@ class FrozenEncoder(BaseModule):
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Normalise images (B, 3, H, W) and return the maps of the backbone."""
         device = next(self.parameters(), images[0]).device
-        if self.data_preprocessor.device != device:  # only a `BaseModel` of mmengine tells it where it has moved
+        if self.data_preprocessor.device != device:  # only a `BaseModel` of mmengine moves it along
             self.data_preprocessor.to(device)
-        # Some preprocessors of the hosts unpack exactly these two entries.
+        # Some preprocessors of the hosts expect exactly these two entries.
         images = self.data_preprocessor(dict(inputs=images, data_samples=None))['inputs']
         return self.backbone(images)
 
@@ -85,7 +84,7 @@ def _is_pretrained(backbone: nn.Module) -> bool:
 
 
 def _load(encoder: nn.Module, checkpoint: str) -> None:
-    """Load the encoder's part of ``checkpoint``; unlike mmengine's loader, refuse what does not fit."""
+    """Load the encoder's part of ``checkpoint``; unlike mmengine's loader, refuse weights that do not fit."""
     state_dict = place_reference_backbone(load_state_dict(checkpoint))
     # Heads and projectors of the training model are not part of an encoder; its backbone must fit completely.
     own = encoder.state_dict()

@@ -1,13 +1,12 @@
-"""The frozen encoders of an upgrade, by role."""
+"""The frozen encoders of a transformation, by role."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmfct.models.item_encoder import ItemEncoder, build_encoder, check_finite
 from mmfct.registry import MODELS
 
 
@@ -17,7 +16,7 @@ class FrozenEncoders(BaseModule):
 
     Args:
         old: Config of the `FrozenEncoder` of the old model.
-        new: Config of the `FrozenEncoder` of the new model, or ``None`` where only stored items are upgraded.
+        new: Config of the `FrozenEncoder` of the new model, or ``None`` if no new embeddings are needed.
         side: Config of a `FrozenEncoder` for the side-information; or ``dict(neck=..., checkpoint=...)`` with
             ``shares='old'`` for a neck on the old model's own backbone, which then runs once for both; or ``None``
             for none.
@@ -29,20 +28,13 @@ class FrozenEncoders(BaseModule):
 
     def __init__(self, old: dict, new: dict | None = None, side: dict | None = None) -> None:
         super().__init__()
-        self.encoders: Any = nn.ModuleDict({'old': _build(old)})
-        self.shared_side = side is not None and 'shares' in side
-        if side is not None:
-            if self.shared_side:
-                side = {**old, **side}
-                if (role := side.pop('shares')) != 'old':
-                    raise ValueError(
-                        f"`side['shares']` must be 'old', the only encoder that is older than the side, got {role!r}"
-                    )
-            self.encoders['side'] = _build(side)
-            if self.shared_side:
-                _check_same_backbone(self.encoders['old'], self.encoders['side'])
+        self.items = ItemEncoder.build(old, side, name='old')
+        # Names and order of these modules are part of the fingerprint of an embedding table.
+        self.encoders = nn.ModuleDict(dict(old=self.items.encoder))
+        if self.items.side is not None:
+            self.encoders['side'] = self.items.side
         if new is not None:
-            self.encoders['new'] = _build(new)
+            self.encoders['new'] = build_encoder(new)
         self.requires_grad_(False).eval()
 
     @property
@@ -61,30 +53,9 @@ class FrozenEncoders(BaseModule):
         Raises:
             ValueError: If an encoder returns NaN or infinite values.
         """
-        embeddings = {}
-        old_features = self.encoders['old'].features(images)
-        for role, encoder in self.encoders.items():
-            shares_features = role == 'old' or (role == 'side' and self.shared_side)
-            embedding = encoder.embed(old_features) if shares_features else encoder(images)
-            bad = int((~torch.isfinite(embedding)).any(dim=1).sum())
-            if bad:
-                raise ValueError(
-                    f'the {role} encoder returned NaN or infinite values for {bad} of {len(images)} images'
-                )
-            embeddings[role] = embedding
+        old, side = self.items(images)
+        embeddings = dict(old=old) if side is None else dict(old=old, side=side)
+        if 'new' in self.encoders:
+            embeddings['new'] = self.encoders['new'](images)
+            check_finite(embeddings['new'], 'new')
         return embeddings
-
-
-def _build(encoder: dict) -> nn.Module:
-    return MODELS.build({'type': 'mmfct.FrozenEncoder', **encoder})
-
-
-def _check_same_backbone(old: Any, side: Any) -> None:
-    """Refuse a neck that was trained on the features of another backbone than the one it will see."""
-    ours, theirs = old.backbone.state_dict(), side.backbone.state_dict()
-    differing = [name for name in ours if name not in theirs or not torch.equal(ours[name], theirs[name])]
-    if differing:
-        raise ValueError(
-            f'the side-information neck was trained beside another old model: {len(differing)} weights of its '
-            f'backbone differ, such as {differing[0]!r}; train it again on this old model'
-        )

@@ -1,4 +1,4 @@
-"""Several trained models whose embeddings are stored together."""
+"""Several encoders as one, which concatenates their embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class JoinedEncoder(BaseModule):
-    """Put the embeddings of several encoders side by side: side-information from more than one source.
+    """Concatenate the embeddings of several encoders: side-information from more than one source.
 
     Args:
         encoders: Configs of `FrozenEncoder`.

@@ -6,25 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmfct.models.task_weightings.mean_of_others import mean_of_others
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
+from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
 class MultiTaskSegmentor(BaseModel):
-    """Multi-task model of mmseg's parts: any backbone, any neck, any decode heads, and heads of one vector per image.
+    """Multi-task model made of mmseg's backbones, necks and decode heads, and of heads with a vector per image.
 
     Args:
         backbone: Config of the encoder.
-        tasks: Config of each task by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
+        tasks: Config of each `Task` by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
             single-task model.
-        weighting: Config of how losses (B, T) become one objective: `InstanceTaskWeighting` (with its hook),
-            `EqualWeighting`, ...
-        neck: Config of what is between encoder and heads.
+        weighting: Config of the `TaskWeighting`: `InstanceTaskWeighting` (with its hook), `EqualWeighting`, ...
+        neck: Config of the neck between encoder and heads.
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         align_corners: How maps are resized, as in mmseg.
         pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.
@@ -66,7 +68,7 @@ class MultiTaskSegmentor(BaseModel):
         self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
         forms = {name: task.form for name, task in self.tasks.items()}
-        self.weighting = MODELS.build(dict(weighting, forms=forms))
+        self.weighting: TaskWeighting = MODELS.build(dict(weighting, forms=forms))
 
     def forward(self, inputs: Tensor, data_samples: Sequence[Any] | None = None, mode: str = 'tensor'):
         """Run one of the three modes of mmengine's models.
@@ -100,15 +102,14 @@ class MultiTaskSegmentor(BaseModel):
 
     @torch.no_grad()
     def reference_losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> Tensor:
-        """Return the losses of predictions that have not seen the instance: the mean of what is said of all others.
+        """Return the losses of a prediction that ignores the image: the mean output of all other instances.
 
         Args:
             outputs: Outputs (B, C, H, W), or (B, C), by task, of one size on all ranks.
             data_samples: Data samples with labels.
 
         Returns:
-            Losses (B, T), without gradient; 1 where the global batch is a single instance, which has nothing to be
-            compared with.
+            Losses (B, T), without gradient; 1 where the global batch is a single instance.
         """
         others = {}
         for name, output in outputs.items():
@@ -130,11 +131,11 @@ class MultiTaskSegmentor(BaseModel):
         features = self.neck(self.backbone(inputs))
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
 
-    def _as_labels(self, maps: Tensor, task: Any, data_samples: Sequence[Any]) -> Tensor:
+    def _as_labels(self, maps: Tensor, task: Task, data_samples: Sequence[Any]) -> Tensor:
         """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
         if maps.dim() == 2:
             return maps
-        sizes = {task.label_size(sample) for sample in data_samples} - {None}
+        sizes = {size for sample in data_samples if (size := task.label_size(sample)) is not None}
         if sizes <= {tuple(maps.shape[2:])}:
             return maps
         if len(sizes) > 1:
@@ -153,10 +154,10 @@ class MultiTaskSegmentor(BaseModel):
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         outputs = self._outputs(inputs)
         losses, annotated = self._losses(outputs, data_samples)
-        if getattr(self.weighting, 'relative', False):
-            objective, weights = self.weighting(losses, annotated, self.reference_losses(outputs, data_samples))
-        else:
-            objective, weights = self.weighting(losses, annotated)
+        if self.training and (epoch := _current_epoch()) is not None:
+            self.weighting.set_epoch(epoch)
+        needed = dict(reference=self.reference_losses(outputs, data_samples)) if self.weighting.needs_reference else {}
+        objective, weights = self.weighting(losses, annotated, **needed)
         log = {'loss': objective}
         counts = annotated.sum(dim=0).clamp(min=1)
         for column, name in enumerate(self.task_names):
@@ -181,6 +182,15 @@ class MultiTaskSegmentor(BaseModel):
                 maps = _without_padding(maps, meta)
                 task.add_prediction(self._resize(maps, meta.get('ori_shape', maps.shape[2:]))[0], sample)
         return list(data_samples)
+
+
+def _current_epoch() -> int | None:
+    """Return the epoch of the Runner that trains; ``None`` without one.
+
+    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config.
+    """
+    epoch = MessageHub.get_current_instance().runtime_info.get('epoch')
+    return None if epoch is None else int(epoch)
 
 
 def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:

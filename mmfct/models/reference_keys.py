@@ -1,9 +1,9 @@
-"""Names of weights in the FCT reference, and ours.
+"""Load weights of the FCT reference: from its names of weights to ours.
 
-The reference's files are TorchScript; their state dicts name a backbone as torchvision does, behind ``model.``, and
-write the transformation as blocks ``conv`` and ``normalizer`` of 1x1 convolutions in ``p1`` (old), ``p2`` (side) and
-``mixer``. The functions with ``module`` and ``prefix`` are pre-hooks of ``load_state_dict``, which torch expects to
-work in place; other names than the reference's pass through.
+The reference publishes TorchScript. Its state dicts name the weights of a backbone as torchvision does, behind
+``model.``, and write the transformation as blocks ``conv`` and ``normalizer`` of 1x1 convolutions in ``p1`` (old),
+``p2`` (side) and ``mixer``. Functions that take ``module`` and ``prefix`` are pre-hooks of ``load_state_dict``: they
+change the state dict in place, as torch expects, and leave names alone that are not the reference's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import re
 
 from torch import Tensor, nn
 
+from mmfct.retrieval.transform.layers import BLOCK_LAYERS, BN, LINEAR, MIXER, OLD_BRANCH, SIDE_BRANCH
+
 _BACKBONE = 'model.'
 _CLASSIFIER = 'fc.'
-_BRANCHES = {'p1': 'old_branch', 'p2': 'side_branch', 'mixer': 'mixer'}
+_PARTS = {'p1': OLD_BRANCH, 'p2': SIDE_BRANCH, 'mixer': MIXER}
 _BLOCK = re.compile(r'(p1|p2|mixer)\.(\d+)\.(conv|normalizer)\.(\w+)')
-# Our layers of a block: Linear, BN, ReLU.
-_BLOCK_LAYERS = 3
-_LAYER = {'conv': 0, 'normalizer': 1}
+_LAYER = {'conv': LINEAR, 'normalizer': BN}
 # Parts of a transformed old model.
 _TRANSFORMATION, _ENCODERS = 'transformation.', ('old_model.', 'side_info_model.')
 
@@ -46,11 +46,11 @@ def rename_transformation_keys(module: nn.Module, state_dict: dict[str, Tensor],
         match = _BLOCK.fullmatch(key.removeprefix(prefix))
         if match is None:
             continue
-        branch, block, layer, name = match.groups()
+        part, block, layer, name = match.groups()
         value = state_dict.pop(key)
         if value.dim() == 4:
             value = value.flatten(1)
-        state_dict[f'{prefix}{_BRANCHES[branch]}.{_BLOCK_LAYERS * int(block) + _LAYER[layer]}.{name}'] = value
+        state_dict[f'{prefix}{_PARTS[part]}.{BLOCK_LAYERS * int(block) + _LAYER[layer]}.{name}'] = value
 
 
 def place_reference_transformation(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:

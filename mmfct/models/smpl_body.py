@@ -1,4 +1,4 @@
-"""The body model SMPL, from files that the user supplies."""
+"""The body model SMPL, from user-supplied files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SmplBody(nn.Module):
 
     A file is ``SMPL_FEMALE.npz`` or the like with the arrays ``v_template``, ``shapedirs``, ``posedirs``,
     ``J_regressor``, ``weights`` and ``kintree_table`` of the published model. The published files are pickles, which
-    can run any program when they are opened: they are refused. Convert one that you trust, with ``chumpy`` and
+    can run any program when they are opened, and are refused. Convert one that you trust, with ``chumpy`` and
     ``scipy`` installed if it needs them: ``numpy.savez(path, J_regressor=model['J_regressor'].toarray(), ...)``, and
     ``numpy.array(model[name])`` for the five others.
 
@@ -82,7 +82,7 @@ class SmplBody(nn.Module):
     def _pose(self, gender: str, rotations: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
         if gender not in self.genders:
             raise ValueError(f'`files` must have a body model for every gender in the data, got none for {gender!r}')
-        arrays = {name: getattr(self, f'{gender}_{name}') for name in _ARRAYS if name != 'kintree_table'}
+        arrays = {name: self.get_buffer(f'{gender}_{name}') for name in _ARRAYS if name != 'kintree_table'}
         posedirs = arrays['posedirs'].flatten(0, 1).mT  # (207, 3 V)
         return self._skin(
             shape,
@@ -98,7 +98,7 @@ class SmplBody(nn.Module):
 
 
 def _read_body(path: str, gender: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a file, float32 but for the tree, which is checked and left out."""
+    """Read and check a file; return its arrays as float32, without the tree."""
     if not Path(path).is_file():
         raise FileNotFoundError(f'the {gender} body model {path} does not exist')
     if not str(path).endswith('.npz'):

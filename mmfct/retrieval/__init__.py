@@ -1,4 +1,4 @@
-"""Stored embeddings: galleries on disk, Parquet, nearest-neighbour search, and transform files."""
+"""Stored embeddings: galleries on disk and as Parquet, search for nearest neighbours, and transform files."""
 
 from mmfct.retrieval.gallery.manifest import is_complete
 from mmfct.retrieval.gallery.reader import Gallery

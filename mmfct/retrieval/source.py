@@ -1,21 +1,19 @@
-"""Where rows of a gallery are read from: its folder, or its Parquet."""
+"""Open a gallery for reading, whether it is a folder of shards or Parquet."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mmfct.retrieval.gallery.manifest import MANIFEST
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import Gallery, GallerySource
 from mmfct.retrieval.parquet.gallery import ParquetGallery
-
-GallerySource = Gallery | ParquetGallery
 
 
 def open_source(path: str | Path) -> GallerySource:
-    """Open a gallery whose shards are verified one by one, by ``verify_shard``.
+    """Open a gallery without reading its rows; ``verify_shard`` checks those of one shard.
 
     Args:
-        path: Folder of a gallery; or the Parquet that `write_parquet` made of one, a file or a folder.
+        path: Folder of a gallery; or the file or folder that `write_parquet` wrote.
 
     Raises:
         FileNotFoundError: If it is neither.

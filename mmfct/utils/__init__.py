@@ -1,1 +1,1 @@
-"""What every room uses: files, fingerprints, checkpoints, progress, tables, figures, ranks, errors."""
+"""Helpers that every other package may import: files, fingerprints, checkpoints, tables, progress, ranks, errors."""

@@ -1,4 +1,4 @@
-"""Read weights from a checkpoint without running code that it may carry."""
+"""Read checkpoints without running code that they may carry, and load their weights completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from mmfct.utils.torchscript import is_torchscript, load_torchscript
 
-# What stands before a path where mmengine reads the file itself: `load_from` and `init_cfg` of type `Pretrained`.
+# Prefix of a path that mmengine reads itself: that of `load_from`, or of an `init_cfg` of type `Pretrained`.
 TORCHSCRIPT_SCHEME = 'torchscript://'
 
 
 def _history_statistic(owner: object, name: str) -> object:
-    """Stand in for ``getattr`` in a pickle: mmengine's histories refer to four methods of their class by name."""
+    """Replace ``getattr`` in a pickle: mmengine's histories refer to four methods of their class by name."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise pickle.UnpicklingError(f'attribute {name!r} of {owner!r}')
     return getattr(owner, name)
 
 
-# What mmengine itself puts into a training checkpoint beside tensors and plain values. numpy 1 and 2 have their two
-# functions in different modules, and either may have written the file.
+# What mmengine puts into a training checkpoint beside tensors and plain values. numpy 1 and 2 keep two functions in
+# different modules, and either may have written the file.
 _NUMPY_FUNCTIONS = {'_reconstruct': np.zeros(0).__reduce__()[0], 'scalar': np.float64(0).__reduce__()[0]}
 _MMENGINE_GLOBALS = [
     HistoryBuffer,
@@ -45,15 +45,15 @@ def load_checkpoint(path: str | Path) -> dict:
     """Load a checkpoint of mmengine with ``weights_only``, so that a hostile file cannot run code.
 
     Args:
-        path: File written by mmengine's ``CheckpointHook``, or by ``torch.save`` of a state dict; or a TorchScript
-            file, whose weights are taken.
+        path: File written by mmengine's ``CheckpointHook`` or by ``torch.save`` of a state dict; or a TorchScript
+            file, of which the weights are used.
 
     Returns:
         The checkpoint; always a dict.
 
     Raises:
         FileNotFoundError: If ``path`` is no file.
-        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors and plain values.
+        ValueError: If the file is truncated or no checkpoint, or holds more than tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,7 +69,7 @@ def load_checkpoint(path: str | Path) -> dict:
                 f'checkpoint {str(path)!r} is refused: it holds Python objects beside tensors and plain values, '
                 'and loading those could run code'
             ) from error
-        # Only its first sentence: torch goes on to advise loading without `weights_only`.
+        # Only its first sentence: the next ones advise loading without `weights_only`.
         reason = str(error).split('. ')[0].splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f'checkpoint {str(path)!r} cannot be read: it is truncated, damaged or no checkpoint ({reason})'
@@ -80,7 +80,7 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def load_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Load the weights of a checkpoint: its ``state_dict`` entry, or the whole file where there is none.
+    """Load the weights of a checkpoint: its entry ``state_dict``, or the whole file if it has none.
 
     Raises:
         FileNotFoundError: See `load_checkpoint`.
@@ -98,25 +98,13 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     return state_dict
 
 
-@CheckpointLoader.register_scheme(prefixes=TORCHSCRIPT_SCHEME, force=True)
-def load_from_torchscript(filename: str, map_location: str | None = None) -> dict:
-    """Load ``torchscript://PATH`` for mmengine, which calls every loader with a device; weights stay on the CPU."""
-    return load_checkpoint(filename.removeprefix(TORCHSCRIPT_SCHEME))
-
-
-def _holds_a_pickle(path: Path) -> bool:
-    """Tell a file that was pickled, by torch or otherwise, from text or other bytes under the wrong name."""
-    with path.open('rb') as file:
-        return zipfile.is_zipfile(path) or file.read(1) == pickle.PROTO
-
-
 def load_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: str) -> None:
-    """Load weights, all of them; mmengine would log what is missing and leave it at its random start.
+    """Load all weights of a model; mmengine would only log missing ones and leave them random.
 
     Args:
         model: The model, or a wrapper of it.
         state_dict: Weights by name.
-        checkpoint: File they come from, for the message.
+        checkpoint: File that they come from, for messages.
 
     Raises:
         ValueError: If a weight is missing or has another shape.
@@ -137,3 +125,15 @@ def load_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: st
             f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {total} weights are missing, '
             f'such as {missing[0]!r}'
         )
+
+
+@CheckpointLoader.register_scheme(prefixes=TORCHSCRIPT_SCHEME, force=True)
+def load_from_torchscript(filename: str, map_location: str | None = None) -> dict:
+    """Load ``torchscript://PATH`` for mmengine; weights stay on the CPU whatever ``map_location`` says."""
+    return load_checkpoint(filename.removeprefix(TORCHSCRIPT_SCHEME))
+
+
+def _holds_a_pickle(path: Path) -> bool:
+    """Whether a file was pickled, by torch or otherwise, and is not text or other bytes under the wrong name."""
+    with path.open('rb') as file:
+        return zipfile.is_zipfile(path) or file.read(1) == pickle.PROTO

@@ -1,4 +1,4 @@
-"""Put rows of different ranks together."""
+"""Rows and means over all ranks of a distributed job."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from torch import Tensor
 
 def gather_rows(rows: Tensor) -> Tensor:
     """Return the rows (N, ...) of all ranks, rank after rank, the same on every rank; ranks may differ in N."""
+    parts = gather_parts(rows)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def gather_parts(rows: Tensor) -> list[Tensor]:
+    """Return the rows (N, ...) of each rank, the same list on every rank; ranks may differ in N."""
     if get_world_size() == 1:
-        return rows
+        return [rows]
     counts = [int(count) for count in all_gather(torch.tensor([len(rows)], device=rows.device))]
     if len(rows) < max(counts):  # collectives need equal shapes
         rows = torch.cat([rows, rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])])
-    return torch.cat([part[:count] for part, count in zip(all_gather(rows), counts, strict=True)])
+    return [part[:count] for part, count in zip(all_gather(rows), counts, strict=True)]
 
 
 def task_means(losses: Tensor, annotated: Tensor, count: Tensor | None = None) -> Tensor:
     """Return the mean loss of each task over its annotated instances.
 
-    Under several ranks the count is that of all of them: the ranks hold different numbers of annotations, and the
-    mean over ranks, which DDP takes of the gradients, must be the mean over the instances of the global batch.
+    Ranks hold different numbers of annotations, so each divides by their mean: the mean over ranks, which DDP takes of
+    the gradients, is then the mean over the instances of the global batch.
 
     Args:
         losses: Losses of shape (B, T).
         annotated: Booleans of the same shape.
-        count: Mean over ranks of the number of annotated instances, a scalar, where it is known: then the ranks need
-            not meet here.
+        count: Mean over ranks of the number of annotated instances, a scalar, if it is known: no all-reduce is needed
+            then.
 
     Returns:
-        Means of shape (T,), 0 for a task without any annotation in the batch.
+        Means of shape (T,), 0 for a task without an annotation in the batch.
     """
     if count is None:
         counts = annotated.sum(dim=0).to(losses.dtype)
@@ -45,16 +51,16 @@ def task_means(losses: Tensor, annotated: Tensor, count: Tensor | None = None) -
 def global_means(losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean loss of each task over the global batch, and which tasks have one.
 
-    The values are those of all ranks together, the gradient is that of this rank's share: a function of them has on
-    every rank the value that one process has, and the mean over ranks, which DDP takes of the gradients, is its
-    gradient.
+    The values are means over all ranks, the gradient is that of this rank's share. A function of them therefore has
+    the same value on every rank as in a single process, and the mean of the gradients over ranks, which DDP takes, is
+    its gradient.
 
     Args:
         losses: Losses of shape (B, T).
         annotated: Booleans of the same shape.
 
     Returns:
-        Means of shape (T,), float32, 0 for a task without any annotation in the batch, and booleans (T,).
+        Means of shape (T,), float32, 0 for a task without an annotation in the batch; and booleans (T,).
     """
     means = task_means(losses.float(), annotated)  # half precision has too few digits for products of losses
     exchanged = torch.stack([means.detach(), annotated.any(dim=0).to(means.dtype)])

@@ -1,4 +1,4 @@
-"""Parts of pictures: colours, panels, a safe way to write the file."""
+"""Parts of matplotlib figures: colours, panels of points, and PNG files written atomically."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def set_square_limits(panels: list[Axes], points: Tensor) -> None:
 
 
 def scatter_classes(figure: Figure, panels: dict[str, Axes], points: dict[str, Tensor], labels: Tensor) -> None:
-    """Draw points (N, 2) of every panel; a legend for up to ten classes, else a colour bar."""
+    """Draw the points (N, 2) of every panel, with a legend of up to ten classes or else a colour bar."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Colormap, ListedColormap, Normalize
@@ -56,12 +56,16 @@ def scatter_classes(figure: Figure, panels: dict[str, Axes], points: dict[str, T
         ]
         figure.legend(handles=dots, loc='outside lower center', ncols=len(dots), frameon=False)
     else:
-        bar = ScalarMappable(norm, cmap)  # not that of the points, which are translucent
+        bar = ScalarMappable(norm, cmap)  # of its own: the points are translucent
         figure.colorbar(bar, ax=list(panels.values()), shrink=0.8, pad=0.01, label='class index')
 
 
 def save_png(figure: Figure, path: str | Path) -> Path:
-    """Write the figure at 150 dpi; a failure never leaves half a file under ``path``."""
+    """Write the figure at 150 dpi, atomically.
+
+    Raises:
+        ValueError: If ``path`` does not end with ``.png``.
+    """
     path = Path(path)
     if path.suffix.lower() != '.png':
         raise ValueError(f'`path` must end with .png, got {str(path)!r}')

@@ -1,4 +1,4 @@
-"""Fingerprints tell whether two models, or two settings, are the same."""
+"""Fingerprints: hashes that tell whether two models, or two settings, are the same."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 def fingerprint_state_dict(state_dict: Mapping[str, Tensor]) -> str:
     """Hash names, dtypes, shapes and values of a state dict.
 
-    The order of the keys, the device and the memory layout do not count, so a checkpoint that is
-    loaded and saved again keeps its fingerprint. ``num_batches_tracked`` of batch norm does not
-    count either: no output in eval mode depends on it, and torch adds it to checkpoints that lack
-    it. Names count as they are: remove a prefix such as ``module.`` first.
+    The order of the keys, the device and the memory layout do not count, so a checkpoint that is loaded and saved
+    again keeps its fingerprint. Neither does ``num_batches_tracked`` of BN: no output in eval mode depends on it, and
+    torch adds it to checkpoints that lack it. Names count as they are: remove a prefix such as ``module.`` first.
 
     Args:
         state_dict: Tensors of any shape and dtype by name, as from ``model.state_dict()``.
@@ -39,8 +38,8 @@ def fingerprint_state_dict(state_dict: Mapping[str, Tensor]) -> str:
             raise TypeError(f'`state_dict` must map names to tensors, got {type(tensor).__name__} for {name!r}')
         if name.rpartition('.')[2] == 'num_batches_tracked':
             continue
-        # The header ends with a newline and fixes the number of bytes that follow, so two
-        # different state dicts never give the same stream.
+        # The header ends with a newline and fixes the number of bytes that follow, so different state dicts never
+        # give the same stream.
         header = json.dumps([name, str(tensor.dtype), list(tensor.shape)])
         digest.update(f'{header}\n'.encode())
         # Through bytes, because numpy has no bfloat16.
@@ -66,10 +65,10 @@ def fingerprint_json(value: Any) -> str:
 
 
 def plain_json(value: object) -> object:
-    """Turn a config of mmengine into JSON types, alike in every process.
+    """Turn a config of mmengine into JSON types, with the same result in every process.
 
-    A type or function becomes its name, without the address in memory that its ``repr`` has; anything else without a
-    type of JSON its ``repr``.
+    A type or function becomes its name, because its ``repr`` contains an address in memory; anything else that JSON
+    has no type for becomes its ``repr``.
     """
     if isinstance(value, dict):
         return {str(key): plain_json(item) for key, item in value.items()}
@@ -88,7 +87,7 @@ def canonical_json(value: Any, *, name: str = 'value') -> str:
 
     Args:
         value: What to write.
-        name: How error messages call it.
+        name: What error messages call it.
 
     Raises:
         TypeError: If the value, or a part of it, is not plain JSON.

@@ -1,4 +1,4 @@
-"""Long work that can be interrupted and resumed."""
+"""Stop a long job cleanly on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import FrameType
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived; no ``Exception``, so that nothing on the way takes it for an error of its own."""
+    """SIGTERM arrived. Not an ``Exception``, so that no handler of errors on the way catches it."""
 
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """End the process cleanly on SIGINT (status 130) and SIGTERM (143), and say how to go on.
+    """Exit on SIGINT (status 130) and SIGTERM (status 143), with a line that says how to continue.
 
-    What is being written at that moment is either complete or absent afterwards; the same command goes on from there.
-    Only the main thread of a program may use it.
+    Meant for work whose files are complete or absent at any moment, so that the same command continues it. Only the
+    main thread may use it.
     """
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -28,7 +28,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, _Terminated) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the goodbye short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not cut the message short
         print('\ninterrupted; run the same command once more and it continues where it stopped', file=sys.stderr)
         sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
     finally:

@@ -1,4 +1,4 @@
-"""Progress of a long job on the terminal: share, rate and time left."""
+"""A progress bar for long jobs: share, rate and time left."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mmengine.utils import ProgressBar
 
 
 class Progress:
-    """mmengine's progress bar on rank 0, redrawn at most a few times a second; in a log file every ten seconds.
+    """Show mmengine's progress bar on rank 0, redrawn every 0.2 seconds, or every ten in a log file.
 
     Args:
-        total: Number of items that this process will do.
+        total: Number of items that this process will handle.
     """
 
     def __init__(self, total: int) -> None:
@@ -23,7 +23,7 @@ class Progress:
         self._drawn = time.monotonic()
 
     def advance(self, items: int) -> None:
-        """Count items that are done."""
+        """Count finished items."""
         self.done += items
         if self._bar is None:
             return

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Markdown tables of scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 
 def percent(fraction: float) -> str:
-    """Percent with two digits; ``-`` for NaN, a score that could not be measured."""
+    """Format a fraction as percent with two digits; ``-`` for NaN, a score that could not be measured."""
     return '-' if math.isnan(fraction) else f'{100 * fraction:.2f}'
 
 
 def markdown_table(rows: list[list[str]]) -> str:
-    """Rows of equal length, first one the header, as a table aligned for the terminal too."""
+    """Format rows of equal length, the header first, as a Markdown table that is aligned in a terminal too."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
         ' | '.join(

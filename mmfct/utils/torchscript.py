@@ -1,4 +1,4 @@
-"""TorchScript files: the form in which the FCT reference publishes its models."""
+"""Read TorchScript files, the format in which the FCT reference publishes its models."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 
 
 def is_torchscript(path: str | Path) -> bool:
-    """Tell a TorchScript archive from other files, among them other archives of torch."""
+    """Whether a file is a TorchScript archive, and not another archive of torch or something else."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.partition('/')[2] == 'constants.pkl' for name in archive.namelist())
-    except zipfile.BadZipFile:  # something else, or damaged
+    except zipfile.BadZipFile:  # no archive, or a damaged one
         return False
 
 
 def load_torchscript(path: str | Path) -> torch.jit.ScriptModule:
     """Load a TorchScript file on the CPU, in evaluation mode.
 
-    Such a file holds programs of TorchScript, which is not Python: no pickle of Python objects is read.
+    The file holds programs in TorchScript, which is not Python; no Python objects are unpickled.
 
     Raises:
         FileNotFoundError: If ``path`` is no file.

@@ -1,4 +1,4 @@
-"""Errors of the user on the command line: one line instead of a traceback."""
+"""Report user errors on the command line in one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _PACKAGE = Path(__file__).parents[1]
 
 @contextlib.contextmanager
 def user_errors(*, of_others: bool = True) -> Iterator[None]:
-    """Print what we say about bad input, or the system about files, and exit with status 2, as argparse does.
+    """Print the message of an error about bad input or files, and exit with status 2 as argparse does.
 
     Args:
-        of_others: Whether to do so with errors that were not raised by mmfct, too. In a training, which runs a host's
-            code and the user's own, their tracebacks are wanted.
+        of_others: Whether to include errors that other packages raise. Not in a training: it runs code of the hosts
+            and of the user, whose tracebacks are needed.
     """
     try:
         yield

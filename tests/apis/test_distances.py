@@ -9,7 +9,7 @@ from mmfct.apis.build_index import index_gallery
 from mmfct.apis.evaluate_compatibility import evaluate_compatibility
 from mmfct.apis.mix_galleries import mix_galleries
 from mmfct.apis.plan_backfill import plan_backfill
-from mmfct.apis.search_gallery.search_queries import search_gallery
+from mmfct.apis.search_gallery import search_gallery
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_one_distance_wherever_two_sets_meet(sets, tmp_path, what, compare):
 def test_a_pair_that_is_asked_for_has_the_distance_of_the_gallery(sets, tmp_path):
     l2, cosine = sets
     scores = [
-        evaluate_compatibility(dict(q=queries), dict(g=cosine), tmp_path, also=['q/g']).pairs
+        evaluate_compatibility(dict(q=queries), dict(g=cosine), tmp_path, also=['q/g']).scores
         for queries in (l2, cosine)
     ]
     assert scores[0] == scores[1]

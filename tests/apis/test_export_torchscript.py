@@ -10,9 +10,10 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmfct.apis.export_torchscript import TransformedModelScript, export_torchscript
+from mmfct.apis.export_torchscript import TransformationScript, TransformedModelScript, export_torchscript
 from mmfct.apis.training.config import load_config
 from mmfct.models import FrozenEncoders
+from mmfct.models.item_encoder import ItemEncoder
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_state_dict
 
@@ -142,9 +143,7 @@ def test_a_file_needs_none_of_our_packages(digits, tmp_path):
 
 
 def test_a_model_that_depends_on_the_number_of_images_is_refused(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        'mmfct.apis.export_torchscript.TransformationScript.forward', lambda self, old, side: old * len(old.tolist())
-    )
+    monkeypatch.setattr(TransformationScript, 'forward', lambda self, old, side: old * len(old.tolist()))
     with pytest.raises(ValueError, match=r'cannot be traced: .*h\.pt would compute something else for two items'):
         export_torchscript(digits.config, final(digits), str(tmp_path / 'h.pt'), cfg_options=digits.cfg_options)
     assert not list(tmp_path.iterdir())
@@ -189,4 +188,4 @@ def test_side_information_of_several_models_is_refused(digits, tmp_path):
     config = load_config(str(tmp_path / 'joined.py'), digits.cfg_options)
     init_default_scope('mmpretrain')
     with pytest.raises(ValueError, match='side-information of several models cannot become one file'):
-        TransformedModelScript(FrozenEncoders(**config.model.encoders), None)
+        TransformedModelScript(ItemEncoder.build(config.model.encoders.old, config.model.encoders.side), None)

@@ -97,6 +97,7 @@ def test_a_table_of_embeddings_takes_them(tmp_path):
     encoders = dict(old=encoder, new=encoder)
     options = dict(dataset=dict(type=CutMixImages, dataset=dict(type=Flat)), encoders=encoders, num_views=3)
     table = EmbeddingTable(str(tmp_path / 'table'), **options)
+    table.full_init()
     assert len(table) == 6 and table.gallery.rows('id', np.arange(18)).tolist() == list(range(6)) * 3
     assert table.gallery.rows('label', np.arange(18)).tolist() != list(range(6)) * 3
     views = table.gallery.rows('old', np.arange(18)).reshape(3, 6, -1)

@@ -90,6 +90,13 @@ ENCODERS = dict(old=encoder(1.0), side=encoder(2.0, 2), new=encoder(-1.0))
 
 
 def table(path, **options) -> EmbeddingTable:
+    """An open table, computed if it was missing."""
+    data = unopened(path, **options)
+    data.full_init()
+    return data
+
+
+def unopened(path, **options) -> EmbeddingTable:
     return EmbeddingTable(str(path), **(dict(dataset=DATA, encoders=ENCODERS, num_views=3, batch_size=2) | options))
 
 
@@ -126,6 +133,36 @@ def test_first_use_makes_the_table_and_the_second_reuses_it(tmp_path, images_use
     assert contents(tmp_path / 'table') == made
     assert first.roles == second.roles == ('old', 'side', 'new')
     assert len(first) == len(second) == 7
+
+
+def test_constructing_a_table_touches_neither_disk_nor_networks(tmp_path, images_used):
+    data = unopened(tmp_path / 'table')
+    assert images_used() == 0 and not (tmp_path / 'table').exists()
+    data.full_init()
+    made = images_used()
+    assert made > 0
+    data.full_init()  # a second time does nothing
+    assert images_used() == 0
+
+
+@pytest.mark.parametrize('use', [len, lambda data: data[6], lambda data: data.__getitems__([6])])
+def test_a_table_opens_itself_on_first_use(tmp_path, use):
+    use(unopened(tmp_path / 'table'))
+    assert is_complete(tmp_path / 'table')
+
+
+def test_a_data_loader_config_opens_the_table(tmp_path):
+    config = dict(type='mmfct.EmbeddingTable', path=str(tmp_path / 'table'), dataset=DATA, encoders=ENCODERS)
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    loader = Runner.build_dataloader(dict(dataset=config, batch_size=4, sampler=sampler))
+    assert is_complete(tmp_path / 'table') and loader.dataset.roles == ('old', 'side', 'new')
+
+
+def test_configs_that_change_after_construction_do_not_matter(tmp_path):
+    settings = dict(DATA)
+    data = unopened(tmp_path / 'table', dataset=settings)
+    settings['count'] = 3
+    assert len(data) == 7
 
 
 def test_rows_belong_to_their_image_and_view(tmp_path):

@@ -1,11 +1,11 @@
-"""Tests of choosing who gets whose annotation."""
+"""Tests of assigning permuted labels."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from mmfct.datasets.label_swaps import draw_donors, name_instances, write_record
+from mmfct.datasets.label_swaps import draw_donors
 
 
 def draw(number=100, fraction=0.4, task='depth', seed=0, **options):
@@ -64,16 +64,3 @@ def test_too_few_to_permute(number, fraction):
     match = f'`fractions` must choose at least 2 .* got {fraction} of {number} annotated .*depth'
     with pytest.raises(ValueError, match=match):
         draw(number, fraction)
-
-
-def test_names_of_instances():
-    assert name_instances(['/a/b/0.png', '/a/c/0.png', '/a/b/0.png']) == ['b/0.png', 'c/0.png', 'b/0.png']
-    assert name_instances(['/a/0.png', None]) == ['0', '1']
-    assert name_instances([]) == []
-
-
-def test_record(tmp_path, monkeypatch):
-    monkeypatch.setenv('HOME', str(tmp_path))
-    write_record('~/new/record.csv', [('a,b.png', 'seg', 'c.png')])
-    assert (tmp_path / 'new/record.csv').read_text() == 'file,task,source\n"a,b.png",seg,c.png\n'
-    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['record.csv']

@@ -152,7 +152,7 @@ def cut_frames(path: Path) -> None:
 def test_a_broken_clip_is_skipped_and_counted(root, name):
     spoil, reason = BREAKS[name]
     if name == 'fewer frames':
-        from renderers.surreal_clip.files import _mp4
+        from renderers.surreal_clips.files import _mp4
 
         (root / 'cmu/short.mp4').write_bytes(_mp4(surreal_clip('train', 1, frames=1).images))
     spoil(root / RUN / '01_01_c0002')
@@ -239,13 +239,13 @@ def test_an_index_that_cannot_be_written_is_noticed_first(root, tmp_path, monkey
 
 def test_an_index_of_another_split_is_refused(root, tmp_path):
     Surreal(str(root), index_file=str(tmp_path / 'index.json'))
-    with pytest.raises(ValueError, match="`index_file` must be another one for each split, got that of 'train'"):
+    with pytest.raises(ValueError, match="`index_file` must differ from split to split, got that of 'train'"):
         Surreal(str(root), split='val', index_file=str(tmp_path / 'index.json'))
 
 
 def test_clips_of_one_frame(root):
     stem = root / RUN / '01_01_c0001'
-    from renderers.surreal_clip.files import encode_clip
+    from renderers.surreal_clips.files import encode_clip
 
     clip = surreal_clip('train', 0, frames=1, seed=5)
     for kind, content in encode_clip(clip, 'train', 0).items():
@@ -272,7 +272,7 @@ def test_the_index_is_made_once_and_again_when_clips_come_or_go(root, monkeypatc
         path.unlink()
     assert len(Surreal(str(root))) == 9 and len(looked) == 7
     (root / 'surreal_train.json').write_bytes(b'{"clips": ')
-    with pytest.warns(UserWarning, match='surreal_train.json is no index; it is made again'):
+    with pytest.warns(UserWarning, match='surreal_train.json is not an index and will be replaced'):
         assert len(Surreal(str(root))) == 9
     assert not list(root.glob('*.tmp'))
 
@@ -301,7 +301,7 @@ def test_a_frame_that_turns_out_to_be_broken_is_replaced_in_training_only(root):
     pipeline = [dict(type='mmfct.LoadSurreal', size=(32, 32))]
     train, test = Surreal(str(root), pipeline=pipeline), Surreal(str(root), pipeline=pipeline, test_mode=True)
     change(root / f'{RUN}/01_01_c0001_depth.mat', depth_2=np.zeros((2, 2)))
-    with pytest.warns(UserWarning, match=r'frame skipped, the 1\. in this process: .*depth_2'):
+    with pytest.warns(UserWarning, match='frame skipped, number 1 in this process: .*depth_2'):
         assert train[1]['img_path'] != test.get_data_info(1)['img_path']
     with pytest.raises(ValueError, match=r"must have 'depth_2' of shape \(240, 320\), got \(2, 2\)"):
         test[1]

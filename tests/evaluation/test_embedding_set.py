@@ -1,73 +1,48 @@
-"""Blocks of embeddings."""
+"""The container of embeddings."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from mmfct.evaluation.embedding_set import concatenate, stack_samples
+from mmfct.evaluation.embedding_set import EmbeddingSet, column_tensor, sets_of_roles
+from mmfct.retrieval import Gallery
 
 
-def make_sample(index: int, **changes: object) -> dict:
-    embeddings = {'old': torch.full((3,), float(index)), 'new': torch.full((2,), -float(index))}
-    return {'embeddings': embeddings, 'gt_label': index % 2, 'sample_idx': index} | changes
+@pytest.mark.parametrize('ids', [torch.tensor([7, 8, 9]), np.array(['a', 'b', 'c'])], ids=['integers', 'strings'])
+def test_some_items_in_another_order(ids):
+    items = EmbeddingSet(torch.arange(6.0).reshape(3, 2), torch.tensor([0, 1, 0]), ids)
+    assert (len(items), items.width) == (3, 2)
+    taken = items.take(np.array([2, 0]))
+    assert taken.embeddings.tolist() == [[4, 5], [0, 1]] and taken.labels.tolist() == [0, 0]
+    assert taken.ids.tolist() == [ids[2], ids[0]]
+    assert items.take(slice(1, None, 2)).ids.tolist() == [ids[1]]
 
 
-def test_samples_become_one_block_per_role():
-    block = stack_samples([make_sample(4), make_sample(7, gt_label=torch.tensor([1]))])
-    assert block.widths == {'old': 3, 'new': 2}
-    torch.testing.assert_close(block.embeddings['old'], torch.tensor([[4.0] * 3, [7.0] * 3]))
-    assert block.labels.tolist() == [0, 1]
-    assert block.ids.tolist() == [4, 7]
+def test_roles_share_labels_and_ids():
+    labels, ids = torch.zeros(2, dtype=torch.long), torch.arange(2)
+    sets = sets_of_roles(dict(old=torch.ones(2, 3), new=torch.ones(2, 4)), labels, ids)
+    assert {role: items.width for role, items in sets.items()} == dict(old=3, new=4)
+    assert all(items.labels is labels and items.ids is ids for items in sets.values())
 
 
-def test_half_floats_become_floats_and_leave_the_graph():
-    sample = make_sample(1, embeddings={'new': torch.ones(2, dtype=torch.half, requires_grad=True)})
-    rows = stack_samples([sample]).embeddings['new']
-    assert rows.dtype == torch.float32
-    assert not rows.requires_grad
+def test_a_gallery_is_read(make_gallery):
+    rows = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    gallery = Gallery(make_gallery('g', 'm', rows, label=np.arange(50)))  # of two shards
+    items = EmbeddingSet.read(gallery)
+    np.testing.assert_array_equal(items.embeddings, rows)
+    assert items.labels.tolist() == list(range(50)) and items.ids[:2].tolist() == ['000.png', '001.png']
+    torch.testing.assert_close(column_tensor(gallery, 'label'), items.labels)
 
 
-def test_concatenate_keeps_the_order():
-    blocks = [stack_samples([make_sample(i), make_sample(i + 1)]) for i in (0, 2)]
-    joined = concatenate(blocks)
-    assert joined.ids.tolist() == [0, 1, 2, 3]
-    assert joined.embeddings['new'][:, 0].tolist() == [0, -1, -2, -3]
-    assert joined.labels.tolist() == [0, 1, 0, 1]
+def test_a_column_of_one_shard_is_copied_from_the_read_only_file(make_gallery):
+    gallery = Gallery(make_gallery('g', 'm', np.ones((3, 2))))
+    column_tensor(gallery, 'embedding').zero_()
+    assert gallery.column('embedding').all()
 
 
-def test_single_block_is_not_copied():
-    block = stack_samples([make_sample(0)])
-    assert concatenate([block]) is block
-
-
-@pytest.mark.parametrize('key', ['embeddings', 'gt_label', 'sample_idx'])
-def test_sample_without_an_entry_is_refused(key):
-    sample = make_sample(0)
-    del sample[key]
-    with pytest.raises(KeyError, match=f'a data sample must have `{key}`'):
-        stack_samples([make_sample(1), sample])
-
-
-@pytest.mark.parametrize(
-    'embeddings',
-    [
-        {'old': torch.zeros(3)},
-        {'old': torch.zeros(3), 'new': torch.zeros(4)},
-        {'old': torch.zeros(3), 'new': torch.zeros(1, 2)},
-    ],
-    ids=['missing role', 'other width', 'not a vector'],
-)
-def test_samples_that_do_not_fit_together_are_refused(embeddings):
-    with pytest.raises(ValueError, match=r"same roles to vectors .* got shapes \{'old': \(3,\)"):
-        stack_samples([make_sample(0), make_sample(1, embeddings=embeddings)])
-
-
-def test_sample_with_several_labels_is_refused():
-    with pytest.raises(ValueError, match=r'`gt_label` must be a single class index, got \[1, 2\]'):
-        stack_samples([make_sample(0, gt_label=torch.tensor([1, 2]))])
-
-
-def test_sample_without_a_class_is_refused():
-    with pytest.raises(ValueError, match='`gt_label` must be a class, got -1: images without one cannot be scored'):
-        stack_samples([make_sample(0), make_sample(1, gt_label=-1)])
+def test_a_gallery_without_labels_is_refused(make_gallery):
+    gallery = Gallery(make_gallery('g', 'm', np.ones((3, 2))))
+    with pytest.raises(ValueError, match='must have the columns embedding, id and label, got .* without label'):
+        EmbeddingSet.read(gallery)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmfct.functional import pairwise_distances
-from mmfct.functional.distance import DISTANCES, ranking_terms
+from mmfct.functional.distance import ranking_terms
+from mmfct.utils.distances import DISTANCES
 
 
 def definition(q, g, distance):

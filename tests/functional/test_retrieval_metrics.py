@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmfct.functional import _screening, query_scores, retrieval_metrics
+from mmfct.functional import MeanScores, _screening, query_scores, retrieval_metrics
 
 
 def plain_distance(q, g, distance):
@@ -189,6 +189,19 @@ def test_few_classes_with_many_matches(path):
     result = query_scores(query, gallery, query_labels, gallery_labels)
     expected = plain_scores(query.double(), gallery.double(), query_labels, gallery_labels, (1, 5), 'l2')
     assert_equals_plain_loop(result, expected)
+
+
+def test_sums_of_shares_of_the_queries_add_up():
+    query, gallery, query_labels, gallery_labels = problem()
+    query_labels[0] = 99  # has no match
+    sums = [
+        query_scores(query[share], gallery, query_labels[share], gallery_labels, topk=(1, 3)).sums()
+        for share in (slice(0, None, 2), slice(1, None, 2))
+    ]
+    expected = retrieval_metrics(query, gallery, query_labels, gallery_labels, topk=(1, 3))
+    scores = MeanScores.from_sums(sum(sums), (1, 3))
+    assert list(scores.means) == ['cmc1', 'cmc3', 'map'] and scores.num_queries < len(query)
+    assert scores.to_json() == pytest.approx(expected)
 
 
 def test_no_query_counts():

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mmfct.instances.loss_history import LossHistory
+from mmfct.instances.loss_history import LossHistory, mean_losses
 
 
 def test_sums_and_counts_are_those_of_a_loop():
@@ -31,3 +31,9 @@ def test_a_restored_history_goes_on():
     second.add(torch.tensor([1]), torch.tensor([[3.0]]), torch.tensor([[True]]))
     assert second.loss_sum[1].item() == pytest.approx(5.0) and second.visits[1].item() == 2
     assert first.visits[1].item() == 1
+
+
+def test_means_are_nan_without_any_visit():
+    means = mean_losses(torch.tensor([[3.0, 0.0]]), torch.tensor([[2, 0]], dtype=torch.int32))
+    assert means.dtype == torch.float64
+    assert means[0, 0] == 1.5 and means[0, 1].isnan()

@@ -10,7 +10,7 @@ from torch.utils.data import Subset
 
 from mmfct.datasets import ClassSubset, CutMixImages
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.instances.positions import find_positions, number_instances
+from mmfct.instances.positions import find_positions, number_instances, walk_data_sets
 
 
 class Toy(BaseDataset):
@@ -86,8 +86,17 @@ def test_empty_data_set():
     assert number.shape == first.shape == (0,)
 
 
+def test_a_walk_visits_wrappers_from_the_outside_in():
+    dataset = WRAPPED['nested']()
+    names = [type(part).__name__ for part in walk_data_sets(dataset)]
+    inner = ['CorruptLabels', 'ClassSubset', 'ConcatDataset', 'Toy', 'Toy']
+    assert names == ['Subset', 'ConcatDataset', *inner, 'RepeatDataset', 'Toy']
+    assert next(walk_data_sets(dataset)) is dataset
+
+
 def test_wrapper_of_a_host_counts_as_innermost():
     fold = pytest.importorskip('mmpretrain.datasets').KFoldDataset(dict(type=Toy, lazy_init=False), num_splits=2)
+    assert [type(part).__name__ for part in walk_data_sets(fold)] == ['KFoldDataset', 'Toy']
     assert find_positions(fold).sources == [fold]
     assert find_positions(fold).index.tolist() == [0, 1]
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmengine.structures import BaseDataElement, PixelData
 from torch import nn
 from torch.nn import functional as F
@@ -97,7 +98,7 @@ def test_loss_with_parameters_per_instance_by_hand(build, sample):
     depth = [(-d[i, 1] / 2).exp() * loss + d[i, 1] / 2 for i, loss in zip((0, 2), expected['depth'], strict=True)]
     torch.testing.assert_close(log['loss'], torch.stack(seg).mean() + torch.stack(depth).mean())
     torch.testing.assert_close(log['depth_weight'], (-d[[0, 2], 1] / 2).exp().mean())
-    assert model.weighting.pop_gradient().annotated.tolist() == [[True, True], [True, False], [True, True]]
+    assert model.weighting.pop_report().annotated.tolist() == [[True, True], [True, False], [True, True]]
 
 
 def test_instances_are_judged_by_what_is_said_of_the_others(build, sample):
@@ -116,7 +117,7 @@ def test_instances_are_judged_by_what_is_said_of_the_others(build, sample):
     )
     torch.testing.assert_close(log['loss'], losses['seg'].mean() + losses['depth'].mean())
     relative = {name: losses[name] * reference[name].mean() / reference[name] for name in losses}
-    gradient = model.weighting.pop_gradient().gradient
+    gradient = model.weighting.pop_report().values
     torch.testing.assert_close(gradient[:, 0], 0.5 - relative['seg'].detach())
     torch.testing.assert_close(gradient[[0, 2], 1], 0.5 - 0.5 * relative['depth'].detach())
 
@@ -125,10 +126,10 @@ def test_an_instance_alone_in_its_batch_is_judged_by_its_own_loss(build, sample)
     images, samples, gradients = torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], []
     model = build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval()
     for relative in (True, False):
-        model.weighting.relative = relative
+        model.weighting.needs_reference = relative
         model.weighting.set_instances(torch.zeros(1, 2), ['a'])
         model(images, samples, mode='loss')
-        gradients.append(model.weighting.pop_gradient().gradient)
+        gradients.append(model.weighting.pop_report().values)
     torch.testing.assert_close(*gradients)
 
 
@@ -287,6 +288,16 @@ def test_a_single_task(build, sample, name):
     torch.testing.assert_close(log['loss'], torch.stack(expected[name]).mean())
     (prediction, _) = model(images, [sample(), sample()], mode='predict')
     assert ('pred_sem_seg' in prediction, 'pred_depth_map' in prediction) == (name == 'seg', name == 'depth')
+
+
+def test_the_epoch_of_the_runner_reaches_the_weighting_in_training(build, sample):
+    model, samples = build(weighting='DynamicWeightAverage'), [sample('seg', 'depth')] * 2
+    with pytest.raises(ValueError, match='the epoch must be known'):
+        model(torch.randn(2, 3, *SIZE), samples, mode='loss')
+    for training, expected in ((True, 3), (False, 3)):
+        MessageHub.get_current_instance().update_info('epoch', 3 if training else 4)
+        model.train(training)(torch.randn(2, 3, *SIZE), samples, mode='loss')
+        assert model.weighting.epoch == expected
 
 
 def test_the_form_of_each_task_reaches_the_weighting(build):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from renderers.surreal_clip.mesh import body_arrays
+from renderers.surreal_clips.mesh import body_arrays
 from scipy.spatial.transform import Rotation
 
 from mmfct.datasets.smpl_skeleton import pose_joints

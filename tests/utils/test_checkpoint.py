@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmfct.utils.checkpoint import load_checkpoint, load_state_dict
+from mmfct.utils.checkpoint import load_checkpoint, load_state_dict, load_weights
 
 
 class Hostile:
@@ -86,7 +86,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path, hostile, form):
 
 
 def test_a_whole_pickled_model_is_refused(tmp_path):
-    torch.save(torch.nn.Linear(2, 2), tmp_path / 'model.pth')
+    torch.save(torch.torch.nn.Linear(2, 2), tmp_path / 'model.pth')
     with pytest.raises(ValueError, match='is refused: it holds Python objects'):
         load_state_dict(tmp_path / 'model.pth')
 
@@ -121,7 +121,7 @@ def test_a_text_under_the_name_of_a_checkpoint_is_named(tmp_path, text):
 
 @pytest.mark.filterwarnings('ignore:.*torch.jit')
 def test_weights_of_a_torchscript_file(tmp_path):
-    model, path = torch.nn.Linear(2, 3), str(tmp_path / 'script.pt')
+    model, path = torch.torch.nn.Linear(2, 3), str(tmp_path / 'script.pt')
     torch.jit.save(torch.jit.script(model), path)
     loaded = load_state_dict(path)
     assert loaded.keys() == model.state_dict().keys()
@@ -149,3 +149,16 @@ def test_a_file_without_weights_is_refused(tmp_path, content, message):
     torch.save(content, tmp_path / 'odd.pth')
     with pytest.raises(ValueError, match=message):
         load_state_dict(tmp_path / 'odd.pth')
+
+
+def test_weights_are_loaded_also_those_of_a_wrapped_model():
+    source, target = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    load_weights(target, {f'module.{name}': value for name, value in source.state_dict().items()}, 'a.pth')
+    assert torch.equal(target.weight, source.weight)
+
+
+def test_weights_of_another_model():
+    with pytest.raises(ValueError, match=r"'a\.pth' is of another model: 1 of 2 weights are missing, such as 'bias'"):
+        load_weights(torch.nn.Linear(2, 3), dict(weight=torch.zeros(3, 2)), 'a.pth')
+    with pytest.raises(ValueError, match=r"'a\.pth' is of another model: size mismatch for weight"):
+        load_weights(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3).state_dict(), 'a.pth')

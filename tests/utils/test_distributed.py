@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from mmfct.utils import distributed as module
-from mmfct.utils.distributed import gather_rows
+from mmfct.utils.distributed import gather_parts, gather_rows
 
 
 def test_one_process_keeps_its_rows():
     rows = torch.rand(3, 2)
     assert gather_rows(rows) is rows
+    assert gather_parts(rows)[0] is rows
 
 
 @pytest.mark.parametrize('rank', [0, 1, 2])
@@ -31,3 +32,5 @@ def test_ranks_of_different_numbers_of_rows(monkeypatch, rank):
     monkeypatch.setattr(module, 'all_gather', all_gather)
     assert torch.equal(gather_rows(parts[rank]), torch.cat(parts))
     assert sent[0].tolist() == [len(parts[rank])]
+    sent.clear()
+    assert all(map(torch.equal, gather_parts(parts[rank]), parts))

@@ -1,15 +1,16 @@
-"""Tests of files that libraries write by name, and of what killed jobs leave beside them."""
+"""Tests of files that are complete or absent, and of what killed jobs leave beside them."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 
 import pytest
 
-from mmfct.utils import files as replaced_files
-from mmfct.utils.files import replaced_when_done
+from mmfct.utils import files
+from mmfct.utils.files import file_sha256, is_temporary, replaced_when_done, write_atomically
 
 
 def killed_while_writing(path) -> None:
@@ -24,6 +25,35 @@ def killed_while_writing(path) -> None:
 
 def names(folder) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_bytes_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / 'a.json'
+    for content in (b'first', memoryview(b'second')):
+        write_atomically(path, content)
+        assert path.read_bytes() == content and names(tmp_path) == ['a.json']
+    with pytest.raises(FileExistsError):
+        write_atomically(path, b'third', overwrite=False)
+    monkeypatch.setattr(files.os, 'replace', lambda *paths: (_ for _ in ()).throw(OSError('disk full')))
+    with pytest.raises(OSError, match='disk full'):
+        write_atomically(path, b'fourth')
+    assert path.read_bytes() == b'second' and names(tmp_path) == ['a.json']
+    assert file_sha256(path) == hashlib.sha256(b'second').hexdigest()
+
+
+def test_of_several_writers_that_must_not_overwrite_one_wins(tmp_path):
+    write_atomically(tmp_path / 'new', b'first', overwrite=False)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / 'new', b'second', overwrite=False)
+    assert (tmp_path / 'new').read_bytes() == b'first' and names(tmp_path) == ['new']
+
+
+@pytest.mark.parametrize(
+    ('name', 'temporary'),
+    [(f'a.json.{"0" * 32}.tmp', True), (f'old-00000.npy.{"f" * 32}.tmp', True), ('a.json', False), ('a.tmp', False)],
+)
+def test_temporary_files_are_known_by_name(tmp_path, name, temporary):
+    assert is_temporary(tmp_path / name) == temporary
 
 
 def test_complete_or_absent(tmp_path):
@@ -81,7 +111,7 @@ def test_a_process_that_still_writes_is_left_alone(tmp_path):
 
 
 def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
-    flock, removed = replaced_files.fcntl.flock, []
+    flock, removed = files.fcntl.flock, []
 
     def slow(descriptor, operation):
         if not removed:
@@ -89,7 +119,7 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(tmp_path, mo
             shutil.rmtree(removed[0])
         flock(descriptor, operation)
 
-    monkeypatch.setattr(replaced_files.fcntl, 'flock', slow)
+    monkeypatch.setattr(files.fcntl, 'flock', slow)
     with replaced_when_done(tmp_path / 'a') as temporary:
         assert temporary.parent != removed[0]
         temporary.write_text('a')
@@ -111,9 +141,9 @@ def test_what_cannot_be_told_or_removed_is_left_alone(tmp_path, monkeypatch, fai
         rmtree(folder)
 
     if failing == 'flock':
-        monkeypatch.setattr(replaced_files.fcntl, 'flock', no_locks)
+        monkeypatch.setattr(files.fcntl, 'flock', no_locks)
     else:
-        monkeypatch.setattr(replaced_files.shutil, 'rmtree', not_mine)
+        monkeypatch.setattr(files.shutil, 'rmtree', not_mine)
     with replaced_when_done(path) as temporary:
         temporary.write_text('whole')
     assert path.read_text() == 'whole' and names(tmp_path) == ['a', left.name]
@@ -130,7 +160,7 @@ def test_a_folder_that_cannot_be_opened_is_somebody_elses(tmp_path, monkeypatch)
             raise PermissionError(errno.EACCES, 'Permission denied')
         return real(folder, *args, **options)
 
-    monkeypatch.setattr(replaced_files.os, 'open', not_mine)
+    monkeypatch.setattr(files.os, 'open', not_mine)
     with replaced_when_done(path) as temporary:
         temporary.write_text('whole')
     assert path.read_text() == 'whole' and names(tmp_path) == ['a', left.name]

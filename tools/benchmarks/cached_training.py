@@ -1,8 +1,9 @@
-"""Time one epoch of h on cached embeddings against one that sends images through the three frozen encoders.
+"""Time the training of the transformation on cached embeddings against training on images.
 
-Both are measured in the same run with the paper's networks (ResNet-50 encoders at 224 pixels, h with 5.7 M
-parameters) on random images: the time does not depend on what the images show. Prints JSON: seconds per image of
-either way, their ratio for an epoch, and the ratio for a whole training, which has to make the table first.
+Training on images runs the three frozen encoders in every step. Both are measured in one run on the CPU, with the
+paper's networks (ResNet-50 at 224 pixels, a transformation of 5.7 M parameters) and random images, whose content does
+not affect the time. Prints JSON: seconds per image of both, their ratio for an epoch, and the ratio for a whole
+training that computes the table of embeddings first.
 
 Example:
     python tools/benchmarks/cached_training.py --images 32 --epochs 80 --views 8
@@ -25,13 +26,13 @@ from mmfct.registry import MODELS
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--images', type=int, default=32, help='images of a batch, online')
-    parser.add_argument('--batch-size', type=int, default=1024, help='rows of a batch, cached')
-    parser.add_argument('--image-size', type=int, default=224)
-    parser.add_argument('--depth', type=int, default=50, help='depth of the encoders')
-    parser.add_argument('--epochs', type=int, default=80, help='epochs of a whole training')
-    parser.add_argument('--views', type=int, default=8, help='views in the table')
-    parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument('--images', type=int, default=32, help='images per batch (default: 32)')
+    parser.add_argument('--batch-size', type=int, default=1024, help='cached rows per batch (default: 1024)')
+    parser.add_argument('--image-size', type=int, default=224, help='height and width in pixels (default: 224)')
+    parser.add_argument('--depth', type=int, default=50, help='depth of the ResNet encoders (default: 50)')
+    parser.add_argument('--epochs', type=int, default=80, help='epochs of a whole training (default: 80)')
+    parser.add_argument('--views', type=int, default=8, help='views per image in the table (default: 8)')
+    parser.add_argument('--repeats', type=int, default=5, help='repetitions; medians are reported (default: 5)')
     args = parser.parse_args()
     logging.disable(logging.INFO)  # mmengine lists how every weight was initialised
     init_default_scope('mmpretrain')
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 def _transform(depth: int) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """Build h of the paper with three encoders of random weights."""
+    """Build the transformation of the paper and three encoders, with random weights."""
     backbone = dict(type='mmfct.EmbeddingResNet', depth=depth, embedding_dims=128)
     encoder = dict(backbone=backbone)
     head = dict(type='mmfct.TransformationHead', old_dims=128, side_dims=128, new_dims=128)

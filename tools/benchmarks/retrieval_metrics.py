@@ -1,8 +1,8 @@
-"""Time exact CMC and mAP against the matrix products alone, and against sorting query by query.
+"""Time exact CMC and mAP against the bare matrix products, and against sorting query by query.
 
-Prints JSON: seconds of `retrieval_metrics`; seconds of the matrix products of the same distances
-by torch and by numpy, and the ratio to the faster; the peak memory above the inputs, with the
-compiled code; and the speed-up over a reference that sorts the gallery for every query.
+Prints JSON: seconds of `retrieval_metrics`; seconds of the matrix products for the same distances in torch and in
+numpy, and the ratio to the faster one; peak memory above the inputs in MB, compiled code included; and the speed-up
+over a reference that sorts the gallery for every query.
 
 Example:
     python tools/benchmarks/retrieval_metrics.py --rows 20000 --dims 128 --classes 1000
@@ -35,11 +35,15 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--rows', type=int, default=20_000, help='queries, also the gallery')
-    parser.add_argument('--dims', type=int, default=128, help='width of the embeddings')
-    parser.add_argument('--classes', type=int, default=1_000, help='number of labels')
-    parser.add_argument('--repeats', type=int, default=5, help='of each time; the median counts')
-    parser.add_argument('--reference-rows', type=int, default=8_000, help='rows for the speed-up')
+    parser.add_argument(
+        '--rows', type=int, default=20_000, help='number of embeddings, both queries and gallery (default: 20000)'
+    )
+    parser.add_argument('--dims', type=int, default=128, help='width of the embeddings (default: 128)')
+    parser.add_argument('--classes', type=int, default=1_000, help='number of labels (default: 1000)')
+    parser.add_argument('--repeats', type=int, default=5, help='repetitions; medians are reported (default: 5)')
+    parser.add_argument(
+        '--reference-rows', type=int, default=8_000, help='number of embeddings for the speed-up (default: 8000)'
+    )
     parser.add_argument('--peak-only', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak_only:
@@ -95,14 +99,14 @@ def _metrics(embeddings: Tensor, labels: Tensor) -> dict[str, float | int]:
 
 
 def _torch_products(embeddings: Tensor) -> None:
-    """Multiply chunk by chunk, into the same memory."""
+    """Multiply chunk by chunk into one buffer."""
     buffer = torch.empty(CHUNK_SIZE, len(embeddings))
     for chunk in embeddings.split(CHUNK_SIZE):
         torch.matmul(chunk, embeddings.T, out=buffer[: len(chunk)])
 
 
 def _numpy_products(embeddings: np.ndarray) -> None:
-    """Multiply chunk by chunk, into the same memory."""
+    """Multiply chunk by chunk into one buffer."""
     buffer = np.empty((CHUNK_SIZE, len(embeddings)), embeddings.dtype)
     for start in range(0, len(embeddings), CHUNK_SIZE):
         chunk = embeddings[start : start + CHUNK_SIZE]
@@ -141,15 +145,15 @@ def _peak_in_a_fresh_process(args: argparse.Namespace) -> float:
 
 
 def _peak_above_inputs(embeddings: Tensor, labels: Tensor) -> float:
-    """Return megabytes."""
-    torch.mm(embeddings[:100], embeddings[:100].T)  # the thread pool of torch is not ours
+    """Return how many megabytes the metrics need above their inputs."""
+    torch.mm(embeddings[:100], embeddings[:100].T)  # torch's thread pool is not counted
     before = _peak_megabytes()
     _metrics(embeddings, labels)
     return _peak_megabytes() - before
 
 
 def _peak_megabytes() -> float:
-    """Peak of this process; `ru_maxrss` would start from that of the process that started it."""
+    """Return the peak memory of this process in MB; `ru_maxrss` would include that of its parent."""
     status = Path('/proc/self/status').read_text()
     fields = dict(line.split(':', 1) for line in status.splitlines())
     return int(fields['VmHWM'].split()[0]) / 1024

@@ -1,14 +1,14 @@
-"""Time what weights per training instance add to a step, and whether that depends on how many instances there are.
+"""Time what weights per training instance add to a training step, and how that grows with the number of instances.
 
-Two measurements, each of two things in turn so that a machine that slows down slows both:
+There are two comparisons; each alternates between its two sides, so that a slow phase of the machine hits both:
 
-* a training step of the DeepLab model of configs/itp with equal weighting, and with ITP and its hook. As the
-  difference is small against the noise of a step, the two weightings are timed alone too, and the ratio computed from
+* A training step of the DeepLab model of configs/itp with equal weighting, and with ITP and its hook. The difference
+  is small against the noise of a step, so the two weightings are also timed alone, and a second ratio is computed from
   that. Budget: 1.02.
-* the weighting alone (rows of the batch, objective, gradients, step of the rows) with few and with many instances. The
-  names of the instances are numbers here; looking up a file name is one access to a dict. Budget: 1.2.
+* The weighting alone (look up the batch's parameters, objective, gradients, update) with few and with many instances.
+  Instances are named by number here; a file name would take one more dict lookup. Budget: 1.2.
 
-Prints JSON with milliseconds and ratios; all are medians.
+Prints JSON with milliseconds and ratios, all medians.
 
 Example:
     python tools/benchmarks/task_weights.py --base-channels 64 --batch-size 8 --repeats 20
@@ -35,6 +35,7 @@ from mmengine.structures import PixelData
 from mmfct.apis.training.config import load_config
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.table import InstanceTable
+from mmfct.models.task_weightings import InstanceTaskWeighting, TaskWeighting
 from mmfct.registry import HOOKS, MODELS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ FORMS = dict(seg='classification', depth='laplace')
 
 
 class NumberedKeys(InstanceKeys):
-    """Keys without 10 million file names in memory: instance i is called i."""
+    """Keys that need no 10 million file names in memory: instance i is named i."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -61,14 +62,22 @@ class NumberedKeys(InstanceKeys):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--base-channels', type=int, default=16, help='width of the ResNet-50; 64 is the usual one')
-    parser.add_argument('--image-size', type=int, nargs=2, default=(128, 256), help='height and width')
-    parser.add_argument('--batch-size', type=int, default=8, help='of the training step')
-    parser.add_argument('--repeats', type=int, default=20, help='pairs of training steps')
-    parser.add_argument('--few', type=int, default=10_000, help='instances')
-    parser.add_argument('--many', type=int, default=10_000_000, help='instances')
-    parser.add_argument('--weighting-batch-size', type=int, default=64, help='of the weighting alone')
-    parser.add_argument('--rounds', type=int, default=30, help='pairs of 50 steps of the weighting alone')
+    parser.add_argument(
+        '--base-channels', type=int, default=16, help='width of the ResNet-50; the usual one is 64 (default: 16)'
+    )
+    parser.add_argument(
+        '--image-size', type=int, nargs=2, default=(128, 256), help='height and width in pixels (default: 128 256)'
+    )
+    parser.add_argument('--batch-size', type=int, default=8, help='images per training step (default: 8)')
+    parser.add_argument('--repeats', type=int, default=20, help='pairs of training steps (default: 20)')
+    parser.add_argument('--few', type=int, default=10_000, help='small number of instances (default: 10000)')
+    parser.add_argument('--many', type=int, default=10_000_000, help='large number of instances (default: 10000000)')
+    parser.add_argument(
+        '--weighting-batch-size', type=int, default=64, help='rows per step of the weighting alone (default: 64)'
+    )
+    parser.add_argument(
+        '--rounds', type=int, default=30, help='pairs of 50 steps of the weighting alone (default: 30)'
+    )
     args = parser.parse_args()
     logging.disable(logging.INFO)  # mmengine lists how every weight was initialised
     init_default_scope('mmseg')
@@ -92,23 +101,23 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
     names, samples = files[: args.batch_size], [_sample(args.image_size) for _ in images]
     batch = dict(inputs=list(images), data_samples=samples)
 
-    def step(weighting: torch.nn.Module) -> float:
+    def step(weighting: TaskWeighting) -> float:
         model.weighting = weighting
         used = table if weighting is itp else None
         return _time(used, samples, names, lambda: model.train_step(batch, optimizer))
 
-    def weigh(weighting: torch.nn.Module) -> float:
+    def weigh(weighting: TaskWeighting) -> float:
         losses = torch.rand(len(samples), len(FORMS), requires_grad=True)
         annotated = torch.ones_like(losses, dtype=torch.bool)
         used = table if weighting is itp else None
 
         def run() -> None:
-            reference = [model.reference_losses(outputs, samples)] if getattr(weighting, 'relative', False) else []
+            reference = [model.reference_losses(outputs, samples)] if weighting.needs_reference else []
             weighting(losses, annotated, *reference)[0].backward()
 
         return _time(used, samples, names, run)
 
-    def pairs(measure: Callable[[torch.nn.Module], float], number: int) -> list[list[float]]:
+    def pairs(measure: Callable[[TaskWeighting], float], number: int) -> list[list[float]]:
         found = []
         for order in [(0, 1), (1, 0)] * (number // 2 + 1):  # each comes first in half of the pairs
             times = {which: measure((equal, itp)[which]) for which in order}
@@ -152,13 +161,13 @@ def _time_instances(args: argparse.Namespace) -> dict[str, float]:
     )
 
 
-def _table(config: Config, weighting: torch.nn.Module, keys: InstanceKeys) -> InstanceTable:
-    """Make the table that the config's hook makes before a run."""
+def _table(config: Config, weighting: InstanceTaskWeighting, keys: InstanceKeys) -> InstanceTable:
+    """Make the table of instance parameters as the hook of the config does before a run."""
     return InstanceTable([weighting], keys, **HOOKS.build(config.instance_hook).options, device='cpu')
 
 
 def _sample(size: tuple[int, int]) -> SegDataSample:
-    """Return a data sample with random labels of a height and a width."""
+    """Return a data sample of this height and width with random labels."""
     from mmseg.structures import SegDataSample
 
     sample = SegDataSample(metainfo=dict(img_shape=tuple(size), ori_shape=tuple(size)))
@@ -168,7 +177,7 @@ def _sample(size: tuple[int, int]) -> SegDataSample:
 
 
 def _time(table: InstanceTable | None, samples: Sequence, names: Sequence, work: Callable[[], object]) -> float:
-    """Return the seconds of an iteration, with what the hook does before and after it."""
+    """Return the seconds of an iteration, including the work of the hook before and after it."""
     start = time.perf_counter()
     if table is not None:
         table.set_batch(samples, names)

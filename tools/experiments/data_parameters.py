@@ -1,11 +1,11 @@
-"""Measure weights per training image on classification with wrong labels: a temperature, or a log-variance.
+"""Measure classification with wrong labels and a learned temperature or log-variance per training image.
 
-Every case trains `configs/itp/resnet10_<data>_noisy.py` once; finished cases are skipped, so an interrupted
-measurement goes on where it stopped. Prints two Markdown tables, mean +- standard deviation over the seeds: accuracy
-on right test labels, and how well the wrong training labels are found.
+Every case trains `configs/itp/resnet10_<data>_noisy.py` once. Finished cases are skipped, so run the same command
+again after an interruption. Prints two Markdown tables, mean ± standard deviation over the seeds: accuracy on right
+test labels, and how well the wrong training labels are found.
 
-The plain loss is that of `data_parameters` with all temperatures held at 1, which tracks the loss of every image: the
-mean loss of a plain training is what any other ranking has to beat.
+The plain loss is that of `data_parameters` with all temperatures fixed at 1, which still tracks the loss of every
+image: the mean loss of a plain training is the baseline for every other ranking.
 
 Example:
     python tools/experiments/data_parameters.py digits --seeds 0 1 2
@@ -36,7 +36,7 @@ RANKINGS = {'score': 'the learned parameter', 'final_loss': 'the final loss', 'm
 
 
 def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, Any]) -> str:
-    """Train a case and look for the wrong labels, unless that is done."""
+    """Train a case and rank its training labels, unless that is done."""
     import torch
 
     from mmfct.apis.find_corrupt_labels import find_corrupt_labels
@@ -54,7 +54,7 @@ def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, A
 
 
 def tables(folder: Path, seeds: list[int]) -> str:
-    """Return the tables of accuracy and of detection, from what the cases left in ``folder``."""
+    """Return the tables of accuracy and of detection, from the results in ``folder``."""
 
     def read(case: str, name: str) -> list[dict]:
         return [json.loads((folder / f'seed{seed}' / case / name).read_text()) for seed in seeds]
@@ -77,11 +77,18 @@ def tables(folder: Path, seeds: list[int]) -> str:
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('data', choices=DATA)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--data-root', help='folder of the images of Omniglot')
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/data_parameters'), help='where the runs go')
-    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time, one thread each')
+    parser.add_argument('data', choices=DATA, help='data set')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument('--data-root', help="folder of Omniglot (default: the config's)")
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/data_parameters'),
+        help='folder for the runs (default: work_dirs/data_parameters)',
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='trainings to run in parallel, one thread each (default: 1)'
+    )
     args = parser.parse_args()
     options = {} if args.data_root is None else dict(data_root=args.data_root)
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn')) as pool:

@@ -1,9 +1,8 @@
-"""Compare methods on real data: what the old model knows x methods x seeds.
+"""Compare methods on real data, for every setting (what the old model knows) and seed.
 
-Every case is a call of tools/train.py for the new model of BCT and one of tools/compare_methods.py, which has all
-methods or, without BCT, those of --methods; what is finished is used again, also the models of
-tools/experiments/fct_settings.py. Prints Markdown tables for each setting, mean +-
-standard deviation over the seeds.
+Every case trains the new model of BCT with tools/train.py and runs tools/compare_methods.py with all methods; with
+--methods, only those, without BCT. Finished trainings are reused, also those of tools/experiments/fct_settings.py.
+Prints a Markdown table per setting, mean ± standard deviation over the seeds.
 
 Example:
     python tools/experiments/fct_methods.py omniglot --seeds 0 1 2 --jobs 2
@@ -33,7 +32,7 @@ Result = dict[str, Any]
 
 
 def run_seed(data: str, seed: int, settings: list[str], folder: Path, methods: Sequence[str] = ()) -> None:
-    """Run every setting of one seed; one thread, so that several seeds share a machine well."""
+    """Run every setting of one seed, with one thread so that several seeds can share a machine."""
     for setting in settings:
         file = result_file(folder, data, seed, setting)
         if file.exists() and set(methods) <= json.loads(file.read_text())['methods'].keys():
@@ -58,21 +57,21 @@ def call(script: str, *words: str) -> None:
 
 
 def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
-    """Return where tools/compare_methods.py leaves the numbers of a case."""
+    """Return the path of the results of a case, written by tools/compare_methods.py."""
     config, classes = CONFIGS[data]
     case = f'{Path(config).stem}_{setting}_simclr_{classes["half" if setting == "half" else "all"]}'
     return ROOT / folder / data / f'seed{seed}' / case / 'methods' / 'methods.json'
 
 
 def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
-    """Mean and standard deviation in percent; ``-`` where a result has no such value."""
+    """Return the mean and standard deviation in percent, or ``-`` if a result lacks the value."""
     values = [value(result) for result in results]
     numbers = [number for number in values if number is not None]
     return percent(numbers) if len(numbers) == len(values) else '-'
 
 
 def table(results: list[Result], methods: Sequence[str] = ()) -> str:
-    """Return the Markdown table of one setting, of these methods or of all."""
+    """Return the Markdown table of one setting, for these methods or for all."""
     names = ('CMC-1', 'CMC-5', 'mAP', 'mAP gap recovered', 'lost queries', 'area CMC-1', 'area mAP', 'new/new mAP')
     lines = [f'| gallery | {" | ".join(names)} |', f'| --- |{" ---: |" * len(names)}']
     for pair in BOUNDS:
@@ -92,7 +91,7 @@ def table(results: list[Result], methods: Sequence[str] = ()) -> str:
 
 
 def area(curve: list[float | None]) -> float | None:
-    """Area under a backfilling curve, the mean of its points."""
+    """Return the area under a backfilling curve: the mean of its points."""
     numbers = [number for number in curve if number is not None]
     return mean(numbers) if len(numbers) == len(curve) else None
 
@@ -100,12 +99,25 @@ def area(curve: list[float | None]) -> float | None:
 def main() -> None:
     """Run what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('data', choices=CONFIGS)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument('--methods', nargs='+', default=[], help='methods of tools/compare_methods.py (default: all)')
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
-    parser.add_argument('--jobs', type=int, default=1, help='seeds that run at the same time')
+    parser.add_argument('data', choices=CONFIGS, help='data set')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--settings',
+        nargs='+',
+        choices=SETTINGS,
+        default=list(SETTINGS),
+        help='what the old model knows (default: all)',
+    )
+    parser.add_argument(
+        '--methods', nargs='+', default=[], help='methods of tools/compare_methods.py (default: all, and BCT)'
+    )
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/fct_settings'),
+        help='folder for the runs (default: work_dirs/fct_settings)',
+    )
+    parser.add_argument('--jobs', type=int, default=1, help='seeds to run in parallel (default: 1)')
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda seed: run_seed(args.data, seed, args.settings, args.folder, args.methods), args.seeds))

@@ -1,8 +1,8 @@
-"""Measure FCT over two switches, v1 -> v2 -> v3, with the side-information of v1: direct and chained upgrades.
+"""Measure FCT over two updates, v1 -> v2 -> v3, with the side-information of v1: direct and chained upgrades.
 
-Trains three versions of the model and the transforms between them, extracts a gallery of every version, upgrades those
-of v1 and v2, and scores every version's queries on every gallery. Finished seeds are used again. Prints a Markdown
-table of mAP (percent), mean +- standard deviation over the seeds: queries in columns, galleries in rows.
+Trains three versions of the model and the transformations between them, makes a gallery of every version, upgrades
+those of v1 and v2, and scores the queries of every version against every gallery. Finished seeds are reused. Prints a
+Markdown table of mAP in percent, mean ± standard deviation over the seeds: queries in columns, galleries in rows.
 
 Example:
     python tools/experiments/fct_sequence.py --seeds 0 1 2
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/fct/resnet10_omniglot_sequence.py'
 STEPS = ('v1-v2', 'v2-v3', 'v1-v3')
 VERSIONS = ('v1', 'v2', 'v3')
-# Gallery -> where it comes from, and the transforms on the way.
+# Upgraded gallery: (source gallery, transformations)
 UPGRADES = {
     'v1-v2': ('v1', ['v1-v2']),
     'v1-v2-v3': ('v1', ['v1-v2', 'v2-v3']),
@@ -83,8 +83,13 @@ def table(results: list[dict[str, float]]) -> str:
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_sequence'), help='where the runs go')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/fct_sequence'),
+        help='folder for the runs (default: work_dirs/fct_sequence)',
+    )
     args = parser.parse_args()
     results = [run_seed(seed, args.folder / f'seed{seed}') for seed in args.seeds]
     print(f'\nOmniglot, mAP, seeds {args.seeds}\n\n{table(results)}')

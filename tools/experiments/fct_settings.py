@@ -1,7 +1,7 @@
-"""Measure FCT on real data: what the old model knows x the source of side-information x seeds.
+"""Measure FCT on real data, for every setting (what the old model knows), source of side-information and seed.
 
-Every case is one call of tools/train.py; finished cases are skipped, so an interrupted measurement goes on where it
-stopped. Prints one Markdown table for each setting, mean +- standard deviation over the seeds.
+Every case is one call of tools/train.py. Finished cases are skipped, so run the same command again after an
+interruption. Prints a Markdown table per setting, mean ± standard deviation over the seeds.
 
 Example:
     python tools/experiments/fct_settings.py omniglot --seeds 0 1 2 --jobs 2
@@ -25,7 +25,7 @@ CONFIGS = {
     'omniglot': ('configs/fct/resnet10_omniglot.py', dict(half=121, tenth=24, all=242)),
     'grocery': ('configs/fct/resnet10_grocery.py', dict(half=40, tenth=8, all=81)),
 }
-# Setting -> (title of the row, source of side-information, classes whose unlabelled images it sees)
+# Setting: [(title of the row, source of side-information, classes whose unlabelled images it sees), ...]
 CASES = {
     'half': [
         ('FCT, no side-information', 'none', 'half'),
@@ -48,7 +48,7 @@ SCORES = ('cmc1', 'cmc5', 'map')
 
 
 def run_seed(data: str, seed: int, folder: Path, further: Sequence[str] = ()) -> None:
-    """Run every case of one seed; one thread, so that several seeds share a machine well."""
+    """Run every case of one seed, with one thread so that several seeds can share a machine."""
     config, classes = CONFIGS[data]
     for setting, cases in CASES.items():
         for _, side, seen in cases:
@@ -64,7 +64,7 @@ def run_seed(data: str, seed: int, folder: Path, further: Sequence[str] = ()) ->
 
 
 def result_file(folder: Path, data: str, seed: int, setting: str, side: str, seen: int) -> Path:
-    """Return where tools/train.py leaves the numbers of a case."""
+    """Return the path of the results of a case, written by tools/train.py."""
     stem = Path(CONFIGS[data][0]).stem
     return ROOT / folder / data / f'seed{seed}' / f'{stem}_{setting}_{side}_{seen}' / 'compatibility.json'
 
@@ -94,16 +94,21 @@ def table(data: str, seeds: list[int], folder: Path, setting: str) -> str:
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('data', choices=sorted(CONFIGS))
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
-    parser.add_argument('--jobs', type=int, default=1, help='seeds that run at the same time')
+    parser.add_argument('data', choices=sorted(CONFIGS), help='data set')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/fct_settings'),
+        help='folder for the runs (default: work_dirs/fct_settings)',
+    )
+    parser.add_argument('--jobs', type=int, default=1, help='seeds to run in parallel (default: 1)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='options of every case; cases in --folder that are finished stay as they are, so give another one',
+        help='options of every case; finished cases in --folder are not repeated, so give another folder',
     )
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:

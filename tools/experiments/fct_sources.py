@@ -1,7 +1,7 @@
-"""Measure FCT on Omniglot with side-information from several sources and of several widths, and what they store.
+"""Measure FCT on Omniglot with side-information of several sources and widths, and the bytes that an item stores.
 
-Every case is one call of tools/train.py; finished cases are skipped, and models of fct_settings.py and fct_methods.py
-are used again. Prints a Markdown table for each setting, mean +- standard deviation over the seeds.
+Every case is one call of tools/train.py. Finished cases are skipped, and trainings of fct_settings.py and
+fct_methods.py are reused. Prints a Markdown table per setting, mean ± standard deviation over the seeds.
 
 Example:
     python tools/experiments/fct_sources.py --seeds 0 1 2 --settings tenth
@@ -25,7 +25,7 @@ OLD_DIMS = 128
 
 
 class Source(NamedTuple):
-    """A row of the table: where side-information comes from, and how many numbers an item stores of it."""
+    """A row of the table: the source of side-information, and its width."""
 
     title: str
     options: dict[str, str | int]
@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
     @property
     def config(self) -> str:
-        """The stem of the config, which knows either the common sources or the others."""
+        """The stem of the config that has this source."""
         return 'resnet10_omniglot' + ('' if 'side' in self.options else '_sources')
 
 
@@ -53,7 +53,7 @@ SOURCES = (
 
 
 def result_file(folder: Path, seed: int, setting: str, source: Source) -> Path:
-    """Return where tools/train.py leaves the numbers of a case."""
+    """Return the path of the results of a case, written by tools/train.py."""
     classes = 121 if setting == 'half' else 242
     options = source.options
     name = options['side'] if 'side' in options else f'{options["source"]}{options.get("side_dims", 128)}'
@@ -62,7 +62,7 @@ def result_file(folder: Path, seed: int, setting: str, source: Source) -> Path:
 
 
 def run_seed(seed: int, settings: list[str], folder: Path) -> None:
-    """Run every case of one seed that is not finished, with one thread."""
+    """Run the unfinished cases of one seed, with one thread."""
     for setting in settings:
         for source in SOURCES:
             if result_file(folder, seed, setting, source).exists():
@@ -102,9 +102,16 @@ def row(title: str, pair: str, stored: int, results: list[dict[str, float]]) -> 
 def main() -> None:
     """Run what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=['tenth'])
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_settings'), help='where the runs go')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--settings', nargs='+', choices=SETTINGS, default=['tenth'], help='what the old model knows (default: tenth)'
+    )
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/fct_settings'),
+        help='folder for the runs (default: work_dirs/fct_settings)',
+    )
     args = parser.parse_args()
     for seed in args.seeds:
         run_seed(seed, args.settings, args.folder)

@@ -1,7 +1,7 @@
-"""Measure FCT on Omniglot where old and new model differ in more than their classes: width, loss, data set.
+"""Measure FCT on Omniglot where old and new model differ in more than their classes: width, loss or data set.
 
-Every case is one call of tools/train.py; finished cases are skipped. Prints one Markdown table for each update, mean
-+- standard deviation over the seeds.
+Every case is one call of tools/train.py. Finished cases are skipped. Prints a Markdown table per update, mean ±
+standard deviation over the seeds.
 
 Example:
     python tools/experiments/fct_updates.py --seeds 0 1 2
@@ -24,12 +24,12 @@ SIDES = {'none': 'no side-information', 'simclr': 'SimCLR on half of the charact
 
 
 def result_file(folder: Path, seed: int, update: str, side: str) -> Path:
-    """Return where tools/train.py leaves the numbers of a case."""
+    """Return the path of the results of a case, written by tools/train.py."""
     return ROOT / folder / f'seed{seed}' / f'resnet10_omniglot_half_{side}_121_{update}' / 'compatibility.json'
 
 
 def run_seed(seed: int, folder: Path) -> None:
-    """Run every case of one seed that is not finished, with one thread."""
+    """Run the unfinished cases of one seed, with one thread."""
     for update in UPDATES:
         for side in SIDES:
             if result_file(folder, seed, update, side).exists():
@@ -64,8 +64,13 @@ def table(seeds: list[int], folder: Path, update: str) -> str:
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/fct_updates'), help='where the runs go')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/fct_updates'),
+        help='folder for the runs (default: work_dirs/fct_updates)',
+    )
     args = parser.parse_args()
     for seed in args.seeds:
         run_seed(seed, args.folder)

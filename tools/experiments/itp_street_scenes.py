@@ -1,7 +1,7 @@
 """Measure instance-level task parameters on rendered street scenes, with right and with permuted labels.
 
-Every case trains `configs/itp/unet_street_scenes.py` once; finished cases are skipped, so an interrupted measurement
-goes on where it stopped. Prints Markdown tables, mean +- standard deviation over the seeds.
+Every case trains `configs/itp/unet_street_scenes.py` once. Finished cases are skipped, so run the same command again
+after an interruption. Prints Markdown tables, mean ± standard deviation over the seeds.
 
 Example:
     python tools/experiments/itp_street_scenes.py --seeds 0 1 2 --jobs 2
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -53,7 +54,7 @@ def cases(rates: tuple[float, ...]) -> dict[str, dict]:
 
 
 def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
-    """Train a case unless it is finished; with wrong labels, also look for them."""
+    """Train a case unless it is finished; with ITP on wrong labels, also rank the labels."""
     import torch
 
     from mmfct.apis.find_corrupt_labels import find_corrupt_labels
@@ -73,17 +74,24 @@ def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) 
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels')
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/itp_street_scenes'), help='where the runs go')
-    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time, one thread each')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels (default: 0.2 0.4 0.6)'
+    )
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/itp_street_scenes'),
+        help='folder for the runs (default: work_dirs/itp_street_scenes)',
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='trainings to run in parallel, one thread each (default: 1)'
+    )
     args = parser.parse_args()
 
-    sys.path.append(str(Path(__file__).parents[1]))  # where the renderers are
-    from renderers.street_scenes import render_street_scenes
-
     data_root = str(args.folder / 'data')
-    render_street_scenes(data_root, num_train=400, num_val=200, seed=0, size=(32, 64))
+    render = [sys.executable, str(ROOT / 'tools/render_street_scenes.py'), data_root]
+    subprocess.run([*render, '--num', '400', '--num-val', '200', '--seed', '0', '--size', '32', '64'], check=True)
     todo = cases(tuple(args.rates))
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:
@@ -120,7 +128,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> str:
 
 
 def row(name: str, runs: list[Path], last: str) -> str:
-    """Return a line of a table: what the runs of all seeds measured, and a last cell."""
+    """Return a row of a table: mean and deviation over the runs, and a last cell."""
     metrics = [read(run / 'metrics.json') for run in runs]
     cells = [
         spread([values[key] for values in metrics], factor, digits) if key in metrics[0] else ''
@@ -141,7 +149,7 @@ def relative_change(run: Path, case: str) -> float:
 
 
 def read(path: Path) -> dict:
-    """Return what a JSON file holds."""
+    """Read a JSON file."""
     return json.loads(path.read_text())
 
 

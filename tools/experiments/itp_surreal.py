@@ -1,7 +1,7 @@
 """Measure instance-level task parameters on rendered clips of people, with right and with permuted labels.
 
-Every case trains `configs/itp/resnet10_surreal_clips.py` once; finished cases are skipped, so an interrupted
-measurement goes on where it stopped. Prints Markdown tables, mean +- standard deviation over the seeds.
+Every case trains `configs/itp/resnet10_surreal_clips.py` once. Finished cases are skipped, so run the same command
+again after an interruption. Prints Markdown tables, mean ± standard deviation over the seeds.
 
 Example:
     python tools/experiments/itp_surreal.py --seeds 0 1 2 --rates 0.4 --jobs 2
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -51,7 +52,7 @@ def cases(rates: tuple[float, ...], tasks: tuple[str, ...] = TASKS) -> dict[str,
 
 
 def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
-    """Train a case unless it is finished; with wrong labels, also look for them."""
+    """Train a case unless it is finished; with ITP on wrong labels, also rank the labels."""
     import torch
 
     from mmfct.apis.find_corrupt_labels import find_corrupt_labels
@@ -73,21 +74,36 @@ def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) 
 def main() -> None:
     """Run the measurement and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels')
-    parser.add_argument('--tasks', nargs='+', default=TASKS, choices=TASKS, help='tasks whose labels are permuted')
-    parser.add_argument('--folder', type=Path, default=Path('work_dirs/itp_surreal'), help='where the runs go')
-    parser.add_argument('--jobs', type=int, default=1, help='trainings at the same time, one thread each')
-    parser.add_argument('--surface', action='store_true', help='measure the surface error too; needs smplx')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser.add_argument(
+        '--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels (default: 0.2 0.4 0.6)'
+    )
+    parser.add_argument(
+        '--tasks', nargs='+', default=TASKS, choices=TASKS, help='tasks whose labels are permuted (default: all)'
+    )
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('work_dirs/itp_surreal'),
+        help='folder for the runs (default: work_dirs/itp_surreal)',
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='trainings to run in parallel, one thread each (default: 1)'
+    )
+    parser.add_argument(
+        '--surface',
+        action='store_true',
+        help="also measure the surface error; needs smplx (pip install 'mmfct[smpl]')",
+    )
     args = parser.parse_args()
 
-    sys.path.append(str(Path(__file__).parents[1]))  # where the renderers are
-    from renderers.surreal_clips import BODY_FILES, render_surreal_clips
-
     data_root = str(args.folder / 'data')
-    render_surreal_clips(data_root, num_train=800, num_val=0, num_test=200, frames=2, seed=0)
+    render = [sys.executable, str(ROOT / 'tools/render_surreal_clips.py'), data_root]
+    numbers = ['--num', '800', '--num-val', '0', '--num-test', '200', '--frames', '2', '--seed', '0']
+    subprocess.run([*render, *numbers], check=True)
     rates, tasks = tuple(args.rates), tuple(args.tasks)
-    surface = {f'body_{gender}': f'{data_root}/{name}' for gender, name in BODY_FILES.items()} if args.surface else {}
+    genders = ('female', 'male') if args.surface else ()
+    surface = {f'body_{gender}': f'{data_root}/smpl/SMPL_{gender.upper()}.npz' for gender in genders}
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context) as pool:
         runs = [
@@ -121,7 +137,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...], tasks: tupl
 
 
 def row(name: str, runs: list[Path]) -> str:
-    """Return a line of a table: what the runs of all seeds measured."""
+    """Return a row of a table: mean and deviation over the runs."""
     metrics = [read(run / 'metrics.json') for run in runs]
     cells = [
         spread([values[key] for values in metrics], factor, digits) if all(key in values for values in metrics) else ''
@@ -131,7 +147,7 @@ def row(name: str, runs: list[Path]) -> str:
 
 
 def read(path: Path) -> dict:
-    """Return what a JSON file holds."""
+    """Read a JSON file."""
     return json.loads(path.read_text())
 
 

@@ -1,4 +1,4 @@
-"""How the tables of the measurement tools write what several seeds gave."""
+"""Format the results of several seeds for the tables of the experiments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 
 def spread(values: Sequence[float], factor: float = 1.0, digits: int = 1) -> str:
-    """Return the mean of ``factor * values`` and, of several, their standard deviation: ``'3.2 ± 0.1'``."""
+    """Return the mean of ``factor * values`` and, for several values, their standard deviation: ``'3.2 ± 0.1'``."""
     scaled = [factor * value for value in values]
     deviation = f' ± {stdev(scaled):.{digits}f}' if len(scaled) > 1 else ''
     return f'{mean(scaled):.{digits}f}{deviation}'

@@ -1,4 +1,4 @@
-"""Ways to make an old gallery one of a new model, compared on the same embeddings."""
+"""Compare methods that upgrade an old gallery to a new model, on the same embeddings."""
 
 from mmfct.apis.compare_methods.compare import METHODS, compare_methods
 

@@ -1,4 +1,4 @@
-"""Linear upgrades, solved for rather than trained."""
+"""Linear upgrades with a closed-form solution."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmfct.apis.compare_methods.table import Table
+from mmfct.apis.compare_methods.table import Table, method_inputs
 from mmfct.apis.compare_methods.upgraded import Upgraded
 
-# Of the variance of a standardised input; leave-one-out errors on the training rows choose.
+# Relative to the variance of a standardised input; the leave-one-out error on the training rows selects one.
 _PENALTIES = np.logspace(-4, 2, 13)
 
 
 def keep(test: Table) -> Upgraded:
     """Leave the stored embeddings as they are."""
-    old = test.embeddings['old']
+    old = test['old'].embeddings
     return Upgraded(old, 0, 0, old.shape[1])
 
 
@@ -27,23 +27,24 @@ def rotate(train: Table, test: Table) -> Upgraded:
     """
     from scipy.linalg import orthogonal_procrustes
 
-    old, new = (train.embeddings[role].double().numpy() for role in ('old', 'new'))
+    old, new = (train[role].embeddings.double().numpy() for role in ('old', 'new'))
     width = max(old.shape[1], new.shape[1])
     rotation, _ = orthogonal_procrustes(_pad(old - old.mean(0), width), _pad(new - new.mean(0), width))
     rotation = rotation[: old.shape[1], : new.shape[1]]
-    return _linear(test.embeddings['old'], rotation, new.mean(0) - old.mean(0) @ rotation)
+    return _linear(test['old'].embeddings, rotation, new.mean(0) - old.mean(0) @ rotation)
 
 
 def regress(train: Table, test: Table, *, use_side: bool) -> Upgraded:
     """Ridge regression of new embeddings; its penalty has the smallest leave-one-out error on the training rows."""
     from sklearn.linear_model import RidgeCV
 
-    inputs, new = train.inputs(use_side=use_side).double().numpy(), train.embeddings['new'].double().numpy()
-    # Standardised, or the penalty would weigh widely and narrowly spread dimensions differently.
+    inputs = method_inputs(train, use_side=use_side).double().numpy()
+    new = train['new'].embeddings.double().numpy()
+    # Standardised, or the penalty would depend on the scale of a dimension.
     mean, scale = inputs.mean(0), np.maximum(inputs.std(0), 1e-12)
     model = RidgeCV(_PENALTIES * len(inputs)).fit((inputs - mean) / scale, new)
     weight = model.coef_.T / scale[:, None]
-    return _linear(test.inputs(use_side=use_side), weight, model.intercept_ - mean @ weight)
+    return _linear(method_inputs(test, use_side=use_side), weight, model.intercept_ - mean @ weight)
 
 
 def _linear(inputs: Tensor, weight: np.ndarray, bias: np.ndarray) -> Upgraded:

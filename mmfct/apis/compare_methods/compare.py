@@ -1,4 +1,4 @@
-"""Compare methods that make an old gallery one of a new model, on one table of embeddings."""
+"""Compare methods that upgrade an old gallery to a new model, on one table of embeddings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import copy
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -18,8 +16,8 @@ from mmengine.registry import init_default_scope
 
 from mmfct.apis.compare_methods import closed_form
 from mmfct.apis.compare_methods.report import write_comparison
-from mmfct.apis.compare_methods.scores import Judge
-from mmfct.apis.compare_methods.table import Table, check_table
+from mmfct.apis.compare_methods.scores import Comparison, Judge
+from mmfct.apis.compare_methods.table import Table, check_table, read_table
 from mmfct.apis.compare_methods.trained import objective_config, transform
 from mmfct.apis.compare_methods.upgraded import Upgraded
 from mmfct.apis.training.checks import check_data
@@ -43,8 +41,8 @@ def compare_methods(
     methods: Sequence[str] | None = None,
     aligned: Mapping[str, str] | None = None,
     options: TrainingOptions | None = None,
-) -> dict[str, Any]:
-    """Train and score every method on the embeddings that a config caches; what was trained before is used again.
+) -> Comparison:
+    """Train and score every method on the embeddings that a config caches; reuse what was trained before.
 
     Files in ``<work_dir>/methods``: ``methods.md``, ``methods.json``, ``methods.png`` (scores) and ``backfill.png``
     (scores while the gallery is recomputed); a folder for each trained method.
@@ -60,13 +58,13 @@ def compare_methods(
         options: Options of the command line.
 
     Returns:
-        What ``methods.json`` holds.
+        The scores that ``methods.json`` holds.
 
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
         ImportError: If a method is asked for whose package is not installed.
         ValueError: If a method is unknown, or needs side-information or a classifier that is not there, a test image
-            has no label, or the config is another's.
+            has no label, or the config is of another kind.
     """
     options = options or TrainingOptions()
     config = options.load(filename)
@@ -89,8 +87,8 @@ def compare_methods(
     for leave_out in (_without_classifier, _without_equal_widths):
         methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
-    train, test = (Table.of(config[entry].dataset) for entry in _LOADERS)
-    if bool((test.labels < 0).any()):
+    train, test = (read_table(config[entry].dataset) for entry in _LOADERS)
+    if bool((test['new'].labels < 0).any()):
         raise ValueError('`test_dataloader.dataset` must have a label for every image, which retrieval is scored by')
     folder = Path(config.work_dir) / 'methods'
     judge = Judge(test, distance=config.test_evaluator.get('distance', 'l2'))
@@ -100,9 +98,9 @@ def compare_methods(
         results[name] = judge.score(_upgrade(name, config, folder, train, test))
     for name, checkpoint in (aligned or {}).items():
         print_log(f'new model {name}', 'current')
-        old, new = test.embeddings['old'], _embed(config, folder / name, checkpoint).embeddings['new']
+        old, new = test['old'].embeddings, _embed(config, folder / name, checkpoint)['new'].embeddings
         results[name] = judge.score(Upgraded(old, 0, 0, old.shape[1], queries=new))
-    comparison = dict(bounds=judge.bounds(), methods={name: asdict(result) for name, result in results.items()})
+    comparison = Comparison(judge.bounds, results)
     write_comparison(comparison, folder)
     return comparison
 
@@ -170,4 +168,4 @@ def _embed(config: Config, folder: Path, checkpoint: str) -> Table:
     dataset = copy.deepcopy(config.test_dataloader.dataset)
     new = dict(dataset.encoders.new, checkpoint=checkpoint)
     dataset.update(path=str(folder / 'embeddings_test'), encoders=dict(new=new, old=dataset.encoders.old))
-    return Table.of(dataset)
+    return read_table(dataset)

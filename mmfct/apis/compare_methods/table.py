@@ -1,42 +1,32 @@
-"""A whole table of cached embeddings."""
+"""Tables of cached embeddings, which a config names as its data sets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from mmfct.apis.evaluate_compatibility.embedded_set import column_tensor
+from mmfct.evaluation.embedding_set import EmbeddingSet, column_tensor, sets_of_roles
+
+# Role (``old``, ``new``, ``side``) -> embeddings of the same images by that model; every view counts as an image.
+Table = Mapping[str, EmbeddingSet]
 
 
-@dataclass(frozen=True)
-class Table:
-    """All rows of a table, in memory.
+def read_table(dataset: ConfigDict) -> Table:
+    """Read an `EmbeddingTable`, given by its config, into memory; it is computed first if it is missing."""
+    table = DATASETS.build(dataset)
+    table.full_init()
+    embeddings = {role: column_tensor(table.gallery, role).float() for role in table.roles}
+    return sets_of_roles(embeddings, column_tensor(table.gallery, 'label'), column_tensor(table.gallery, 'id'))
 
-    Args:
-        embeddings: Role (``old``, ``new``, ``side``) -> embeddings of shape (N, D); N counts every view.
-        labels: Classes of shape (N,).
-        ids: Index of each image of shape (N,).
-    """
 
-    embeddings: dict[str, Tensor]
-    labels: Tensor
-    ids: Tensor
-
-    @classmethod
-    def of(cls, dataset: ConfigDict) -> Table:
-        """Read the table of an `EmbeddingTable`, given by its config; it is computed first if it is missing."""
-        table = DATASETS.build(dataset)
-        embeddings = {role: column_tensor(table.gallery, role).float() for role in table.roles}
-        return cls(embeddings, column_tensor(table.gallery, 'label'), column_tensor(table.gallery, 'id'))
-
-    def inputs(self, *, use_side: bool) -> Tensor:
-        """Return what the gallery stores and a method may use, of shape (N, D) or (N, D + S)."""
-        roles = ('old', 'side') if use_side else ('old',)
-        return torch.cat([self.embeddings[role] for role in roles], dim=1)
+def method_inputs(table: Table, *, use_side: bool) -> Tensor:
+    """Return what the gallery stores and a method may use, of shape (N, D) or, with side-information, (N, D + S)."""
+    roles = ('old', 'side') if use_side else ('old',)
+    return torch.cat([table[role].embeddings for role in roles], dim=1)
 
 
 def check_table(dataset: ConfigDict, entry: str) -> None:

@@ -25,15 +25,15 @@ _WIDTHS = ('old_dims', 'side_dims', 'new_dims', 'hidden_dims')
 
 
 def objective_config(config: Config, folder: Path, objective: str, *, use_side: bool) -> Config:
-    """Return the config that trains h with another objective, on the same table by the same recipe.
+    """Return a config that trains the transformation with another objective, on the same table by the same recipe.
 
     Args:
         config: Config of a `mmfct.ForwardTransform`.
-        folder: Where it is trained.
+        folder: Work directory of the training.
         objective: ``fct`` (squared error alone), ``fastfill`` (arXiv 2303.04766: squared error and cross-entropy
             under the frozen classifier of the new model, weighted by a predicted variance) or
             ``lambda-orthogonality``, see `OrthogonalAlignmentHead`.
-        use_side: Whether side-information is used; without, the old embedding feeds both branches.
+        use_side: Whether side-information is used; otherwise the old embedding feeds both branches.
     """
     config = copy.deepcopy(config)
     head = config.model.head
@@ -56,14 +56,14 @@ def objective_config(config: Config, folder: Path, objective: str, *, use_side: 
 
 
 def transform(config: Config, test: Table) -> Upgraded:
-    """Train h, or take it as it was trained before, and apply it.
+    """Train the transformation, or load it if it was trained before, and apply it.
 
     Args:
         config: Result of `objective_config`.
-        test: What it is applied to.
+        test: Images to upgrade.
 
     Raises:
-        ValueError: If the folder holds another training.
+        ValueError: If the folder holds a training of another config.
     """
     folder = Path(config.work_dir)
     with one_at_a_time(folder):
@@ -74,11 +74,11 @@ def transform(config: Config, test: Table) -> Upgraded:
     model = MODELS.build(config.model)
     load_weights(model, load_state_dict(folder / FINAL_CHECKPOINT), str(folder / FINAL_CHECKPOINT))
     head, use_side = model.head.eval(), config.model.use_side
-    old, side = test.embeddings['old'], test.embeddings['side' if use_side else 'old']
+    old, side = test['old'].embeddings, test['side' if use_side else 'old'].embeddings
     with torch.no_grad():
         upgraded = torch.cat([head(*rows) for rows in zip(old.split(_BATCH), side.split(_BATCH), strict=True)])
         log_variance = None if head.uncertainty is None else head.log_variance(upgraded)
-        queries = None if head.query_map is None else head.map_queries(test.embeddings['new'])
+        queries = None if head.query_map is None else head.map_queries(test['new'].embeddings)
     return Upgraded(
         upgraded,
         parameters=sum(parameter.numel() for parameter in head.parameters()),
@@ -90,6 +90,6 @@ def transform(config: Config, test: Table) -> Upgraded:
 
 
 def _layers_of_an_item(head: TransformationHead) -> list[nn.Linear]:
-    """Return the layers that an item of the gallery goes through; a map of queries costs the queries alone."""
+    """Return the layers that an item of the gallery passes; a map of queries is not one of them."""
     of_queries = set() if head.query_map is None else set(head.query_map.modules())
     return [layer for layer in head.modules() if isinstance(layer, nn.Linear) and layer not in of_queries]

@@ -1,4 +1,4 @@
-"""What a method makes of a stored gallery."""
+"""A stored gallery after a method has upgraded it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ FLOAT32 = 4
 
 @dataclass(frozen=True)
 class Upgraded:
-    """A gallery of G items in the space of the new model, and what it costs.
+    """A gallery of G items in the space of the new model, and the cost of getting there.
 
     Args:
         embeddings: Shape (G, D').
-        parameters: Numbers that were learned or solved for.
-        multiply_adds: Of the matrix products, per item.
-        stored_dims: Numbers that the gallery stores per item: the old embedding and, if it is used, side-information.
-        log_variance: How uncertain the method is of each item, of shape (G,), if it says so.
-        queries: The same items by the new model as the method altered or mapped them, of shape (G, D'); ``None``
-            where queries are the new model's embeddings as they are.
+        parameters: Number of parameters that were learned or solved for.
+        multiply_adds: Multiply-adds of the matrix products, per item.
+        stored_dims: Width of what the gallery stores per item: the old embedding and, if used, the side-information.
+        log_variance: Predicted uncertainty of each item, of shape (G,); ``None`` if the method predicts none.
+        queries: Embeddings of the same items by the new model, altered or mapped by the method, of shape (G, D');
+            ``None`` if queries are the new model's embeddings as they are.
     """
 
     embeddings: Tensor

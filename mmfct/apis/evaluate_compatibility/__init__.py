@@ -1,4 +1,4 @@
-"""Is it safe to switch: how queries of any model find their matches in any gallery."""
+"""Score queries of any model on any gallery, and decide whether it is safe to switch models."""
 
 from mmfct.apis.evaluate_compatibility.evaluate import evaluate_compatibility
 from mmfct.apis.evaluate_compatibility.gate import GateRule

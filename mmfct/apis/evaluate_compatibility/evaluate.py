@@ -1,4 +1,4 @@
-"""Evaluate any set of galleries and queries, and decide whether a switch is safe."""
+"""Score queries on galleries, and decide whether it is safe to switch models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from mmengine.logging import print_log
 
-from mmfct.apis.evaluate_compatibility.embedded_set import EmbeddedSet
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate import GateDecision, GateRule, decide
-from mmfct.apis.evaluate_compatibility.pairs import choose_pairs, mean_scores, of_one_model, score_pair, update_gains
+from mmfct.apis.evaluate_compatibility.pairs import choose_pairs, known_pairs, of_one_model
 from mmfct.apis.evaluate_compatibility.report import write_evaluation, write_gate
+from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
+from mmfct.evaluation.scores import Scores, mean_scores, score_pair
 from mmfct.functional import QueryScores
 from mmfct.retrieval.gallery.provenance import check_same_model
 
@@ -31,12 +33,12 @@ def evaluate_compatibility(
 ) -> Evaluation:
     """Score every pair of queries and gallery that share a model; write tables and pictures.
 
-    An item never finds itself: the gallery's row with the query's id is left out. With the names ``old``, ``new`` and
-    anything else for upgraded galleries the update gain of each upgraded gallery is reported.
+    An item never finds itself: the gallery's row with the query's id is left out. If sets are named ``old`` and
+    ``new``, the update gain of every other gallery of the new model is reported.
 
-    Memory holds every set; while a pair is scored, its gallery about twice more (its rows sorted by label, ids as
-    integers) and a block of distances, 160 MB or what one query needs, 40 bytes for each of its rows. Without numba,
-    or with fewer than 20 million pairs, a copy of the gallery in float64 comes on top.
+    Every set is held in memory. While a pair is scored, its gallery takes about twice more (its rows sorted by label,
+    ids as integers), plus a block of distances: 160 MB, or 40 bytes for each gallery row if that is more. Without
+    numba, or with fewer than 20 million pairs, there is also a copy of the gallery in float64.
 
     Files: ``compatibility.md``, ``compatibility.json``, ``compatibility.png``; ``embeddings.png`` for galleries
     ``old``, ``upgraded`` and ``new`` of the same items; ``gate.md`` and ``gate.png`` with a gate.
@@ -59,23 +61,24 @@ def evaluate_compatibility(
     for name in (*queries, *galleries):
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
-    query_sets = {name: EmbeddedSet.read(name, path) for name, path in queries.items()}
-    gallery_sets = {name: EmbeddedSet.read(name, path) for name, path in galleries.items()}
-    pairs = choose_pairs(query_sets, gallery_sets, also)
+    query_sets = {name: StoredSet.read(name, path) for name, path in queries.items()}
+    gallery_sets = {name: StoredSet.read(name, path) for name, path in galleries.items()}
+    pairs = choose_pairs(query_sets, gallery_sets, [Pair.parse(pair) for pair in also])
     if gate is not None:
         _check_gate(gate, pairs, query_sets, gallery_sets)
     scores = {}
     for number, pair in enumerate(pairs, 1):
         print_log(f'scoring {pair}, {number} of {len(pairs)}', 'current')
-        scores[pair] = score_pair(*_sets(pair, query_sets, gallery_sets))
-    known = [f'{query}/{gallery}' for query in queries for gallery in galleries]
-    left_out = [pair for pair in known if pair not in pairs]
+        query, gallery = query_sets[pair.query], gallery_sets[pair.gallery]
+        scores[pair] = score_pair(query.items, gallery.items, distance=gallery.provenance.distance)
+    left_out = [str(pair) for pair in known_pairs(query_sets, gallery_sets) if pair not in pairs]
     if left_out:
         print_log(f'not scored, because the models differ: {", ".join(left_out)}', 'current')
     means = {pair: mean_scores(scores[pair]) for pair in pairs}
-    gains = update_gains(means, [pair for pair in pairs if of_one_model(query_sets, gallery_sets, pair)])
-    models = dict(queries=_models(query_sets), galleries=_models(gallery_sets))
-    evaluation = Evaluation(means, gains, models)
+    evaluation = Evaluation(
+        Scores.of(means, _upgraded(pairs, query_sets, gallery_sets)),
+        dict(queries=_models(query_sets), galleries=_models(gallery_sets)),
+    )
     write_evaluation(evaluation, gallery_sets, Path(out))
     if gate is None:
         return evaluation
@@ -85,48 +88,50 @@ def evaluate_compatibility(
     return evaluation
 
 
+def _upgraded(
+    pairs: Sequence[Pair], queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]
+) -> list[Pair]:
+    """List the pairs of queries ``new`` and an upgraded gallery; none if there is no gap that they could recover."""
+    if OLD_OLD not in pairs or NEW_NEW not in pairs:
+        return []
+    others = [pair for pair in pairs if pair.query == NEW_NEW.query and pair != NEW_NEW]
+    return [pair for pair in others if of_one_model(queries, galleries, pair)]
+
+
 def _check_gate(
-    rule: GateRule, pairs: Sequence[str], queries: Mapping[str, EmbeddedSet], galleries: Mapping[str, EmbeddedSet]
+    rule: GateRule, pairs: Sequence[Pair], queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]
 ) -> None:
     """Refuse a gate of pairs that will not be scored, before anything is."""
-    for pair in (rule.baseline, rule.candidate):
-        query, _, gallery = pair.partition('/')
-        if query in queries and gallery in galleries and pair not in pairs:
-            check_same_model(queries[query].provenance.embedding, galleries[gallery].provenance)
-        if pair not in pairs:
-            raise ValueError(
-                f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(pairs)}: '
-                'choose its `baseline` and `candidate` (`--baseline`, `--candidate`) among these'
-            )
+    for pair in rule.pairs:
+        if pair in pairs:
+            continue
+        if pair in known_pairs(queries, galleries):
+            check_same_model(queries[pair.query].provenance.embedding, galleries[pair.gallery].provenance)
+        raise ValueError(
+            f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of '
+            f'{", ".join(map(str, pairs))}: choose its `baseline` and `candidate` (`--baseline`, `--candidate`) among '
+            'these'
+        )
 
 
 def _decide(
     rule: GateRule,
-    scores: Mapping[str, QueryScores | None],
-    queries: Mapping[str, EmbeddedSet],
-    galleries: Mapping[str, EmbeddedSet],
+    scores: Mapping[Pair, QueryScores | None],
+    queries: Mapping[str, StoredSet],
+    galleries: Mapping[str, StoredSet],
 ) -> GateDecision:
     """Decide from the same queries on galleries of the same items; anything else would compare the data."""
-    baseline, candidate = (scores.get(pair) for pair in (rule.baseline, rule.candidate))
+    before, after = rule.pairs
+    baseline, candidate = scores[before], scores[after]
     if baseline is None or candidate is None:
-        measured = [pair for pair in scores if scores[pair] is not None]
+        measured = [str(pair) for pair in scores if scores[pair] is not None]
         raise ValueError(
             f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(measured)}'
         )
-    (old_query, old_gallery), (new_query, new_gallery) = (
-        _sets(pair, queries, galleries) for pair in (rule.baseline, rule.candidate)
-    )
-    old_gallery.order_of(new_gallery)
-    order = torch.from_numpy(old_query.order_of(new_query))
+    galleries[before.gallery].order_of(galleries[after.gallery])
+    order = torch.from_numpy(queries[before.query].order_of(queries[after.query]))
     return decide(QueryScores(*(column[order] for column in baseline)), candidate, rule)
 
 
-def _sets(
-    pair: str, queries: Mapping[str, EmbeddedSet], galleries: Mapping[str, EmbeddedSet]
-) -> tuple[EmbeddedSet, EmbeddedSet]:
-    query, gallery = pair.split('/')
-    return queries[query], galleries[gallery]
-
-
-def _models(sets: Mapping[str, EmbeddedSet]) -> dict[str, Mapping]:
-    return {name: items.provenance.to_metadata() for name, items in sets.items()}
+def _models(sets: Mapping[str, StoredSet]) -> dict[str, Mapping]:
+    return {name: stored.provenance.to_metadata() for name, stored in sets.items()}

@@ -1,4 +1,4 @@
-"""May the old model be switched off: a decision from queries that both systems answered."""
+"""Decide whether it is safe to switch, from queries that both systems answered."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from typing import Any
 
 from torch import Tensor
 
-from mmfct.apis.evaluate_compatibility.pairs import SCORES, score_of_queries
+from mmfct.evaluation.pair import Pair
+from mmfct.evaluation.scores import SCORES, scores_by_name
 from mmfct.functional import QueryScores
 from mmfct.functional.bootstrap import bootstrap_interval, check_bootstrap
-from mmfct.functional.compatibility import negative_flips
+from mmfct.functional.compatibility import ROUNDING, negative_flips
 
-# Fewer queries differ too little from one another for a bootstrap to say how those not asked would fare.
+# A bootstrap of fewer queries says too little about other queries.
 _MIN_QUERIES = 30
-# Two scores of a query that differ by less differ by rounding.
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class GateRule:
-    """What counts as safe.
+    """When a switch counts as safe.
 
     Args:
         metric: Score of a query that decides: ``map``, ``cmc1`` or ``cmc5``.
         baseline: Today's system, written ``query/gallery``.
-        candidate: The system to switch to.
+        candidate: The system to switch to, written likewise.
         margin: Loss of the mean score that is tolerated, as a fraction.
-        confidence: Of the interval of the difference.
+        confidence: Confidence of the interval of the difference.
         resamples: Bootstrap samples.
         seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: If the margin is negative, or an option is out of range.
+        ValueError: If the margin is negative, an option is out of range, or a pair is written otherwise.
     """
 
     metric: str = 'map'
@@ -49,6 +48,13 @@ class GateRule:
         if self.metric not in SCORES:
             raise ValueError(f'`metric` must be one of {", ".join(SCORES)}, got {self.metric!r}')
         check_bootstrap(self.confidence, self.resamples)
+        for pair in (self.baseline, self.candidate):
+            Pair.parse(pair)  # raises
+
+    @property
+    def pairs(self) -> tuple[Pair, Pair]:
+        """Baseline and candidate."""
+        return Pair.parse(self.baseline), Pair.parse(self.candidate)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class GateDecision:
 def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> GateDecision:
     """Compare two systems by a paired bootstrap over queries.
 
-    Where no query changed, the interval has no width: it says nothing of queries that were not asked.
+    If no query changed, the interval has no width, which says nothing about other queries.
 
     Args:
         baseline: Scores of Q queries in today's system.
@@ -106,8 +112,8 @@ def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> Gat
             f'at least {_MIN_QUERIES} queries must have a match in both galleries, got {int(counted.sum())} of '
             f'{len(counted)}'
         )
-    before, after = (score_of_queries(scores, rule.metric)[counted] for scores in (baseline, candidate))
-    hits_before, hits_after = (score_of_queries(scores, 'cmc1')[counted] for scores in (baseline, candidate))
+    before, after = (scores_by_name(scores, rule.metric)[counted] for scores in (baseline, candidate))
+    hits_before, hits_after = (scores_by_name(scores, 'cmc1')[counted] for scores in (baseline, candidate))
     differences = after - before
     interval = bootstrap_interval(differences, confidence=rule.confidence, resamples=rule.resamples, seed=rule.seed)
     return GateDecision(
@@ -120,6 +126,6 @@ def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> Gat
         better=int(negative_flips(after, before).sum()),
         worse=int(negative_flips(before, after).sum()),
         lost=int(negative_flips(hits_before, hits_after).sum()),
-        safe=interval[0] >= -rule.margin - _ROUNDING,
+        safe=interval[0] >= -rule.margin - ROUNDING,
         differences=differences,
     )

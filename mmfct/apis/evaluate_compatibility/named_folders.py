@@ -1,4 +1,4 @@
-"""Names for folders, as a command line gives them."""
+"""Named folders on a command line."""
 
 from __future__ import annotations
 

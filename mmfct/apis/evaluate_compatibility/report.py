@@ -1,27 +1,28 @@
-"""Tables, numbers for programs and pictures of an evaluation of galleries."""
+"""Tables, metrics as JSON, and pictures of an evaluation of galleries."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
 
-from mmfct.apis.evaluate_compatibility.embedded_set import EmbeddedSet
-from mmfct.apis.evaluate_compatibility.evaluation import Evaluation, gate_table
+from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate import GateDecision
-from mmfct.apis.training.plots import plot_compatibility_bars, plot_embedding_projection
-from mmfct.evaluation.compatibility_report import pair_title, score_title
+from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
+from mmfct.evaluation.report import compatibility_table, score_title
 from mmfct.utils.figures import COLORS, save_png
 from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json
+from mmfct.utils.tables import markdown_table, percent
 
 _PROJECTED = ('old', 'upgraded', 'new')
 
 
-def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, EmbeddedSet], folder: Path) -> None:
-    """Write the scores of `evaluate_compatibility` and print the table; what an earlier one decided is removed.
+def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, StoredSet], folder: Path) -> None:
+    """Write the scores of `evaluate_compatibility` and print the table; remove the decision of an earlier run.
 
     Args:
         evaluation: What was found, without a decision.
@@ -31,13 +32,13 @@ def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, EmbeddedSet
     folder.mkdir(parents=True, exist_ok=True)
     for name in ('gate.md', 'gate.png', 'embeddings.png'):
         (folder / name).unlink(missing_ok=True)
-    _write_table(evaluation.table(), folder / 'compatibility.md')
-    _write_numbers(evaluation, folder)
-    plot_compatibility_bars(evaluation.flat(), folder / 'compatibility.png')
+    _write_table(compatibility_table(evaluation.scores, with_queries=True), folder / 'compatibility.md')
+    _write_json(evaluation, folder)
+    plot_compatibility_bars(evaluation.scores, folder / 'compatibility.png')
     if _same_items(galleries):
         goal = galleries['new']
-        embeddings = {name: galleries[name].embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
-        plot_embedding_projection(embeddings, goal.labels, folder / 'embeddings.png')
+        embeddings = {name: galleries[name].items.embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
+        plot_embedding_projection(embeddings, goal.items.labels, folder / 'embeddings.png')
 
 
 def write_gate(evaluation: Evaluation, decision: GateDecision, folder: Path) -> None:
@@ -49,8 +50,29 @@ def write_gate(evaluation: Evaluation, decision: GateDecision, folder: Path) -> 
         folder: Where the files are.
     """
     _write_table(gate_table(decision), folder / 'gate.md')
-    _write_numbers(evaluation, folder)
+    _write_json(evaluation, folder)
     plot_gate(decision, folder / 'gate.png')
+
+
+def gate_table(decision: GateDecision) -> str:
+    """Markdown table of a decision."""
+    rule = decision.rule
+    baseline, candidate = rule.pairs
+    low, high = decision.interval
+    rows = [['', score_title(rule.metric)]]
+    rows += [
+        [f'{baseline.title} (%)', percent(decision.baseline)],
+        [f'{candidate.title} (%)', percent(decision.candidate)],
+        ['difference (points)', f'{100 * decision.difference:+.2f}'],
+        [f'{100 * rule.confidence:g} % interval over queries', f'{100 * low:+.2f} to {100 * high:+.2f}'],
+        ['loss that is tolerated (points)', f'{100 * rule.margin:.2f}'],
+        ['queries', str(decision.num_queries)],
+        ['queries that got better', str(decision.better)],
+        ['queries that got worse', str(decision.worse)],
+        ['queries whose nearest neighbour no longer matches', str(decision.lost)],
+        ['safe to switch', 'yes' if decision.safe else 'NO'],
+    ]
+    return markdown_table(rows)
 
 
 def plot_gate(decision: GateDecision, path: str | Path) -> Path:
@@ -66,6 +88,7 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     from matplotlib.figure import Figure
 
     rule = decision.rule
+    baseline, candidate = rule.pairs
     figure = Figure(figsize=(7, 4), layout='constrained')
     axes = figure.add_subplot()
     points = 100 * decision.differences.numpy()
@@ -76,9 +99,7 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     axes.axvspan(*(100 * end for end in decision.interval), color=COLORS[1], alpha=0.4, label='interval of the mean')
     axes.axvline(100 * decision.difference, color=COLORS[1], label='mean')
     axes.axvline(-100 * rule.margin, color='black', linestyle=':', label='limit')
-    axes.set_xlabel(
-        f'{score_title(rule.metric)} of {pair_title(rule.candidate)} minus {pair_title(rule.baseline)} (points)'
-    )
+    axes.set_xlabel(f'{score_title(rule.metric)} of {candidate.title} minus {baseline.title} (points)')
     axes.set_ylabel('queries')
     axes.spines[['top', 'right']].set_visible(False)
     verdict = 'safe to switch' if decision.safe else 'not safe to switch'
@@ -87,12 +108,12 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     return save_png(figure, path)
 
 
-def _same_items(galleries: Mapping[str, EmbeddedSet]) -> bool:
+def _same_items(galleries: Mapping[str, StoredSet]) -> bool:
     """Whether there are galleries of the same items before and after the upgrade and of the new model."""
     if not set(_PROJECTED) <= galleries.keys():
         return False
     goal = galleries['new']
-    if galleries['upgraded'].embeddings.shape[1] != goal.embeddings.shape[1]:
+    if galleries['upgraded'].items.width != goal.items.width:
         return False
     try:
         for name in _PROJECTED:
@@ -107,6 +128,5 @@ def _write_table(table: str, file: Path) -> None:
     print_log(f'{file}\n{table}', 'current')
 
 
-def _write_numbers(evaluation: Evaluation, folder: Path) -> None:
-    numbers = json.dumps(evaluation.to_json(), indent=1, allow_nan=False)
-    write_atomically(folder / 'compatibility.json', f'{numbers}\n'.encode())
+def _write_json(evaluation: Evaluation, folder: Path) -> None:
+    write_atomically(folder / 'compatibility.json', encode_json(evaluation.to_json()))

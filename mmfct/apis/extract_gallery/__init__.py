@@ -1,4 +1,4 @@
-"""Galleries from images."""
+"""Compute galleries from images."""
 
 from mmfct.apis.extract_gallery.extract import extract_gallery
 

@@ -1,4 +1,4 @@
-"""Images -> gallery."""
+"""Compute a gallery from images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
-from mmfct.apis.extract_gallery.encoders import GalleryEncoders, load_encoders, load_model_config
+from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
 from mmfct.engine.launch import init_launcher
-from mmfct.functional.distance import check_distance
+from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.utils.distances import check_distance
 
 
 def extract_gallery(
@@ -38,25 +39,25 @@ def extract_gallery(
     launcher: str = 'none',
     cfg_options: dict[str, Any] | None = None,
 ) -> Gallery:
-    """Compute embedding, and where there is any side-information, of every image, in one pass over the images.
+    """Compute the embedding and, if the config has any, the side-information of every image, in one pass.
 
-    An interrupted call is continued by the same call; several ranks share the shards.
+    The same call continues an interrupted one. Several ranks share the shards.
 
     Args:
-        filename: Config of a transformation or of a classifier, see `load_encoders`.
+        filename: Config of a transformation or of a classifier, see `load_encoder`.
         checkpoint: Checkpoint of the embedding model.
-        out: Folder of the gallery: columns ``embedding`` (D), ``side_info`` (S), ``id`` and, where the data have
-            them, ``label``.
-        role: See `load_encoders`.
+        out: Folder of the gallery, with the columns ``embedding`` (D), ``side_info`` (S), ``id`` and, if the data
+            have labels, ``label``.
+        role: See `load_encoder`.
         split: See `GalleryImages`.
-        images: A folder of image files instead of a data set of the config.
-        side_checkpoint: See `load_encoders`.
-        with_side: See `load_encoders`.
-        distance: How the embeddings are to be compared.
+        images: Folder of image files, instead of a data set of the config.
+        side_checkpoint: See `load_encoder`.
+        with_side: See `load_encoder`.
+        distance: Distance by which the embeddings are compared.
         batch_size: Images per forward pass.
         num_workers: Worker processes that load images.
         shard_rows: Rows per file.
-        device: Where the networks run; ``None`` for the accelerator, where there is one.
+        device: Where the networks run; ``None`` for the accelerator if there is one, else the CPU.
         launcher: See `init_launcher`.
         cfg_options: Options of the config, see `load_config`.
 
@@ -71,16 +72,16 @@ def extract_gallery(
     check_distance(distance)
     init_launcher(launcher)
     config = load_model_config(filename, cfg_options)
-    encoders = load_encoders(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
+    encoder = load_encoder(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
     device = device or get_device()
-    encoders.network.to(device)
+    encoder.encode.to(device)
     data = GalleryImages(config, split=split, folder=images)
-    rows = partial(_rows, encoders=encoders, device=device)
+    rows = partial(_rows, encode=encoder.encode, device=device)
     with seeded(0):
         first = data[0]
     known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
     computed = rows(dict(inputs=[first['inputs']], data_samples=[first['data_samples']]))
-    provenance = Provenance(encoders.embedding, encoders.side_info, distance)
+    provenance = Provenance(encoder.embedding, encoder.side_info, distance)
     writer = GalleryWriter(
         out,
         columns={
@@ -89,20 +90,19 @@ def extract_gallery(
         },
         num_rows=len(data),
         shard_rows=shard_rows,
-        metadata=provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoders.preprocessing),
+        metadata=provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoder.preprocessing),
     )
     seconds = fill_shards(writer, data, rows, known=known, batch_size=batch_size, num_workers=num_workers)
     finish_together(writer)
     if is_main_process():
-        side = f' and side-information of {encoders.side_info}' if encoders.side_info else ''
+        side = f' and side-information of {encoder.side_info}' if encoder.side_info else ''
         print_log(
-            f'Gallery {out}: {len(data)} embeddings of {encoders.embedding}{side}{time_per_item(*seconds)}', 'current'
+            f'Gallery {out}: {len(data)} embeddings of {encoder.embedding}{side}{time_per_item(*seconds)}', 'current'
         )
     return Gallery(out, verify=False)
 
 
-def _rows(batch: dict, encoders: GalleryEncoders, device: str) -> dict[str, np.ndarray]:
+def _rows(batch: dict, encode: ItemEncoder, device: str) -> dict[str, np.ndarray]:
     """Compute the columns of one batch of images."""
-    embeddings = encoders.network(torch.stack(batch['inputs']).to(device))
-    names = dict(old='embedding', side='side_info')
-    return {names[role]: values.float().cpu().numpy() for role, values in embeddings.items()}
+    vectors = encode(torch.stack(batch['inputs']).to(device))._asdict()
+    return {name: values.float().cpu().numpy() for name, values in vectors.items() if values is not None}

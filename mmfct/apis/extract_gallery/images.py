@@ -1,4 +1,4 @@
-"""The images of a gallery, and what their rows are called."""
+"""The images of a gallery, with their ids and labels."""
 
 from __future__ import annotations
 
@@ -15,39 +15,42 @@ from torch.utils.data import Dataset
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
+from mmfct.utils.dataset_configs import dataset_chains, innermost_dataset, type_name, with_pipeline
 from mmfct.utils.fingerprint import fingerprint_json, plain_json
 
 
 class GalleryImages(Dataset):
-    """Images of a config's data set, or of a folder, as the model sees them in a test.
+    """Images of a data set of a config, or of a folder, through the test pipeline.
 
     Args:
         config: Config of the model.
-        split: Which loader of the config: ``'train'`` (through the pipeline of the test), ``'val'`` or ``'test'``.
-        folder: A folder of image files instead.
-        files: Which files of the folder, in this order; ``None`` for all.
+        split: Data loader of the config: ``'train'`` (also through the test pipeline), ``'val'`` or ``'test'``.
+        folder: Folder of image files to use instead.
+        files: Files of the folder to use, in this order; ``None`` for all.
 
     Attributes:
-        ids: Names of the rows (N,): the path relative to the folder of the data; where images have none, the split and
-            the number of the image in it, ``test/5``, since each split counts its own.
-        labels: Labels (N,), int64, or ``None`` where there are none.
+        ids: Ids of the images, shape (N,): their paths relative to the folder of the data; for images without files
+            the split and their number in it, such as ``test/5``.
+        labels: Labels of shape (N,), int64, or ``None`` if there are none.
 
     Raises:
         FileNotFoundError: If the folder is missing or empty.
-        ValueError: If the config has no such loader, does not say how to load files, or two images have one name.
+        ValueError: If the config has no such loader or no pipeline for image files, or two images have the same id.
     """
 
     def __init__(
         self, config: Config, *, split: str = 'test', folder: str | None = None, files: Sequence[str] | None = None
     ) -> None:
         settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
-        self._pipeline = plain_json(_innermost(settings).get('pipeline'))
+        innermost = [chain[-1] for chain in dataset_chains(settings)]
+        pipelines = [dataset.get('pipeline') for dataset in innermost]
+        self._pipeline = plain_json(pipelines if len(pipelines) > 1 else pipelines[0])
         self._images = DATASETS.build(settings)
         self._images.full_init()
         infos = [self._images.get_data_info(index) for index in range(len(self._images))]
         if not infos:
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
-        root = Path(_innermost(settings).get('data_root') or os.curdir).absolute()
+        root = Path(innermost[0].get('data_root') or os.curdir).absolute()
         self.ids = np.array([_name(info, root, split) for info in infos])
         names, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
@@ -67,7 +70,7 @@ class GalleryImages(Dataset):
         """Return an image as the pipeline packs it.
 
         Raises:
-            ValueError: If it cannot be read, or is truncated; names it.
+            ValueError: If it cannot be read or is truncated; the message names it.
         """
         try:
             if self._files[index] is not None:
@@ -78,7 +81,7 @@ class GalleryImages(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of images and pipeline: an interrupted gallery goes on only with what it started with."""
+        """Hash of images and pipeline: an interrupted gallery is only continued with the same ones."""
         return fingerprint_json(dict(images=self._contents, pipeline=self._pipeline))
 
 
@@ -90,17 +93,17 @@ def _data_set(config: Config, split: str) -> dict[str, Any]:
         tested = next((config[name] for name in ('test_dataloader', 'val_dataloader') if config.get(name)), None)
         if tested is None:
             raise ValueError("`split` must not be 'train' where the config has no pipeline of a test, got 'train'")
-        pipeline = _without_table(tested.dataset).get('pipeline')
-        _innermost(settings)['pipeline'] = copy.deepcopy(pipeline)
-    _innermost(settings)['test_mode'] = True
+        settings = with_pipeline(settings, innermost_dataset(_without_table(tested.dataset)).get('pipeline', []))
+    for *_, dataset in dataset_chains(settings):
+        dataset['test_mode'] = True
     return settings
 
 
 def _files(config: Config, folder: str, files: Sequence[str] | None) -> dict[str, Any]:
     pipeline = config.get('folder_pipeline')
     if pipeline is None and config.get('test_dataloader') is not None:
-        pipeline = _innermost(_without_table(config.test_dataloader.dataset)).get('pipeline')
-    if not pipeline or str(pipeline[0]['type']).rpartition('.')[2] != 'LoadImageFromFile':
+        pipeline = innermost_dataset(_without_table(config.test_dataloader.dataset)).get('pipeline')
+    if not pipeline or type_name(pipeline[0]) != 'LoadImageFromFile':
         raise ValueError(
             f'{config.filename!r} must say how to load image files: a `folder_pipeline` that begins with '
             'LoadImageFromFile, got none'
@@ -110,14 +113,7 @@ def _files(config: Config, folder: str, files: Sequence[str] | None) -> dict[str
 
 def _without_table(settings: dict) -> dict[str, Any]:
     """Copy the config of a data set; of an `EmbeddingTable`, that of the images it is made from."""
-    table = str(settings['type']).rpartition('.')[2] == 'EmbeddingTable'
-    return copy.deepcopy(dict(settings['dataset'] if table else settings))
-
-
-def _innermost(settings: dict) -> dict:
-    while isinstance(settings.get('dataset'), dict):
-        settings = settings['dataset']
-    return settings
+    return copy.deepcopy(dict(settings['dataset'] if type_name(settings) == 'EmbeddingTable' else settings))
 
 
 def _name(info: dict, root: Path, split: str) -> str:

@@ -1,4 +1,4 @@
-"""Which training labels a training found hard to believe: tables, pictures and exports."""
+"""Find wrong training labels: tables, pictures and exports."""
 
 from mmfct.apis.find_corrupt_labels.find import find_corrupt_labels
 

@@ -12,9 +12,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Subset
 
+from mmfct.engine.hooks.instance_hook import instance_key
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.positions import find_positions, number_instances
 from mmfct.registry import DATASETS
+from mmfct.utils.dataset_configs import innermost_dataset, with_pipeline
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class TrainingInstances:
         """
         if config.get('train_dataloader') is None:
             raise ValueError('the config must have a `train_dataloader`, which says what the training images are')
-        pipeline = _find_pipeline(_validation(config).dataset)
-        dataset = DATASETS.build(_with_pipeline(config.train_dataloader.dataset, pipeline))
-        keys = InstanceKeys.of(dataset, field=_instance_key(config))
+        pipeline = innermost_dataset(_validation(config).dataset).get('pipeline', [])
+        dataset = DATASETS.build(with_pipeline(config.train_dataloader.dataset, pipeline))
+        keys = InstanceKeys.of(dataset, field=instance_key(config.get('custom_hooks') or []))
         files = keys.keys
         _, indices = np.unique(instance_rows(dataset, keys), return_index=True)
         positions = find_positions(dataset)
@@ -98,35 +100,3 @@ def _validation(config: Config) -> ConfigDict:
         'the config must have a `val_dataloader` or a `test_dataloader`, whose pipeline loads images and labels '
         'without augmentation, got neither'
     )
-
-
-def _instance_key(config: Config) -> str:
-    """Return what identified an instance in training: the ``key`` of the hook."""
-    for hook in config.get('custom_hooks') or ():
-        kind = hook['type'] if isinstance(hook['type'], str) else hook['type'].__name__
-        if kind.rpartition('.')[-1] == 'InstanceTaskWeightHook':
-            return hook.get('key', 'img_path')
-    return 'img_path'
-
-
-def _children(dataset: dict) -> list[dict]:
-    """Return the data sets that a wrapper wraps."""
-    inner = dataset.get('dataset', dataset.get('datasets', []))
-    return list(inner) if isinstance(inner, (list, tuple)) else [inner]
-
-
-def _find_pipeline(dataset: dict) -> list[dict]:
-    children = _children(dataset)
-    return _find_pipeline(children[0]) if children else dataset.get('pipeline', [])
-
-
-def _with_pipeline(dataset: dict, pipeline: list[dict]) -> dict:
-    """Return the config of a data set with another pipeline; a wrapper that augments gets an empty one."""
-    dataset = copy.deepcopy(dict(dataset))
-    if 'dataset' in dataset:
-        dataset['dataset'] = _with_pipeline(dataset['dataset'], pipeline)
-    elif 'datasets' in dataset:
-        dataset['datasets'] = [_with_pipeline(child, pipeline) for child in dataset['datasets']]
-    else:
-        return dataset | dict(pipeline=copy.deepcopy(pipeline))
-    return dataset | dict(pipeline=[]) if 'pipeline' in dataset else dataset

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.exports import write_cleanlab_csv, write_fiftyone_csv, write_suspects_csv
+from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights, read_learned_weights
 from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
 from mmfct.apis.find_corrupt_labels.ranking import Suspects, rank_suspects
@@ -39,19 +40,19 @@ def find_corrupt_labels(
     """Rank the training labels of each task by suspicion; write tables, pictures and exports.
 
     The suspicion of a label is its deviation ``d[i, t]``: training raised the variance of that instance's loss, and
-    so lowered its weight, because the network could not agree with the label. No held-out data are used and no
-    further training is done; the trained network runs over the training set once, without augmentation, for the
-    final losses, and over the first ``top`` suspects for the pictures.
+    so lowered its weight, because the label did not fit the prediction. No held-out data and no further training are
+    needed: the trained network runs over the training set once, without augmentation, for the final losses, and over
+    the first ``top`` suspects for the pictures.
 
-    Written for each task: ``suspects_<task>.csv``, ``suspects_<task>.png``, ``cleanlab_<task>.csv``; for all
-    ``fiftyone.csv``, ``detection.json`` and ``detection.md``. Every file is complete or absent.
+    Writes ``suspects_<task>.csv``, ``suspects_<task>.png`` and ``cleanlab_<task>.csv`` for each task, and
+    ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically.
 
     Args:
         filename: Config file of the training.
         checkpoint: A checkpoint of it; read with ``weights_only``.
         out: Folder of the files; ``None`` for ``suspects`` beside the checkpoint.
         cfg_options: Values by dotted key, see `load_config`; those that the training had.
-        tasks: Tasks to look at; ``None`` for all.
+        tasks: Tasks to rank; ``None`` for all.
         top: Number of suspects in each picture; 0 for no pictures.
         corrupted: CSV with columns ``file`` and ``task`` of the labels known to be wrong; ``None`` to take them from
             the data set, where it has an `mmfct.CorruptLabels`.
@@ -120,9 +121,11 @@ def _draw(
     top: int,
     folder: Path,
 ) -> None:
-    """Draw the sheets; an image that is suspect in several tasks is predicted once."""
+    """Draw the pictures; an image that is suspect in several tasks is predicted once."""
     rows = np.unique(np.concatenate([suspects.rows[:top] for suspects in ranking]))
     views = dict(zip(rows.tolist(), predict(model, instances.loader(config, rows)), strict=True))
     for suspects in ranking:
         path = folder / f'suspects_{suspects.task}.png'
-        draw_suspect_sheet(suspects, [views[row] for row in suspects.rows[:top].tolist()], path, instances.metainfo)
+        first = [views[row] for row in suspects.rows[:top].tolist()]
+        kind = label_kind(model, suspects.task, first[0][1])
+        draw_suspect_sheet(suspects, first, path, instances.metainfo, kind)

@@ -1,4 +1,4 @@
-"""What is shown of a label, given or predicted: a map of classes, a map of depths, joints, or a name."""
+"""Labels and predictions in data samples, by their kind: maps of classes or depths, poses, classes."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch import nn
+
+from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 
 # Fields of data samples without their prefix `gt_` or `pred_`.
 CLASS_MAP, DEPTH_MAP, POSE, CLASS = 'sem_seg', 'depth_map', 'pose', 'label'
 
 
-def label_kind(sample: Any, task: str) -> str | None:
+def label_kind(model: nn.Module, task: str, sample: Any) -> str | None:
     """Return which field of a data sample is the label of a task; ``None`` if it has none.
 
-    A sample with several is one of several tasks: depth belongs to a task whose name has ``depth`` in it, a pose to
-    one whose name has ``pose`` in it.
-
     Args:
-        sample: A data sample of mmseg, or of mmpretrain with one task or several.
+        model: The model; a `MultiTaskSegmentor` has tasks that declare it.
         task: Name of the task.
+        sample: A data sample of mmseg, or of mmpretrain with one task or several: a head of the hosts has labels of
+            one kind, which is the one that is there.
     """
-    kinds = [CLASS_MAP, DEPTH_MAP, POSE, CLASS]
-    kinds.sort(key=lambda kind: kind.removesuffix('_map') not in task)  # stable
-    sample = _of_task(sample, task)
-    return next((kind for kind in kinds if f'gt_{kind}' in sample), None)
+    if isinstance(model, MultiTaskSegmentor):
+        return model.tasks[task].label_kind
+    part = _of_task(sample, task)
+    return next((kind for kind in (CLASS_MAP, DEPTH_MAP, POSE, CLASS) if f'gt_{kind}' in part), None)
 
 
 def label_map(sample: Any, field: str) -> np.ndarray:
     """Return a map of shape (H, W) out of a field such as ``gt_sem_seg``; an empty one if it is missing.
 
-    Of a pose they are its joints, of shape (24, 3).
+    For a pose it is the joints, of shape (24, 3).
     """
     if field not in sample:
         return np.zeros((1, 1))

@@ -1,4 +1,4 @@
-"""What a training with instance parameters leaves in its checkpoint."""
+"""The table of instance parameters in a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
-from mmfct.engine.hooks.instance_task_weight_hook import CHECKPOINT_KEY
+from mmfct.functional.task_weighting import task_weights
+from mmfct.instances.loss_history import mean_losses
+from mmfct.instances.store import CHECKPOINT_KEY
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,23 @@ def read_learned_weights(checkpoint: dict[str, Any], path: str) -> LearnedWeight
     missing = sorted({'tasks', 'log_variance', 'deviation', 'fingerprint'} - state.keys())
     if missing:
         raise ValueError(f'the {CHECKPOINT_KEY!r} of checkpoint {path!r} lacks {missing!r}')
-    tasks, score = tuple(state['tasks']), np.asarray(state['deviation'], dtype=np.float64)
-    shared = np.asarray(state['log_variance'], dtype=np.float64)
+    tasks, score = tuple(state['tasks']), torch.as_tensor(state['deviation'], dtype=torch.float64)
+    shared = torch.as_tensor(state['log_variance'], dtype=torch.float64)
     if score.ndim != 2 or score.shape[1:] != (len(tasks),) or shared.shape != (len(tasks),):
         raise ValueError(
             f'the {CHECKPOINT_KEY!r} of checkpoint {path!r} must have a column for each of the tasks {tasks!r}, '
-            f'got deviations of shape {score.shape!r} and log-variances of shape {shared.shape!r}'
+            f'got deviations of shape {tuple(score.shape)} and log-variances of shape {tuple(shared.shape)}'
         )
-    wrong = np.argwhere(~np.isfinite(score + shared))
+    wrong = (score + shared).isfinite().logical_not().nonzero()
     if len(wrong):
         raise ValueError(
             f'the {CHECKPOINT_KEY!r} of checkpoint {path!r} must be finite, got NaN or infinity for '
-            f'{len(wrong)} of {score.size} parameters, the first for task {tasks[wrong[0, 1]]!r}'
+            f'{len(wrong)} of {score.numel()} parameters, the first for task {tasks[wrong[0, 1]]!r}'
         )
     names = ('factor', 'exponent', 'sharpness')
-    factor, exponent, sharpness = (np.asarray(state.get(name, 1.0), dtype=np.float64) for name in names)
-    mean_loss = np.full(score.shape, np.nan)
+    factor, exponent, sharpness = (torch.as_tensor(state.get(name, 1.0), dtype=torch.float64) for name in names)
+    weight = task_weights(shared + sharpness * score, factor, exponent)
+    mean_loss = torch.full_like(score, torch.nan)
     if 'visits' in state:
-        visits = np.asarray(state['visits'])
-        np.divide(np.asarray(state['loss_sum'], dtype=np.float64), visits, out=mean_loss, where=visits > 0)
-    weight = factor * np.exp(-exponent * (shared + sharpness * score))
-    return LearnedWeights(tasks, score, weight, mean_loss, state['fingerprint'])
+        mean_loss = mean_losses(state['loss_sum'], state['visits'])
+    return LearnedWeights(tasks, score.numpy(), weight.numpy(), mean_loss.numpy(), state['fingerprint'])

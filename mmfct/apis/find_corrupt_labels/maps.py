@@ -1,4 +1,4 @@
-"""Painters of label maps, which give all maps of a picture the same colours and explain them."""
+"""Painters of label maps: one colour scale for all maps of a picture, and its legend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the trained network over training instances: their losses, and pictures of what it makes of them."""
+"""Run the trained network over training instances: their losses, and their images with predictions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from mmengine.utils import track_iter_progress
 from torch.utils.data import DataLoader
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
+from mmfct.instances.exchange import InstanceExchange
+from mmfct.instances.loss_history import mean_losses
+from mmfct.instances.module import InstanceModule
 from mmfct.instances.sample_tasks import instance_name
-from mmfct.instances.table import InstanceTable
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_weights
 
@@ -34,10 +36,7 @@ def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: s
 def final_losses(
     model: BaseModel, instances: TrainingInstances, loader: DataLoader, tasks: Sequence[str]
 ) -> np.ndarray:
-    """Return the loss of the network as it is, for every instance and task.
-
-    A table of instance parameters that stay 0 keeps the losses: it knows how the weighted losses of any model, ours
-    or a host's, are told which instances are in the batch.
+    """Return the loss of the trained network, for every instance and task.
 
     Args:
         model: The model, in evaluation mode.
@@ -52,14 +51,12 @@ def final_losses(
         ValueError: If the model has other tasks, the pipeline rejects an image or loads no labels of a task, or a
             loss is not finite.
     """
-    modules = [module for module in model.modules() if getattr(module, 'instance_tasks', ())]
-    device = next(model.parameters()).device
-    options: dict[str, Any] = dict(lr=1.0, momentum=0.0, decay=0.0, max_factor=2.0, track_losses=True, device=device)
-    table = InstanceTable(modules, instances.keys, **options)
-    if table.tasks != tuple(tasks):
+    modules = [module for module in model.modules() if isinstance(module, InstanceModule) and module.instance_tasks]
+    exchange = InstanceExchange(modules, instances.keys, device=next(model.parameters()).device)
+    if exchange.tasks != tuple(tasks):
         raise ValueError(
             f'the model of the config must have parameters per instance for the tasks of the checkpoint, '
-            f'{list(tasks)!r}, got {list(table.tasks)!r}'
+            f'{list(tasks)!r}, got {list(exchange.tasks)!r}'
         )
     expected = iter(enumerate(instances.files))
     for batch in track_iter_progress((loader, len(loader))):
@@ -71,19 +68,19 @@ def final_losses(
                     'the pipeline of the validation must load every training image, got another one, '
                     f'{instances.files[instances.keys.row(name)]!r}, in place of {file!r}'
                 )
-        table.set_batch(data['data_samples'], names)
+        exchange.set_batch(data['data_samples'], names)
         model(**data, mode='loss')
-        table.collect()
-        table.step(0)
-    state = table.state_dict()
-    visits = state['visits'].numpy()
-    empty = [task for task, count in zip(tasks, visits.sum(axis=0), strict=True) if not count]
+        exchange.collect()
+        exchange.take_reports()
+    state = exchange.state_dict()
+    losses = mean_losses(state['loss_sum'], state['visits']).cpu().numpy()
+    empty = [task for task, column in zip(tasks, losses.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise ValueError(
             f'the pipeline of the validation must load the labels of every task, got no label of {empty!r} for any '
             'training image'
         )
-    return np.divide(state['loss_sum'].numpy(), visits, out=np.full(visits.shape, np.nan), where=visits > 0)
+    return losses
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Painter of body poses, as the camera of SURREAL sees them."""
+"""Painter of body poses, seen from the camera of SURREAL."""
 
 from __future__ import annotations
 

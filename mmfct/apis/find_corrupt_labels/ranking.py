@@ -1,4 +1,4 @@
-"""The training labels of a task in the order of suspicion."""
+"""Training labels of a task, ranked by suspicion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Suspects:
         final_loss: Loss of the trained network.
         mean_loss: Mean loss during training; NaN where it was not tracked.
         corrupted: Whether the label is known to be wrong; ``None`` where nothing is known.
-        threshold: Score above which labels are taken for wrong; ``None`` where the scores form one group.
+        threshold: Score above which labels count as wrong; ``None`` where the scores form one group.
     """
 
     task: str
@@ -39,7 +39,7 @@ class Suspects:
 
     @property
     def is_issue(self) -> np.ndarray:
-        """Whether each label is taken for wrong, boolean; see `suspicion_threshold`."""
+        """Whether each label counts as wrong, boolean; see `suspicion_threshold`."""
         return self.score > self.threshold if self.threshold is not None else np.zeros(len(self.score), dtype=bool)
 
 

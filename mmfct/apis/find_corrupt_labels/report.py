@@ -1,4 +1,4 @@
-"""How well corrupted labels were found, by several rankings, where the truth is known."""
+"""How well rankings find the labels that are known to be wrong."""
 
 from __future__ import annotations
 

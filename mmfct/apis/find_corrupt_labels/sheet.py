@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmfct.apis.find_corrupt_labels.labels import CLASS, CLASS_MAP, DEPTH_MAP, POSE, label_kind, label_map, label_names
+from mmfct.apis.find_corrupt_labels.labels import CLASS, CLASS_MAP, DEPTH_MAP, POSE, label_map, label_names
 from mmfct.apis.find_corrupt_labels.maps import ClassPainter, DepthPainter
 from mmfct.apis.find_corrupt_labels.pose_painter import PosePainter
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
@@ -27,9 +27,13 @@ _RIGHT, _WRONG = COLORS[0], COLORS[3]
 
 
 def draw_suspect_sheet(
-    suspects: Suspects, views: Sequence[tuple[np.ndarray, Any]], path: Path, metainfo: Mapping[str, Any]
+    suspects: Suspects,
+    views: Sequence[tuple[np.ndarray, Any]],
+    path: Path,
+    metainfo: Mapping[str, Any],
+    kind: str | None,
 ) -> Path:
-    """Draw image, given label and prediction of the first suspects, with their numbers above them.
+    """Draw image, given label and prediction of the first suspects, with their scores above them.
 
     Class maps have the colours of the data set and a legend, depth maps one colour map and a colour bar, poses are
     drawn as skeletons, class labels are written. Where the truth is known, the caption says it.
@@ -39,12 +43,12 @@ def draw_suspect_sheet(
         views: Image, uint8 RGB of shape (H, W, 3), and data sample with prediction of the first suspects, in order.
         path: PNG file to write.
         metainfo: Meta information of the data set, of which ``classes`` and ``palette`` are used.
+        kind: Kind of the labels, see `label_kind`; ``None`` draws the images alone.
 
     Returns:
         The written file.
     """
     samples = [sample for _, sample in views]
-    kind = label_kind(samples[0], suspects.task)
     painter: _Painter | None = None
     maps: dict[str, list[np.ndarray]] = {}
     if kind in _PAINTERS:

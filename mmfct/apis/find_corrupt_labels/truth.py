@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances, instance_rows
+from mmfct.datasets.corrupt_labels import CorruptLabels
+from mmfct.instances.positions import walk_data_sets
 
 
 def corruption_of_wrappers(instances: TrainingInstances, tasks: Sequence[str]) -> dict[str, np.ndarray]:
-    """Collect what every `mmfct.CorruptLabels` in the training set says about its instances.
+    """Collect the wrong labels of every `mmfct.CorruptLabels` in the training set.
 
     Args:
         instances: The training instances.
-        tasks: Known tasks; what is said about others is left out.
+        tasks: Known tasks; others are left out.
 
     Returns:
-        For each task that one is about, whether each instance's label is wrong, boolean of shape (I,).
+        For each task that one of them corrupts, whether each instance's label is wrong, boolean of shape (I,).
     """
     known: dict[str, np.ndarray] = {}
-    for wrapper in _wrappers(instances.dataset):
+    for wrapper in walk_data_sets(instances.dataset):
+        if not isinstance(wrapper, CorruptLabels):
+            continue
         rows = instance_rows(wrapper, instances.keys)
         for name, flags in wrapper.corrupted.items():
             task = _match(name, tasks)
@@ -36,8 +39,8 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
     """Read the labels known to be wrong from a CSV file; all others count as right.
 
     Args:
-        path: File with columns ``file``, an instance's key or path, and ``task``, such as the record that
-            `mmfct.CorruptLabels` writes. With a column ``corrupted`` only rows with 1 or True are wrong.
+        path: File with columns ``file``, an instance's key or path, and ``task``. With a column ``corrupted``
+            only rows with 1 or True are wrong.
         instances: The training instances.
         tasks: Known tasks.
 
@@ -75,16 +78,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
 
 
 def _match(name: str, tasks: Sequence[str]) -> str | None:
-    """Return the task of the model that a record calls ``name``; a classifier may give its label any name."""
+    """Return the model's task that a record calls ``name``; ``label`` is the one task of a classifier."""
     if name in tasks:
         return name
     return tasks[0] if name == 'label' and len(tasks) == 1 else None
-
-
-def _wrappers(dataset: Any) -> Iterator[Any]:
-    """Yield the data set itself and those that it wraps, where they know of corruption."""
-    if hasattr(dataset, 'corrupted'):
-        yield dataset
-    inner = getattr(dataset, 'dataset', getattr(dataset, 'datasets', []))
-    for child in inner if isinstance(inner, (list, tuple)) else [inner]:
-        yield from _wrappers(child)

@@ -1,4 +1,4 @@
-"""Partial backfills: which items to embed again from the images first, and what that buys."""
+"""Partial backfills: which items to recompute from their images first, and what that gains."""
 
 from mmfct.apis.plan_backfill.plan import plan_backfill
 

@@ -1,4 +1,4 @@
-"""Orders of a backfill by name."""
+"""Orders in which a gallery can be recomputed, by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmfct.apis.evaluate_compatibility.embedded_set import column_tensor
 from mmfct.apis.upgrade_gallery.rows import LOG_VARIANCE
+from mmfct.evaluation.embedding_set import column_tensor
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED
@@ -41,7 +41,7 @@ def order_rows(
         Name -> rows, int64 of shape (G,).
 
     Raises:
-        ValueError: If a name is unknown, or what an order needs is missing.
+        ValueError: If a name is unknown, or something that an order needs is missing.
     """
     for name in names:
         if name not in ORDERS:
@@ -50,7 +50,7 @@ def order_rows(
         raise ValueError('the order `oracle` needs `new`, the gallery of the new model, got None')
     if 'class_mean' in names and 'label' not in upgraded.columns:
         raise ValueError(f'the order `class_mean` needs the column label, got {", ".join(upgraded.columns)}')
-    # The others need no embedding, which may be more than fits into memory.
+    # Read only if needed: the embeddings may not fit into memory.
     compared = {'class_mean', 'oracle'}.intersection(names)
     embeddings = _comparable(column_tensor(upgraded, 'embedding'), upgraded) if compared else torch.empty(0)
     orders = {}
@@ -95,7 +95,7 @@ def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:
 
 
 def _comparable(embeddings: Tensor, gallery: Gallery) -> Tensor:
-    """Unit vectors where the gallery compares angles: there a length means nothing."""
+    """Divide by the norms if the gallery compares by cosine, where lengths have no meaning."""
     if Provenance.from_metadata(gallery.metadata).distance != 'cosine':
         return embeddings
     return torch.nn.functional.normalize(embeddings.double(), dim=1)

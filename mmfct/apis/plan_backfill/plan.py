@@ -1,19 +1,19 @@
-"""Decide which items of an upgraded gallery to embed again first, and measure what that buys."""
+"""Decide which items of an upgraded gallery to recompute first, and measure what that gains."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mmfct.apis.evaluate_compatibility.embedded_set import EmbeddedSet
-from mmfct.apis.plan_backfill.curve import Curves, backfill_curves
+from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.apis.plan_backfill.orders import is_recomputed, order_rows
 from mmfct.apis.plan_backfill.report import write_curves
+from mmfct.evaluation.backfill_curves import Curves, backfill_curves
+from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_model
 from mmfct.utils.files import write_atomically
@@ -29,14 +29,14 @@ def plan_backfill(
     uncertainty: str | Path | None = None,
     seed: int = 0,
 ) -> Curves:
-    """Write which rows to recompute first and, where the new gallery and queries exist, the accuracy on the way.
+    """Write which rows to recompute first and, given the new gallery and queries, the accuracy on the way.
 
     Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
     gallery that are recomputed already; with ``new`` and ``query`` ``backfill.md``, ``backfill.json`` and
     ``backfill.png``: the score at 22 fractions of the gallery, from what is recomputed already to all, and their mean.
 
-    Memory holds the ids and, for ``class_mean``, the gallery; with ``new`` both galleries; a curve takes about five
-    times the gallery.
+    The ids are held in memory, for ``class_mean`` also the gallery, and with ``new`` both galleries; a curve takes
+    about five times the gallery.
 
     Args:
         upgraded: Folder of the upgraded gallery.
@@ -54,13 +54,14 @@ def plan_backfill(
 
     Raises:
         FileNotFoundError: If a file or folder is missing.
-        ValueError: If the sets do not fit together or what an order needs is missing.
+        ValueError: If the sets do not fit together, or something that an order needs is missing.
     """
     if query is not None and new is None:
         raise ValueError('a curve needs `new`, the gallery of the new model, got None')
     gallery = Gallery(upgraded)
     sets = None if new is None else _read_pair(upgraded, new)
-    ordered = order_rows(orders, gallery, new=sets and sets[1].embeddings, uncertainty=uncertainty, seed=seed)
+    embeddings = None if sets is None else sets[1].embeddings
+    ordered = order_rows(orders, gallery, new=embeddings, uncertainty=uncertainty, seed=seed)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     recomputed = is_recomputed(gallery)
@@ -69,21 +70,21 @@ def plan_backfill(
         _write_order(rows, gallery.column('id'), folder / f'order_{name}.csv')
     if sets is None or query is None:
         return {}
-    queries = EmbeddedSet.read('query', query)
-    check_same_model(queries.provenance.embedding, sets[0].provenance)
-    check_same_distance('queries', queries.provenance, sets[0].provenance)
-    curves = backfill_curves(queries, *sets, left)
+    before, after = sets
+    queries = StoredSet.read('query', query)
+    check_same_model(queries.provenance.embedding, before.provenance)
+    check_same_distance('queries', queries.provenance, before.provenance)
+    curves = backfill_curves(queries.items, before.items, after, left, distance=before.provenance.distance)
     write_curves(curves, folder, done=float(recomputed.mean()))
     return curves
 
 
-def _read_pair(upgraded: str | Path, new: str | Path) -> tuple[EmbeddedSet, EmbeddedSet]:
+def _read_pair(upgraded: str | Path, new: str | Path) -> tuple[StoredSet, EmbeddingSet]:
     """Read both galleries, the second one in the order of the first."""
-    before, after = EmbeddedSet.read('upgraded', upgraded), EmbeddedSet.read('new', new)
+    before, after = StoredSet.read('upgraded', upgraded), StoredSet.read('new', new)
     check_same_model(after.provenance.embedding, before.provenance)
     check_same_distance('new embeddings', after.provenance, before.provenance)
-    order = after.order_of(before)
-    return before, replace(after, embeddings=after.embeddings[order], labels=after.labels[order], ids=after.ids[order])
+    return before, after.items.take(after.order_of(before))
 
 
 def _write_order(rows: np.ndarray, ids: np.ndarray, path: Path) -> None:

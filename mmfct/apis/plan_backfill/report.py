@@ -1,17 +1,17 @@
-"""Tables, numbers for programs and a picture of partial backfills."""
+"""Tables, metrics as JSON, and a picture of partial backfills."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mmengine.logging import print_log
 
-from mmfct.apis.evaluate_compatibility.pairs import SCORES
-from mmfct.apis.plan_backfill.curve import Curves, area, fractions
-from mmfct.evaluation.compatibility_report import score_title
+from mmfct.evaluation.backfill_curves import Curves, area, fractions
+from mmfct.evaluation.report import score_title
+from mmfct.evaluation.scores import SCORES
 from mmfct.utils.figures import COLORS, save_png
 from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
 
 _TITLES = dict(uncertainty='uncertainty', class_mean='distance to class mean', random='random', oracle='oracle')
@@ -24,7 +24,7 @@ def write_curves(curves: Curves, folder: Path, *, done: float = 0.0) -> None:
     Args:
         curves: Result of `backfill_curves`.
         folder: Where the files go.
-        done: Fraction of the gallery that is recomputed when the curves begin.
+        done: Fraction of the gallery that is recomputed already when the curves begin.
     """
     areas = {name: {score: area(values) for score, values in scores.items()} for name, scores in curves.items()}
     rows = [['order', *(f'area {score_title(score)} (%)' for score in SCORES)]]
@@ -36,14 +36,14 @@ def write_curves(curves: Curves, folder: Path, *, done: float = 0.0) -> None:
         for place, fraction in enumerate(fractions(done))
     ]
     write_atomically(folder / 'backfill.md', f'{table}\n\n{markdown_table(points)}\n'.encode())
-    numbers = json.dumps(dict(fractions=fractions(done), area=areas, curves=curves), indent=1, allow_nan=False)
-    write_atomically(folder / 'backfill.json', f'{numbers}\n'.encode())
+    numbers = dict(fractions=fractions(done), area=areas, curves=curves)
+    write_atomically(folder / 'backfill.json', encode_json(numbers))
     plot_curves(curves, folder / 'backfill.png', done=done)
     print_log(f'partial backfill\n{table}\nwritten to {folder}', 'current')
 
 
 def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
-    """Draw a panel for each score, in it a curve for each order with its area in the legend.
+    """Draw a panel for each score: a curve for each order, with its area in the legend.
 
     Args:
         curves: Result of `backfill_curves`.

@@ -1,7 +1,7 @@
-"""Nearest neighbours of images and of embeddings in a gallery."""
+"""Nearest neighbours of images and of embedded queries in a gallery."""
 
-from mmfct.apis.search_gallery.search import Found, search
+from mmfct.apis.search_gallery.neighbours import Found, find_neighbours
+from mmfct.apis.search_gallery.search import search_gallery
 from mmfct.apis.search_gallery.search_images import search_images
-from mmfct.apis.search_gallery.search_queries import search_gallery
 
-__all__ = ['Found', 'search', 'search_gallery', 'search_images']
+__all__ = ['Found', 'find_neighbours', 'search_gallery', 'search_images']

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from mmengine.device import get_device
 
-from mmfct.apis.extract_gallery.encoders import load_encoders, load_model_config
+from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
-from mmfct.apis.search_gallery.search import Found, search
-from mmfct.apis.search_gallery.search_queries import report_neighbours
+from mmfct.apis.search_gallery.neighbours import Found, find_neighbours
+from mmfct.apis.search_gallery.report import report_neighbours
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_model
 
@@ -31,16 +31,16 @@ def search_images(
     out: str | Path | None = None,
     cfg_options: dict[str, Any] | None = None,
 ) -> Found:
-    """Embed image files with the gallery's model, and print their neighbours.
+    """Embed image files with the gallery's model and report their neighbours.
 
     Args:
         gallery: Folder of the gallery.
         images: Image files.
-        filename: Config of the model, see `load_encoders`.
+        filename: Config of the model, see `load_encoder`.
         checkpoint: Its checkpoint.
-        role: See `load_encoders`.
+        role: See `load_encoder`.
         k: Number of neighbours.
-        index: File of a FAISS index of the gallery; ``None`` to compare with every row.
+        index: File of a FAISS index of the gallery; ``None`` for an exact search.
         image_root: Folder of the images that ids are relative to, for the sheet.
         out: Folder of ``neighbours.json`` and, with ``image_root``, ``neighbours.png``; ``None`` for no files.
         cfg_options: Options of the config, see `load_config`.
@@ -55,12 +55,12 @@ def search_images(
     """
     opened = Gallery(gallery)
     config = load_model_config(filename, cfg_options)
-    encoders = load_encoders(config, checkpoint, role=role, with_side=False)
-    check_same_model(encoders.embedding, Provenance.from_metadata(opened.metadata))  # before any image is read
+    encoder = load_encoder(config, checkpoint, role=role, with_side=False)
+    check_same_model(encoder.embedding, Provenance.from_metadata(opened.metadata))  # before any image is read
     files = [Path(image).absolute() for image in images]
     data = GalleryImages(config, folder='/', files=[str(file) for file in files])
-    network = encoders.network.to(device := get_device())
-    rows = [network(data[number]['inputs'][None].to(device))['old'] for number in range(len(data))]
+    encode = encoder.encode.to(device := get_device())
+    rows = [encode(data[number]['inputs'][None].to(device)).embedding for number in range(len(data))]
     embeddings = np.asarray(torch.cat(rows).float().cpu())
-    found = search(opened, embeddings, encoders.embedding, names=list(images), k=k, index=index)
+    found = find_neighbours(opened, embeddings, encoder.embedding, names=list(images), k=k, index=index)
     return report_neighbours(found, list(files), image_root, out)

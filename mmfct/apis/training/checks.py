@@ -1,56 +1,50 @@
-"""Checks of data before any training starts and of models before an export."""
+"""Check the data of a config before anything is trained or tested."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from torch import nn
 
-# Data sets of mmpretrain that fetch what is missing.
+from mmfct.utils.dataset_configs import dataset_chains, type_name
+
+# Data sets of mmpretrain that are downloaded if they are missing.
 _DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
-_HINT = 'name yours with `--cfg-options data_root=...`'
+_HINT = 'set it with `--cfg-options data_root=...`'
 
 
 def check_data(
     config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 ) -> None:
-    """Check the folders of a config's data sets; for folders of classes also their number. No image is read.
+    """Check that the folders of a config's data sets exist, and the number of class folders. No image is read.
 
     Args:
         config: A config with data loaders.
-        loaders: Those to check.
+        loaders: Loaders to check.
 
     Raises:
-        FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class where
-            the data set needs that.
+        FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
+            the data set needs one.
         ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs.
     """
     for loader in loaders:
-        for dataset, kept in _data_sets(config.get(loader), None):
-            kind = dataset['type'] if isinstance(dataset['type'], str) else dataset['type'].__name__
-            kind = kind.rpartition('.')[-1]
-            if kind in _DOWNLOADED:
+        if config.get(loader) is None:
+            continue
+        head = config.model.get('head') if loader == 'train_dataloader' else None
+        for *wrappers, dataset in dataset_chains(config[loader].dataset):
+            kind = type_name(dataset)
+            if not dataset.get('data_root') or kind in _DOWNLOADED:
                 continue
             _check_folder(Path(dataset['data_root']).expanduser(), config.get('data_hint', _HINT))
             if kind == 'CustomDataset' and dataset.get('with_label', True) and not dataset.get('ann_file'):
-                head = config.model.get('head') if loader == 'train_dataloader' else None
-                _check_classes(dataset, kept, head)
+                _check_classes(dataset, _kept_classes(wrappers), head)
 
 
-def _data_sets(node: object, kept: int | None) -> Iterator[tuple[dict, int | None]]:
-    """Yield every data set with a ``data_root``, and how many of its classes a wrapper keeps; None for all."""
-    if isinstance(node, (list, tuple)):
-        for item in node:
-            yield from _data_sets(item, kept)
-    elif isinstance(node, dict):
-        if node.get('data_root') and 'type' in node:
-            yield node, kept
-        if node.get('type') == 'mmfct.ClassSubset':
-            kept = node.get('num_classes')
-        for item in node.values():
-            yield from _data_sets(item, kept)
+def _kept_classes(wrappers: list[dict]) -> int | None:
+    """Return how many classes the wrappers of a data set keep; None for all."""
+    subsets = [wrapper for wrapper in wrappers if type_name(wrapper) == 'ClassSubset']
+    return subsets[-1].get('num_classes') if subsets else None
 
 
 def _check_folder(folder: Path, hint: str) -> None:
@@ -80,13 +74,4 @@ def _check_classes(dataset: dict, kept: int | None, head: dict | None) -> None:
         raise ValueError(
             f'`num_classes` must be at least {len(classes)}, the number of folders in {str(folder)!r}, '
             f'got {outputs!r}; change it with `--cfg-options num_classes={len(classes)}`'
-        )
-
-
-def check_head(head: nn.Module) -> None:
-    """Raise a ``ValueError`` if queries have to be mapped before they search what ``head`` upgraded."""
-    if head.query_map is not None:
-        raise ValueError(
-            f'{type(head).__name__} maps queries too, which an exported file cannot say: it is there to be compared; '
-            'export a `mmfct.TransformationHead`'
         )

@@ -1,13 +1,40 @@
-"""Load a config, with options that reach everything computed from them."""
+"""Load configs with ``--cfg-options`` that reach everything computed from them."""
 
 from __future__ import annotations
 
 import ast
 import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine import config as mmengine_config
 from mmengine.config import Config
+
+
+class DictAction(mmengine_config.DictAction):
+    """mmengine's action for ``--cfg-options``, except that a value with blanks stays as it is unless it is a list.
+
+    mmengine reads ``'data_root=/data/my images'`` as ``/data/myimages``.
+    """
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add ``KEY=VALUE`` words to the options of the namespace."""
+        for word in values or ():
+            if '=' not in word:
+                parser.error(f'{option_string} takes KEY=VALUE, after the other arguments, got {word!r}')
+        super().__call__(parser, namespace, values, option_string)
+        for word in values or ():
+            key, _, value = word.partition('=')
+            if ' ' in value.strip() and not set(value) & set(',()[]'):
+                getattr(namespace, self.dest)[key] = value
 
 
 def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -15,7 +42,7 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
 
     An option that names a top-level variable of the config or of its bases, such as ``data_root``, replaces the
     assignment *before* the config is evaluated, so that everything computed from the variable follows. (mmengine
-    merges options afterwards: a changed ``data_root`` would not reach the data sets that were built from it.)
+    merges options afterwards: a changed ``data_root`` would not reach the data sets that use it.)
     Other options, such as ``train_dataloader.batch_size``, are merged as in mmengine.
 
     Args:
@@ -42,7 +69,7 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
             except (AssertionError, LookupError, TypeError, ValueError) as error:
                 given = ' '.join(f'{name}={value}' for name, value in variables.items())
                 raise ValueError(
-                    f'{filename} cannot be evaluated with {given}: {error!r}; it says which values there are'
+                    f'{filename} cannot be evaluated with {given}: {error!r}; the config lists the possible values'
                 ) from error
         config = Config(copy._cfg_dict, cfg_text=copy.text, filename=str(path), env_variables=copy.env_variables)
     else:
@@ -71,7 +98,7 @@ def config_variables(filename: str | Path) -> set[str]:
 def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
     """Write a copy of a config file, and of its bases, with the assignments of ``variables`` replaced."""
     copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'
-    Config._substitute_predefined_vars(str(path), str(copy))  # {{ fileBasename }} and its like, of the original
+    Config._substitute_predefined_vars(str(path), str(copy))  # {{ fileBasename }} and the like, of the original
     tree = ast.parse(copy.read_text())
     for name, node in _assignments(tree):
         if name == '_base_':
@@ -86,7 +113,7 @@ def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
 
 
 def _assignments(tree: ast.Module | ast.If) -> list[tuple[str, ast.Assign]]:
-    """List the assignments at the top of a config, those under an ``if`` too."""
+    """List the top-level assignments of a config, including those under an ``if``."""
     found = []
     for node in [*tree.body, *getattr(tree, 'orelse', ())]:
         if isinstance(node, ast.If):

@@ -14,9 +14,9 @@ from mmengine.logging import print_log
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process trains in a folder; all ranks of a job go on together.
+    """Wait until no other process trains in a folder; all ranks of a job continue together.
 
-    The lock ends with the process that holds it, however it ends. On a file system without locks nobody waits.
+    The lock is released when its process ends, even if it is killed. On a file system without locks nobody waits.
 
     Args:
         folder: Work directory of the training; made if it is missing.
@@ -29,7 +29,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print_log(f'{folder}: waiting for another process that trains there', 'current')
+                print_log(f'{folder}: waiting for another process that is training there', 'current')
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
     dist.barrier()
     try:
@@ -37,5 +37,5 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)  # loader workers that are still there have the descriptor too
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # surviving loader workers share the descriptor
             os.close(descriptor)

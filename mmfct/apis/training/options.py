@@ -1,4 +1,4 @@
-"""The command-line options of a training, as the hosts know them."""
+"""Command-line options of a training, named as in the hosts' tools."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TrainingOptions:
 
     Args:
         work_dir: Folder of logs and checkpoints; ``None`` for the config's, or ``work_dirs/<config name>``.
-        resume: ``None`` for a fresh start, ``'auto'`` for the latest checkpoint of ``work_dir`` where there is one,
-            or a checkpoint.
+        resume: ``None`` for a fresh start, ``'auto'`` for the latest checkpoint of ``work_dir`` if there is one, or a
+            checkpoint.
         amp: Train with automatic mixed precision.
         no_validate: Skip validation during training.
         auto_scale_lr: Scale the learning rate to the actual batch size.
@@ -51,7 +51,7 @@ class TrainingOptions:
         """
         cfg_options = self.cfg_options if self.work_dir is None else {**self.cfg_options, 'work_dir': self.work_dir}
         config = load_config(filename, cfg_options)
-        if config.get('default_scope') in HOSTS:  # the host whose components the config names
+        if config.get('default_scope') in HOSTS:  # the host whose components the config uses
             require_hosts(config.default_scope)
         self.apply(config)
         return config
@@ -60,7 +60,7 @@ class TrainingOptions:
         """Write the options into ``config``, in place.
 
         Raises:
-            ValueError: If ``auto_scale_lr`` is asked for, and ``config`` does not say for which batch its rate is.
+            ValueError: If ``auto_scale_lr`` is set, but ``config`` has no ``base_batch_size``.
         """
         adapt_to_launcher(config, self.launcher)
         name = Path(config.filename).stem
@@ -86,10 +86,10 @@ class TrainingOptions:
                 self._apply_to_dataloader(config[key])
 
     def continue_training(self, config: Config) -> None:
-        """Write into ``config``, in place, what its training goes on from, as its work directory is now."""
+        """Set in ``config``, in place, what to resume from, given the current state of its work directory."""
         if self.resume == 'auto':
-            # With nothing to go on from, a `load_from` of the config stays: with its weights the training starts.
-            pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed just then
+            # Without a checkpoint to resume from, training starts from the `load_from` of the config.
+            pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed while writing it
             if pointer.is_file() and pointer.read_text().strip():
                 config.resume, config.load_from = True, None
         elif self.resume is not None:

@@ -1,4 +1,4 @@
-"""Trainings that must be finished before another one can start."""
+"""Trainings that must finish before another one can start."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT, TrainingRecord
 from mmfct.utils.checkpoint import load_checkpoint
 
-# These belong to one training, also where configs of several trainings assign them.
+# Variables of a single training, even if the configs of several trainings assign them.
 _OWN = ('work_dir', 'load_from', 'resume', 'prerequisites', 'param_scheduler', 'custom_hooks')
-# What a config may have besides the arguments of mmengine's Runner.
+# Entries of a config besides the arguments of mmengine's Runner.
 _HOST_ENTRIES = ('compile', 'custom_imports', 'folder_pipeline', 'runner_type', 'tta_model', 'tta_pipeline')
-_SIMILAR = 0.8  # `difflib`'s ratio: a letter or two in a name
+_SIMILAR = 0.8  # `difflib`'s ratio: a difference of a letter or two
 _FLAGS = ('amp', 'auto_scale_lr', 'no_validate', 'no_pin_memory', 'no_persistent_workers')
 
 
@@ -33,8 +33,8 @@ class Prerequisite:
 
     Args:
         path: Config file of the training.
-        checkpoint: What it leaves: ``final.pth`` in its work directory. Under any other name, a file of the user's
-            own that no training makes.
+        checkpoint: Its result: ``final.pth`` in its work directory. A file of any other name is the user's own, which
+            no training creates.
         options: Options of the training.
         config: The config with its options.
     """
@@ -45,28 +45,28 @@ class Prerequisite:
     config: Config
 
     def is_finished(self) -> bool:
-        """Return whether the checkpoint is there and readable, the same answer on every rank.
+        """Return whether the checkpoint exists and is readable; every rank gets the same answer.
 
         Raises:
-            ValueError: If the checkpoint is of another training than the config describes, or cannot be read.
-            FileNotFoundError: If it is missing, and no training makes a file of that name.
+            ValueError: If the checkpoint belongs to another training than the config describes, or cannot be read.
+            FileNotFoundError: If it is missing, and no training creates a file of that name.
         """
         is_trained = self.checkpoint.name == FINAL_CHECKPOINT
         if is_trained and not TrainingRecord(self.checkpoint.parent, self.config).is_finished():
             return False
         if not self.checkpoint.is_file():
             raise FileNotFoundError(
-                f'checkpoint {str(self.checkpoint)!r} does not exist, and a training makes only {FINAL_CHECKPOINT}'
+                f'checkpoint {str(self.checkpoint)!r} does not exist, and a training creates only {FINAL_CHECKPOINT}'
             )
         try:
             load_checkpoint(self.checkpoint)
         except ValueError as error:
-            repair = f'; remove it, then `{self.command()}` makes it anew' if is_trained else ''
+            repair = f'; remove it, then create it again with `{self.command()}`' if is_trained else ''
             raise ValueError(f'{error}{repair}') from None
         return True
 
     def command(self) -> str:
-        """Return the command that makes the checkpoint."""
+        """Return the command that creates the checkpoint."""
         words = ['python', 'tools/train.py', str(self.path), '--work-dir', str(self.checkpoint.parent)]
         words += [f'--{flag.replace("_", "-")}' for flag in _FLAGS if getattr(self.options, flag)]
         if self.config.resume:
@@ -77,12 +77,12 @@ class Prerequisite:
 
 
 def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[Prerequisite]:
-    """List what must be trained before ``config``, in order; prerequisites may have prerequisites themselves.
+    """List what must be trained before ``config``, in order, including prerequisites of prerequisites.
 
     Args:
         config: A config that may have ``prerequisites``.
-        options: Its options. Those that name a variable of a prerequisite's config reach it too, unless the entry
-            says otherwise.
+        options: Its options. Those that name a variable of a prerequisite's config apply to it too, unless the entry
+            overrides them.
 
     Raises:
         ValueError: See `Prerequisite.is_finished`.
@@ -111,7 +111,7 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
 
 
 def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
-    """Name the variables of a config and of its prerequisites that take options of another config."""
+    """Return the variables of a config and its prerequisites that accept options of another config."""
     own = config_variables(path).difference(_OWN) if path.is_file() else set()
     config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
     return own.union(
@@ -123,17 +123,17 @@ def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
 
 
 def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
-    """Refuse options that are misspelt variables, with which something else would be trained without a word.
+    """Refuse misspelt variables, which would silently train something else.
 
-    Others that nothing takes are told of: a script may give the same options to configs of which not all have them.
+    Other unused options only cause a warning: a script may pass the same options to several configs.
 
     Args:
         filename: Config file.
-        cfg_options: Its options; those with a dot are not looked at, they may be new entries.
+        cfg_options: Its options; dotted ones are not checked, they may add entries.
 
     Raises:
-        ValueError: If an option is neither a variable nor an entry of the config or of its prerequisites, nor one that
-            mmengine knows, but resembles one.
+        ValueError: If an option is neither a variable nor an entry of the config, of its prerequisites or of mmengine,
+            but resembles one.
     """
     names = {name for name in cfg_options if '.' not in name}
     known = {*load_config(filename), *_variables(Path(filename), cfg_options), *_HOST_ENTRIES}
@@ -141,4 +141,4 @@ def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
         similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
         if similar:
             raise ValueError(f'{filename} has no variable or entry {name!r}; did you mean {similar[0]!r}?')
-        print_log(f'{filename} has no variable or entry {name!r}: it changes nothing', 'current', logging.WARNING)
+        print_log(f'{filename} has no variable or entry {name!r}: it has no effect', 'current', logging.WARNING)

@@ -1,4 +1,4 @@
-"""What a training was made from, and whether it is finished."""
+"""Record what a training is made from, and whether it is finished."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mmfct.utils.fingerprint import fingerprint_state_dict, plain_json
 
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
-# Of the weights that were here before.
+# Reports on the previous weights.
 _MEASURED = tuple(
     f'{name}.{kind}' for name in ('compatibility', 'metrics', 'embeddings') for kind in ('json', 'md', 'png')
 )
 _INPUTS = 'inputs'
-# The entries that decide which weights come out; workers, intervals and folders may change between runs.
+# The entries that determine the weights; workers, intervals and folders may change between runs.
 _DECISIVE = (
     'model',
     'data_preprocessor',
@@ -41,9 +41,9 @@ _INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_fac
 class TrainingRecord:
     """The record of one training in its work directory.
 
-    ``training.json`` is written when the training starts and says what decides its weights: entries of the config,
-    and the weights in the checkpoints that its model is made from. ``final.pth`` (weights and meta data only, readable
-    with ``weights_only``) appears when it is finished, in one step.
+    ``training.json`` is written when the training starts and holds what determines its weights: entries of the config,
+    and fingerprints of the checkpoints that its model is built from. ``final.pth`` (weights and meta data only,
+    readable with ``weights_only``) is written atomically when the training is finished.
 
     Args:
         work_dir: Work directory of the training.
@@ -58,7 +58,7 @@ class TrainingRecord:
         self.content[_INPUTS] = {path: _fingerprint(path) for path in sorted(_checkpoints(self.content['model']))}
 
     def is_finished(self) -> bool:
-        """Return whether the training is finished, the same answer on every rank.
+        """Return whether the training is finished; every rank gets the same answer.
 
         Raises:
             ValueError: If the folder holds another training than the config describes.
@@ -68,21 +68,21 @@ class TrainingRecord:
         return (self.folder / FINAL_CHECKPOINT).is_file()
 
     def start(self, *, resume: bool) -> None:
-        """Say what is being trained here; an earlier result, and what was measured of it, is removed.
+        """Record what is trained here; remove an earlier result and its reports.
 
         Args:
-            resume: Whether the training goes on from what the folder holds; otherwise it replaces that.
+            resume: Whether the training continues what the folder holds; otherwise it replaces that.
 
         Raises:
-            ValueError: If the training to resume is one of another config.
+            ValueError: If the training to resume has another config.
         """
         if resume:
             self.check()
         dist.barrier()
         if dist.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Should this training be interrupted before it has a checkpoint of its own, it must not go on from what
-            # was here, unless that was interrupted as well: then `--resume` was forgotten, perhaps.
+            # If this training is interrupted before its first checkpoint, it must not resume from what was here. The
+            # exception is an interrupted run of the same training: perhaps `--resume` was forgotten.
             goes_on = resume or not (self._differing() or (self.folder / FINAL_CHECKPOINT).is_file())
             for name in (FINAL_CHECKPOINT, *_MEASURED):
                 (self.folder / name).unlink(missing_ok=True)
@@ -97,7 +97,7 @@ class TrainingRecord:
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
             checkpoint = dict(meta=dict(config=self.content, epochs=runner.epoch), state_dict=state_dict)
-            runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds parameters of the instances
+            runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds the parameters of instances
             temporary = self.folder / f'.{FINAL_CHECKPOINT}'
             torch.save(checkpoint, temporary)
             os.replace(temporary, self.folder / FINAL_CHECKPOINT)
@@ -118,22 +118,22 @@ class TrainingRecord:
             )
 
     def _differing(self) -> list[str]:
-        """List what differs between this training and the one that the folder holds; nothing where it holds none."""
+        """List the differences between this training and the one in the folder, if there is one."""
         record = self.folder / _RECORD
         if not record.is_file():
             return []
         found = json.loads(record.read_text())
-        # A record of an earlier version may lack an entry.
+        # Records of earlier versions may lack entries.
         known = [key for key in _DECISIVE if key in found]
         lines = [line for key in known for line in _differences(found[key], self.content[key], key)]
-        # A checkpoint that is missing now is not another one.
+        # A checkpoint that is missing now does not count as another one.
         then = found.get(_INPUTS, {})
         changed = [path for path, now in self.content[_INPUTS].items() if now and then.get(path) not in (None, now)]
         return lines + [f'the weights of {path}' for path in changed]
 
 
 def _decisive(value: object) -> object:
-    """Drop what does not decide the weights."""
+    """Drop what does not affect the weights."""
     if isinstance(value, dict):
         return {str(key): _decisive(item) for key, item in value.items() if key not in _INDIFFERENT}
     if isinstance(value, (list, tuple)):
@@ -161,19 +161,19 @@ def _checkpoints(value: object) -> set[str]:
 
 
 def _fingerprint(path: str) -> str | None:
-    """Fingerprint the weights in a checkpoint; ``None`` where there is none (yet), or it is elsewhere."""
+    """Fingerprint the weights in a checkpoint; ``None`` if there is no such file (yet)."""
     return fingerprint_state_dict(load_state_dict(path)) if Path(path).is_file() else None
 
 
 def check_inputs(checkpoint: str | Path, model: object) -> None:
-    """Refuse a checkpoint whose model was made from other weights than the files of its config hold now.
+    """Refuse a checkpoint that was trained with other input weights than the files of its config hold now.
 
     Args:
-        checkpoint: ``final.pth``; nothing is known of what others were made from.
+        checkpoint: ``final.pth``; other checkpoints do not record their inputs and pass.
         model: Config of the model.
 
     Raises:
-        ValueError: If a checkpoint that ``model`` names is none of those.
+        ValueError: If a checkpoint that ``model`` names has changed.
     """
     meta = load_checkpoint(checkpoint).get('meta', {})
     record = meta.get('config') if isinstance(meta, dict) else None
@@ -183,5 +183,5 @@ def check_inputs(checkpoint: str | Path, model: object) -> None:
         if then and now and now not in then:
             raise ValueError(
                 f'{str(checkpoint)!r} was trained with other weights than {path!r} holds now: train it again, or name '
-                'the file that it was trained with'
+                'the file it was trained with'
             )

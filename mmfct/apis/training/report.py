@@ -1,9 +1,7 @@
-"""The report at the end of a training: a table, numbers for programs and pictures."""
+"""The report at the end of a training: a table, metrics as JSON, and pictures."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,67 +10,60 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmfct.apis.training.plots import plot_compatibility_bars, plot_embedding_projection
-from mmfct.evaluation import CompatibilityMetric
-from mmfct.evaluation.compatibility_report import compatibility_table
+from mmfct.evaluation import CompatibilityMetric, compatibility_table
+from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.utils.files import write_atomically
+from mmfct.utils.json import encode_json, without_nan
 
 
-def write_report(metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], folder: str | Path) -> None:
-    """Write what was measured: FCT's report, or for any other evaluation ``metrics.md`` and ``metrics.json``.
+def write_report(metrics: Mapping[str, Any], evaluated: Sequence[BaseMetric], folder: str | Path) -> None:
+    """Write what was measured, on the first rank: FCT's report, or for other metrics a table and JSON.
 
     Args:
         metrics: Results of the evaluation.
-        evaluated: The evaluator's metrics.
+        evaluated: Metrics of the evaluator. If one of them is a `CompatibilityMetric`, its report is written.
         folder: Where the files go.
     """
-    if any(isinstance(metric, CompatibilityMetric) for metric in evaluated):
-        write_compatibility_report(metrics, evaluated, folder)
-    elif is_main_process():
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [f'| {name} | {value:.4g} |' for name, value in metrics.items() if isinstance(_plain(value), float)]
-        table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
-        write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
-        _write_numbers(metrics, folder / 'metrics.json')
-        print_log(f'Report: {folder}/metrics.md, metrics.json\n{table}', 'current')
-
-
-def write_compatibility_report(
-    metrics: Mapping[str, float], evaluated: Sequence[BaseMetric], folder: str | Path
-) -> None:
-    """Write what a `CompatibilityMetric` measured; nothing where the evaluation had none.
-
-    Args:
-        metrics: Results of the evaluation.
-        evaluated: The evaluator's metrics, of which the `CompatibilityMetric` still holds its embeddings.
-        folder: Where ``compatibility.md``, ``compatibility.json`` (a score that could not be measured is null),
-            ``compatibility.png`` (bars) and ``embeddings.png`` (2-D projection, where its roles were measured) go.
-    """
-    metric = next((metric for metric in evaluated if isinstance(metric, CompatibilityMetric)), None)
-    if metric is None or not is_main_process():
+    if not is_main_process():
         return
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / 'compatibility.md', f'{compatibility_table(metrics, metric.pairs)}\n'.encode())
-    _write_numbers(metrics, folder / 'compatibility.json')
+    compatibility = next((metric for metric in evaluated if isinstance(metric, CompatibilityMetric)), None)
+    if compatibility is not None:
+        write_compatibility_report(metrics, compatibility, folder)
+        return
+    rows = [f'| {name} | {value:.4g} |' for name, value in _numbers(metrics).items() if isinstance(value, float)]
+    table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
+    write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
+    write_atomically(folder / 'metrics.json', encode_json(_numbers(metrics)))
+    print_log(f'Report: {folder}/metrics.md, metrics.json\n{table}', 'current')
+
+
+def write_compatibility_report(metrics: Mapping[str, Any], measured: CompatibilityMetric, folder: Path) -> None:
+    """Write the report of a `CompatibilityMetric`.
+
+    Args:
+        metrics: Results of the evaluation, which may have other metrics too.
+        measured: The metric, which keeps its scores and embeddings.
+        folder: Where ``compatibility.md``, ``compatibility.json`` (``metrics``; a score that could not be measured is
+            null), ``compatibility.png`` (bars) and, if old, upgraded and new embeddings were measured,
+            ``embeddings.png`` (2-D projection) go.
+    """
+    write_atomically(folder / 'compatibility.md', f'{compatibility_table(measured.scores)}\n'.encode())
+    write_atomically(folder / 'compatibility.json', encode_json(_numbers(metrics)))
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
-    plot_compatibility_bars(metrics, folder / 'compatibility.png')
-    if {'old', 'upgraded', 'new'} <= metric.embeddings.keys():
-        plot_embedding_projection(metric.embeddings, metric.labels, folder / 'embeddings.png')
+    plot_compatibility_bars(measured.scores, folder / 'compatibility.png')
+    if {'old', 'upgraded', 'new'} <= measured.embeddings.keys():
+        plot_embedding_projection(measured.embeddings, measured.labels, folder / 'embeddings.png')
         written.append('embeddings.png')
     print_log(f'Report: {folder}/{", ".join(written)}', 'current')
 
 
-def _write_numbers(metrics: Mapping[str, float], path: Path) -> None:
-    # JSON has no NaN, which stands for a score that could not be measured.
-    numbers = {name: _plain(value) for name, value in metrics.items()}
-    write_atomically(path, f'{json.dumps(numbers, indent=1, allow_nan=False)}\n'.encode())
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return without_nan({name: _floats(value) for name, value in metrics.items()})
 
 
-def _plain(value: Any) -> Any:
-    """Turn a number or an array of them, such as a confusion matrix, into what JSON knows."""
+def _floats(value: Any) -> float | list:
+    """Turn a number or an array of them, such as a confusion matrix, into floats."""
     value = value.tolist() if hasattr(value, 'tolist') else value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if math.isnan(value) else float(value)
+    return [_floats(item) for item in value] if isinstance(value, (list, tuple)) else float(value)

@@ -33,25 +33,25 @@ def test(
 ) -> dict[str, float]:
     """Test a checkpoint on the test set of a config, and write the report.
 
-    It goes into the work directory; where that has a ``final.pth`` and another checkpoint is tested, into
-    ``test_<name of the checkpoint>`` there.
+    It goes into the work directory, or into its folder ``test_<name of the checkpoint>`` if the work directory has a
+    ``final.pth`` and another checkpoint is tested.
 
     Args:
         filename: Config file.
-        checkpoint: Checkpoint of its model; read with ``weights_only`` first, so that a file with code is refused.
-        options: Options of the command line that also hold for a test.
+        checkpoint: Checkpoint of its model. Read with ``weights_only`` first: a file with code is refused.
+        options: Options of the command line.
         out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
         out_item: ``'pred'`` or ``'metrics'``.
-        show_dir: Folder for pictures of the predictions, where the config has a ``visualization`` hook.
-        tta: Test with the ``tta_model`` and ``tta_pipeline`` of the config, or with flips for a classifier.
+        show_dir: Folder for pictures of the predictions; needs a ``visualization`` hook in the config.
+        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config, or flips for a classifier.
 
     Returns:
         The metrics.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint is missing.
-        ValueError: If the checkpoint is unreadable or of another model, or the config has no test set, or lacks what
-            ``show_dir`` or ``tta`` needs.
+        ValueError: If the checkpoint is unreadable or of another model, the config has no test set, or it lacks an
+            entry that ``show_dir`` or ``tta`` needs.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
@@ -60,7 +60,7 @@ def test(
         raise ValueError(f'config {filename!r} has no `test_dataloader`, so there is nothing to test on')
     check_data(config, ['test_dataloader'])
     state_dict = load_state_dict(checkpoint)
-    # The Runner reads the file once more, for its hooks.
+    # The Runner reads the file again, for its hooks.
     config.load_from = f'{TORCHSCRIPT_SCHEME}{checkpoint}' if is_torchscript(checkpoint) else checkpoint
     config.resume = False
     if show_dir is not None:
@@ -78,7 +78,7 @@ def test(
         mmengine.dump(metrics, out)
     folder = Path(config.work_dir)
     final = folder / FINAL_CHECKPOINT
-    if final.is_file() and not final.samefile(checkpoint):  # what was measured of the final weights stays
+    if final.is_file() and not final.samefile(checkpoint):  # keep the report of the final weights
         folder = folder / f'test_{Path(checkpoint).stem}'
     write_report(metrics, runner.test_evaluator.metrics, folder)
     return metrics

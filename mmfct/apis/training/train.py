@@ -1,4 +1,4 @@
-"""Train a config, and before it whatever the config needs."""
+"""Train a config after its prerequisites."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from mmfct.engine.launch import init_launcher
 def train(
     filename: str, options: TrainingOptions | None = None, *, with_prerequisites: bool = True
 ) -> dict[str, float]:
-    """Train a config; then, where the config has a test set, test it and write a report.
+    """Train a config; then, if it has a test set, test it and write a report.
 
     ``prerequisites = [dict(config=..., checkpoint=..., cfg_options=...), ...]`` in the config names what must be
     trained first. Each is trained if its checkpoint is missing, resumed if it was interrupted, and skipped if it is
-    finished; what its training depends on is recorded, and a checkpoint of another training is refused. Options
-    that name a variable of a prerequisite's config reach it too.
+    finished. What determines its weights is recorded, and the checkpoint of another training is refused. Options that
+    name a variable of a prerequisite's config apply to it too.
 
     Args:
         filename: Config file.
         options: Options of the command line.
-        with_prerequisites: Whether to train what is missing; otherwise every checkpoint must be there.
+        with_prerequisites: Whether to train what is missing; otherwise every checkpoint must exist.
 
     Returns:
-        Metrics of the test, empty where the config has none.
+        Metrics of the test; empty if the config has none.
 
     Raises:
         FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
-        ValueError: If a checkpoint is from another training than the config describes, the data do not fit, or an
+        ValueError: If a checkpoint belongs to another training than the config describes, the data do not fit, or an
             option is a misspelt variable.
     """
     options = options or TrainingOptions()
@@ -49,11 +49,11 @@ def train(
     check_data(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
     with one_at_a_time(Path(config.work_dir)):
-        options.continue_training(config)  # another process may have been here since the config was loaded
+        options.continue_training(config)  # another process may have trained here since the config was loaded
         runner = train_stage(config)
     if config.get('test_dataloader') is None:
         return {}
-    # Not `runner.test()`, which calls `before_run` once more: an average of weights would start anew.
+    # `runner.test()` would call `before_run` again, which resets an average of weights.
     runner._test_loop = runner.build_test_loop(runner._test_loop)
     metrics = runner.test_loop.run()
     write_report(metrics, runner.test_evaluator.metrics, config.work_dir)
@@ -61,12 +61,12 @@ def train(
 
 
 def train_prerequisites(config: Config, options: TrainingOptions, *, train_missing: bool = True) -> None:
-    """Train what a config needs and is not there yet.
+    """Train the prerequisites of a config that are missing.
 
     Args:
         config: A config that may have ``prerequisites``.
         options: The options it was loaded with.
-        train_missing: Whether to train what is missing; otherwise every checkpoint must be there.
+        train_missing: Whether to train what is missing; otherwise every checkpoint must exist.
 
     Raises:
         FileNotFoundError: See `train`.
@@ -81,7 +81,7 @@ def train_prerequisites(config: Config, options: TrainingOptions, *, train_missi
         check_data(stage.config)
     for stage in stages:
         with one_at_a_time(stage.checkpoint.parent):
-            stage.options.continue_training(stage.config)  # another process may have been here since it was looked at
+            stage.options.continue_training(stage.config)  # another process may have trained it meanwhile
             if stage.is_finished():
                 continue
             print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
@@ -102,7 +102,7 @@ def train_stage(config: Config) -> Runner:
 
 
 def _check_batches(runner: Runner) -> None:
-    """Raise a ``ValueError`` if there is not one batch: some schedules would train nothing and say nothing."""
+    """Raise a ``ValueError`` if there is no batch: some schedules would silently train nothing."""
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
         raise ValueError(
@@ -112,7 +112,7 @@ def _check_batches(runner: Runner) -> None:
 
 
 class _StartRecord(Hook):
-    """Take back the earlier result when everything is built: a mistake in the config must not cost it."""
+    """Remove an earlier result only once everything is built: a mistake in the config must not cost it."""
 
     priority = 'VERY_LOW'
 

@@ -1,4 +1,4 @@
-"""Galleries of a new model from galleries of an older one, without images."""
+"""Upgrade galleries of an old model to the space of a new one, without images."""
 
 from mmfct.apis.upgrade_gallery.estimate import estimate_upgrade
 from mmfct.apis.upgrade_gallery.upgrade import upgrade_gallery

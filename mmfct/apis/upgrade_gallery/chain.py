@@ -1,4 +1,4 @@
-"""Several transforms in a row, checked against the gallery that they are for."""
+"""Transforms applied one after the other, checked against the gallery that they upgrade."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import torch
 from torch import Tensor
 
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
-from mmfct.retrieval.source import GallerySource
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.transform.apply import Transform
+
+_DTYPES = dict(float32=torch.float32, float16=torch.float16, bfloat16=torch.bfloat16)
 
 
 class TransformChain:
-    """Transforms v1 -> v2 -> v3 ... in one pass; side-information, computed once at v1, is carried along.
+    """Apply transforms v1 -> v2 -> v3 ... in one pass, all with the side-information that was computed at v1.
 
     Args:
         transforms: Transforms, in order.
-        gallery: The gallery they are applied to.
+        gallery: The gallery that they upgrade.
 
     Attributes:
-        provenance: That of the upgraded gallery.
+        provenance: Provenance of the upgraded gallery.
+        width: Width of the upgraded embeddings.
 
     Raises:
-        ValueError: If there is no transform, a transform is for another model than the one before it makes, or the
-            gallery has other embeddings or side-information than it needs.
+        ValueError: If there is no transform, or one needs other embeddings or side-information than the gallery, or
+            the transform before it, provides.
     """
 
     def __init__(self, transforms: Sequence[Transform], gallery: GallerySource) -> None:
@@ -48,17 +51,17 @@ class TransformChain:
 
     @property
     def needs_side_info(self) -> bool:
-        """Whether a transform takes side-information."""
+        """Whether any transform takes side-information."""
         return any(transform.description.side is not None for transform in self.transforms)
 
     def __call__(self, embedding: Tensor, side_info: Tensor | None) -> Tensor:
-        """Transform embeddings (B, D), with side-information (B, S) where one takes it, to (B, D'), float32."""
+        """Transform embeddings (B, D), with side-information (B, S) if any is needed, to (B, D'), float32."""
         for transform in self.transforms:
             embedding = transform(embedding, None if transform.description.side is None else side_info)
         return embedding
 
     def log_variance(self, upgraded: Tensor) -> Tensor | None:
-        """Predict the log-variance (B,) of upgraded embeddings, where the last transform does; FastFill's order."""
+        """Predict the log-variance (B,) of upgraded embeddings (B, D'); ``None`` if the last transform cannot."""
         last = self.transforms[-1]
         return last.log_variance(upgraded) if last.predicts_uncertainty else None
 
@@ -66,14 +69,14 @@ class TransformChain:
 def load_chain(
     paths: Sequence[str], gallery: GallerySource, *, device: str = 'cpu', dtype: str = 'float32'
 ) -> TransformChain:
-    """Load transforms from their files.
+    """Load transforms from their files; errors as of `Transform` and `TransformChain`.
 
     Raises:
-        ValueError: If ``dtype`` is unknown, and see `Transform` and `TransformChain`.
+        ValueError: If ``dtype`` is unknown.
     """
-    if dtype not in ('float32', 'float16', 'bfloat16'):
+    if dtype not in _DTYPES:
         raise ValueError(f"`dtype` must be 'float32', 'float16' or 'bfloat16', got {dtype!r}")
-    transforms = [Transform(path, device=device, dtype=getattr(torch, dtype)) for path in paths]
+    transforms = [Transform(path, device=device, dtype=_DTYPES[dtype]) for path in paths]
     return TransformChain(transforms, gallery)
 
 

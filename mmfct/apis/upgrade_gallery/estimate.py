@@ -1,4 +1,4 @@
-"""What an upgrade would take, beside what a backfill would."""
+"""Estimate what an upgrade costs, in comparison with a backfill."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from dataclasses import dataclass
 
 from mmfct.apis.upgrade_gallery.rows import bytes_per_row, compute_columns, open_upgrade, upgraded_columns
 
-# Rows that tell how fast an upgrade is.
-_PROBE = 32768
+_PROBE = 32768  # rows that are timed
 
 
 @dataclass(frozen=True)
 class UpgradeEstimate:
-    """What an upgrade would do.
+    """What an upgrade would cost.
 
     Args:
         vectors: Number of embeddings.
-        bytes_read: Bytes of the gallery.
-        bytes_written: Bytes of the upgraded one.
-        seconds: Time that the transform would take here, from a part of the rows.
-        backfill_seconds: Time that the new model would take for as many images where the transform was exported;
-            ``None`` if that was not measured.
+        bytes_read: Size of the gallery.
+        bytes_written: Size of the upgraded gallery.
+        seconds: Time of the transformation on this machine, extrapolated from a part of the rows.
+        backfill_seconds: Time of the new model for as many images, on the machine where the transform was exported;
+            ``None`` if it was not measured.
     """
 
     vectors: int
@@ -54,7 +53,7 @@ def estimate_upgrade(
     batch_size: int = 1024,
     device: str | None = None,
 ) -> UpgradeEstimate:
-    """Say what `upgrade_gallery` would do, from a part of the first shard; arguments and errors as there."""
+    """Estimate what `upgrade_gallery` would cost from a part of the rows; arguments and errors as there."""
     source, chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
     stop = min(len(source), _PROBE)
     computed = compute_columns(chain, source, 0, min(batch_size, stop))  # the first call is slower

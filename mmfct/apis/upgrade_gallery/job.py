@@ -1,4 +1,4 @@
-"""An upgrade of a gallery, as every process that takes part in it opens it."""
+"""One upgrade of a gallery, opened by every process that takes part in it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mmfct.retrieval.gallery.description import Shard
 from mmfct.retrieval.gallery.manifest import check_outside
 from mmfct.retrieval.gallery.mixed import MIXED
 
-# Entry of the metadata: fingerprint of the gallery that was upgraded.
+# Entry of the metadata with the fingerprint of the gallery that was upgraded.
 UPGRADED_FROM = 'upgraded_from'
-# Of one shard of the result: a gallery in few large files is upgraded in bounded memory, and by several processes.
+# Of one shard of the result, so that a gallery in few large files is upgraded in bounded memory by several processes.
 _SHARD_BYTES = 2**25
 
 
 class UpgradeJob:
-    """Shards of the upgraded gallery; arguments and errors as in `upgrade_gallery`.
+    """Compute the shards of the upgraded gallery; arguments and errors as in `upgrade_gallery`.
 
-    The bytes of a shard depend on the arguments alone, not on who computes it.
+    The bytes of a shard depend on the arguments alone, not on the process that computes it.
 
     Attributes:
-        source: The gallery, or its Parquet.
+        source: The gallery that is upgraded.
         chain: The transforms.
         writer: Writer of the upgraded gallery.
     """
@@ -54,7 +54,7 @@ class UpgradeJob:
             columns=self._columns,
             num_rows=len(self.source),
             shard_rows=min(self.source.shard_rows, max(1, _SHARD_BYTES // bytes_per_row(self._columns))),
-            # What else the manifest says, such as the fingerprint of the images, stays true.
+            # The other entries, such as the fingerprint of the images, remain true.
             metadata=metadata
             | provenance.to_metadata()
             | {UPGRADED_FROM: self.source.fingerprint, 'computed_in': dtype},
@@ -71,10 +71,10 @@ class UpgradeJob:
 
         Args:
             shard: One of ``writer.shards``.
-            advance: Is told how many rows are done, batch by batch.
+            advance: Called batch by batch with the number of rows that are done.
 
         Returns:
-            Name -> rows of shape (stop - start, width) or (stop - start,).
+            By column, rows of shape (stop - start, width) or (stop - start,).
         """
         _, start, stop = shard
         verify_rows(self.source, start, stop, self._verified)

@@ -1,4 +1,4 @@
-"""Shards of an upgrade on the machines of a Ray cluster."""
+"""Compute the shards of an upgrade on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmfct.apis.upgrade_gallery.job import UpgradeJob
 from mmfct.retrieval.gallery.description import Shard
 from mmfct.retrieval.gallery.writer import write_behind
 
-# What a user can do something about travels as text: Ray would wrap it in tracebacks of its own.
+# Errors of the user are returned as text: Ray would wrap exceptions in its own tracebacks.
 _USER_ERRORS = dict(FileNotFoundError=FileNotFoundError, ValueError=ValueError)
 
 
@@ -33,9 +33,9 @@ def ray_module() -> ModuleType:
 
 
 class ShardUpgrader:
-    """What a worker of Ray does: opens the job once, then computes and writes shards in place.
+    """Worker of Ray that opens the job once, then computes and writes shards.
 
-    Rows never travel through Ray: workers read the gallery and write the result, on disks that all machines share.
+    No rows pass through Ray: workers read the gallery and write the result on disks that all machines share.
 
     Args:
         words: Arguments of `UpgradeJob` by name.
@@ -49,7 +49,7 @@ class ShardUpgrader:
         return UpgradeJob(**self._words)
 
     def __call__(self, row: dict[str, int]) -> dict[str, Any]:
-        """Upgrade a shard, given by ``index``, ``start`` and ``stop``; return its ``rows``, or ``error``, message."""
+        """Upgrade the shard with ``index``, ``start`` and ``stop``; return its number of ``rows``, or an ``error``."""
         shard = Shard(**row)
         try:
             with write_behind(self._job.writer) as write:
@@ -65,19 +65,19 @@ def upgrade_on_ray(
 ) -> None:
     """Compute and write shards on all CPUs, or GPUs, of a Ray cluster.
 
-    The cluster is the one that this process is connected to, or that Ray finds (``RAY_ADDRESS``, or one that was
-    started on this machine), or else one of this machine alone that ends with the call.
+    The cluster is the one that this process is connected to, or one that Ray finds (``RAY_ADDRESS``, or started on
+    this machine), or else a new one on this machine that is shut down at the end.
 
     Args:
         words: Arguments of `UpgradeJob` by name; paths must be valid on every machine.
         shards: The shards.
-        advance: Is told how many rows are done, shard by shard.
-        gpus: Number of GPUs of a worker; without any it has a CPU.
+        advance: Called shard by shard with the number of rows that are done.
+        gpus: Number of GPUs per worker; with 0, a worker gets a CPU.
 
     Raises:
-        FileNotFoundError: As `UpgradeJob` and `UpgradeJob.compute`, on any machine.
+        FileNotFoundError: As from `UpgradeJob` and `UpgradeJob.compute`, on any machine.
         ImportError: If Ray is not installed.
-        ValueError: As there.
+        ValueError: Likewise.
     """
     ray = ray_module()
     with _connected(ray):
@@ -89,7 +89,7 @@ def upgrade_on_ray(
             num_cpus=0 if gpus else 1,
             num_gpus=gpus,
         )
-        dataset.context.enable_progress_bars = False  # in favour of ours
+        dataset.context.enable_progress_bars = False  # ours is shown instead
         for done in dataset.iter_rows():
             if done['error']:
                 raise _USER_ERRORS[done['error']](done['message'])
@@ -98,16 +98,16 @@ def upgrade_on_ray(
 
 @contextlib.contextmanager
 def _connected(ray: ModuleType) -> Iterator[None]:
-    """Connect to Ray, unless this process is connected already, and leave everything as it was."""
+    """Connect to Ray unless this process is connected, and restore the previous state at the end."""
     logger = logging.getLogger('ray.data')
     level, handler = logger.level, signal.getsignal(signal.SIGTERM)
     logger.setLevel(logging.ERROR)
     connect = not ray.is_initialized()
     try:
         if connect:
-            os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing is reported without being asked for
+            os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # no usage statistics unless the user asks for them
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-            signal.signal(signal.SIGTERM, handler)  # Ray's own would end the process as if all were well
+            signal.signal(signal.SIGTERM, handler)  # Ray's own handler would exit with status 0
         yield
     finally:
         if connect:

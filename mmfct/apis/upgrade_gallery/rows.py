@@ -1,4 +1,4 @@
-"""Rows of an upgraded gallery."""
+"""Compute rows of an upgraded gallery."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from mmengine.device import get_device
 
 from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
 from mmfct.retrieval.gallery.mixed import ORIGIN
-from mmfct.retrieval.source import GallerySource, open_source
+from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.source import open_source
 
 LOG_VARIANCE = 'log_variance'
-# True of the embeddings that an upgrade replaces, and of no others.
+# Columns about the embeddings that an upgrade replaces.
 _OUTDATED = (ORIGIN, LOG_VARIANCE)
 
 
@@ -28,19 +29,19 @@ def open_upgrade(
 
 
 def upgraded_columns(source: GallerySource, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
-    """Describe the columns of the upgraded gallery: those that are computed, and those that stay true."""
+    """Describe the columns of the upgraded gallery: those that are computed, and those that are carried over."""
     carried = {name: column for name, column in source.columns.items() if name not in _OUTDATED}
     return carried | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
 
 
 def verify_rows(source: GallerySource, start: int, stop: int, verified: set[int]) -> None:
-    """Verify the shards of a gallery that hold some rows, each once.
+    """Verify the shards of a gallery that hold the rows from ``start`` up to, not including, ``stop``.
 
     Args:
         source: The gallery.
         start: First row.
         stop: Row after the last one.
-        verified: Shards that are verified already; grows.
+        verified: Shards that are verified already, and skipped; those verified here are added.
 
     Raises:
         FileNotFoundError: See `Gallery.verify_shard`.
@@ -66,5 +67,5 @@ def compute_columns(chain: TransformChain, source: GallerySource, start: int, st
 
 
 def bytes_per_row(columns: dict[str, tuple[str, int | None]]) -> int:
-    """Return what a row of a gallery with these columns takes in its files."""
+    """Return the size of a row of a gallery with these columns."""
     return sum(np.dtype(dtype).itemsize * (width or 1) for dtype, width in columns.values())

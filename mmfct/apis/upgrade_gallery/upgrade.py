@@ -1,4 +1,4 @@
-"""Gallery of an old model -> gallery of a new one, without images."""
+"""Upgrade a gallery of an old model to the space of a new one."""
 
 from __future__ import annotations
 
@@ -35,23 +35,25 @@ def upgrade_gallery(
 ) -> Gallery:
     """Apply one transform, or several in a row, to every stored embedding.
 
-    Every other column is carried along, but for what an earlier partial upgrade noted of the embeddings that are
-    replaced; where the last transform predicts its uncertainty, the column ``log_variance`` says which rows to
-    recompute first (FastFill, arXiv 2303.04766). An interrupted call is continued by the same call, with any engine;
-    several ranks, or the workers of Ray, share the shards and write the same bytes as one process. Each holds two
-    shards of the result in memory, whatever the size of the gallery and of its own shards.
+    All other columns are copied, except ``origin`` and ``log_variance``, which describe the embeddings that are
+    replaced. If the last transform predicts its uncertainty, a new column ``log_variance`` says which rows to
+    recompute first (FastFill, arXiv 2303.04766).
+
+    The same call, with any engine, continues an interrupted one. Several ranks, or the workers of Ray, share the
+    shards and write the same bytes as one process. Each holds two shards of the result in memory, whatever the sizes
+    of the gallery and of its shards.
 
     Args:
-        gallery: Folder of the gallery; or its Parquet, of which a row group is in memory too.
+        gallery: Folder of the gallery; or its Parquet, of which one row group is in memory too.
         transforms: Files of the transforms, v1 -> v2, v2 -> v3 ...
         out: Folder of the upgraded gallery.
         dtype: Precision of the computation, ``'float32'``, ``'float16'`` or ``'bfloat16'``; float32 is stored.
         batch_size: Rows at once.
-        device: Where h runs; ``None`` for the accelerator, where there is one.
-        distance: How the upgraded embeddings are to be compared, where the new model is searched in another way than
-            the old one; ``None``: as before.
+        device: Where h runs; ``None`` for the accelerator if there is one, else the CPU.
+        distance: Distance by which the upgraded embeddings are compared, if the new model needs another one than the
+            old model; ``None`` keeps that of the gallery.
         launcher: See `init_launcher`.
-        engine: ``'local'``, this process and the ranks that a launcher started; or ``'ray'``, the workers of a Ray
+        engine: ``'local'`` for this process and the ranks of its launcher, ``'ray'`` for the workers of a Ray
             cluster, see `upgrade_on_ray`.
 
     Returns:
@@ -60,9 +62,9 @@ def upgrade_gallery(
     Raises:
         FileNotFoundError: If the gallery or a transform is missing.
         ImportError: If Ray, or pyarrow for Parquet, is needed and not installed.
-        ValueError: If they do not belong together, a shard is damaged, a result is not finite, or ``out`` holds
-            something else, such as the upgrade of another gallery, or is the gallery itself; if ``batch_size`` is not
-            positive, engine or distance are unknown, or Ray is given a launcher.
+        ValueError: If gallery and transforms do not belong together, a shard is damaged, a result is not finite, or
+            ``out`` is the gallery itself or holds something else, such as the upgrade of another gallery; if
+            ``batch_size`` is not positive, engine or distance are unknown, or Ray is combined with a launcher.
     """
     if engine not in ENGINES:
         raise ValueError(f'`engine` must be one of {", ".join(ENGINES)}, got {engine!r}')
@@ -80,7 +82,7 @@ def upgrade_gallery(
     progress = Progress(total)
     started = time.perf_counter()
     if engine == 'ray' and pending:
-        # Workers have folders of their own.
+        # Workers do not share the working directory.
         words = dict(gallery=abspath(gallery), transforms=[abspath(path) for path in transforms], out=abspath(out))
         upgrade_on_ray(words | options, pending, progress.advance, gpus=int(job.uses_gpu))
     else:

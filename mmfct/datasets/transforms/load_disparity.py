@@ -1,4 +1,4 @@
-"""Disparity maps of CityScapes, as disparity, depth or inverse depth."""
+"""Load CityScapes' disparity maps as disparity, depth or inverse depth."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class LoadDisparity:
 
     A pixel p > 0 of the PNG file stands for the disparity d = (p - 1) / 256 pixels; with the focal length f in pixels
     and the baseline b in metres of the camera file, the inverse depth is d / (f b), in 1 / metre. Unknown pixels, and
-    those at infinity (d = 0), have the value 0 in every target. A ``.npy`` file holds inverse depths and is taken as
-    it is; values below 0 count as unknown.
+    those at infinity (d = 0), are 0 in every target. A ``.npy`` file holds inverse depths, which are not converted;
+    values below 0 are unknown.
 
     Sets ``gt_depth_map``, float32 of shape (H, W), adds it to ``seg_fields``, and sets ``depth_target``. An image
-    whose ``depth_map_path`` is None has 0 everywhere, like one without any known pixel: both are not annotated.
-    One that comes from no data set is passed on. Needs the image, which must have the size of the map.
+    whose ``depth_map_path`` is None is 0 everywhere, like one without any known pixel: both are not annotated. An
+    image that does not come from a data set is passed on. Needs the image, which must have the size of the map.
 
     Args:
         target: ``'inverse_depth'``; ``'depth'``, in metres, needs a camera file; ``'disparity'``, in pixels of the
-            file (``mmfct.ResizeWithMaps`` keeps it in those of the image; a host's Resize does not). Without a camera
-            file, inverse depth is disparity divided by the width of the image: right but for a factor that is
-            the same for all images of one camera.
+            file (``mmfct.ResizeWithMaps`` rescales it with the image; a host's Resize does not). Without a camera
+            file, inverse depth is disparity divided by the width of the image: correct up to a factor that all images
+            of one camera share.
 
     Raises:
-        ValueError: If ``target`` is another one.
+        ValueError: If ``target`` is not one of these.
     """
 
     def __init__(self, target: str = 'inverse_depth') -> None:
@@ -50,8 +50,8 @@ class LoadDisparity:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If a file is damaged, has not 16 bits, has another size than the image, or values that are
-                not finite; or if the target cannot be had from these files.
+            ValueError: If a file is damaged, does not have 16 bits, differs in size from the image, or has values that
+                are not finite; or if these files do not give the target.
         """
         if is_bare(results, 'depth_map_path'):
             return results

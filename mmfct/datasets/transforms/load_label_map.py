@@ -1,4 +1,4 @@
-"""Label maps of CityScapes."""
+"""Load CityScapes' label maps."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class LoadLabelMap:
     """Load a label map: label ids from a PNG file, mapped to classes, or classes from a ``.npy`` file.
 
     Sets ``gt_seg_map``, uint8 of shape (H, W) with 255 where it is ignored, and adds it to ``seg_fields``. An image
-    whose ``seg_map_path`` is None has 255 everywhere; one that comes from no data set is passed on. Needs the image,
-    which must have the size of the map.
+    whose ``seg_map_path`` is None is 255 everywhere; one that does not come from a data set is passed on. Needs the
+    image, which must have the size of the map.
 
     Args:
-        num_classes: 19 or 7 classes; None for what the data set says (``num_classes`` in its annotations).
+        num_classes: 19 or 7 classes; None for ``num_classes`` in the annotations of the data set.
 
     Raises:
         ValueError: If ``num_classes`` is another number.
@@ -38,8 +38,8 @@ class LoadLabelMap:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is damaged, has another size than the image, or a label is out of range; or if
-                nothing says how many classes there are.
+            ValueError: If the file is damaged, differs in size from the image, or has a label out of range; or if the
+                number of classes is unknown.
         """
         if is_bare(results, 'seg_map_path'):
             return results

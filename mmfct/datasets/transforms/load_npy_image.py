@@ -1,4 +1,4 @@
-"""Images of the pre-processed form of CityScapes."""
+"""Load images of the pre-processed form of CityScapes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TOLERANCE = 0.01  # resizing may overshoot a little
 class LoadNpyImage:
     """Load an image from a ``.npy`` file of shape (H, W, 3), RGB in [0, 1].
 
-    It becomes what the hosts load from a picture: BGR from 0 to 255. A data preprocessor with mean 0, standard
-    deviation 255 and ``bgr_to_rgb=True`` gives the network the numbers of the file.
+    The result is what the hosts load from a picture: BGR from 0 to 255. A data preprocessor with mean 0, standard
+    deviation 255 and ``bgr_to_rgb=True`` restores the numbers of the file.
 
     Sets ``img`` of shape (H, W, 3), ``img_shape`` and ``ori_shape``; needs ``img_path``.
 
     Args:
-        to_float32: Whether to give float32, which keeps the numbers of the file. Otherwise the image is rounded to
+        to_float32: Whether to return float32, which keeps the numbers of the file. Otherwise the image is rounded to
             uint8, which the hosts' photometric transforms need.
     """
 

@@ -1,4 +1,4 @@
-"""A frame of SURREAL, cropped to the person, with its labels."""
+"""Load a frame of SURREAL, cropped to the person, with its labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfct.datasets.smpl_skeleton import PART_OF_LABEL
 from mmfct.datasets.surreal_camera import HEIGHT, WIDTH, to_camera, to_world
-from mmfct.datasets.surreal_files import ClipInfo, read_frame, read_info, read_map
+from mmfct.datasets.surreal_files import SUFFIXES, ClipInfo, read_frame, read_info, read_map
 from mmfct.datasets.transforms.person_crop import crop_image, crop_map, person_box
 from mmfct.registry import TRANSFORMS
 
@@ -20,19 +20,18 @@ _LABELS = ('depth_map_path', 'seg_map_path', 'pose_path')
 
 @TRANSFORMS.register_module()
 class LoadSurreal:
-    """Load what the annotations of ``mmfct.Surreal`` name, and crop it to the person.
+    """Load the files that ``mmfct.Surreal`` lists, and crop them to the person.
 
-    Sets ``img``, BGR of shape (H, W, 3); ``gt_depth_map``, depth behind the pelvis in metres, NaN where there is
-    nobody (``depth_target`` says so); ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``:
-    ``rotations`` (24, 3, 3), relative to the joint before and that of the pelvis in the world; ``shape`` (10,);
+    Sets ``img``, BGR of shape (H, W, 3); ``gt_depth_map``, depth behind the pelvis in metres, NaN in the background
+    (``depth_target`` is ``'relative_depth'``); ``gt_seg_map``, the 14 parts, 0 for the background; and ``gt_pose``:
+    ``rotations`` (24, 3, 3), relative to the parent joint, that of the pelvis in the world; ``shape`` (10,);
     ``joints`` (24, 3) in the world, in metres from the pelvis; and ``gender``. A task whose path is None is not
-    annotated. A label that belongs to another frame (``mmfct.CorruptLabels``) is cropped around the person of *its*
-    frame.
+    annotated. A label of another frame (``mmfct.CorruptLabels``) is cropped around the person of *that* frame.
 
     Args:
         size: Height and width of the crop.
         margin: Side of the crop, as a multiple of the larger extent of the joints.
-        cache: Whether to keep every frame in memory, as it is after this transform.
+        cache: Whether to keep every frame in memory after this transform.
 
     Raises:
         ValueError: If an option is out of range.
@@ -70,7 +69,7 @@ class LoadSurreal:
             if not results.get('skip_broken'):
                 raise
             self.skipped += 1
-            warnings.warn(f'frame skipped, the {self.skipped}. in this process: {error}', stacklevel=2)
+            warnings.warn(f'frame skipped, number {self.skipped} in this process: {error}', stacklevel=2)
             return None
         if self._cache is not None:
             self._cache[key] = loaded
@@ -87,12 +86,12 @@ class LoadSurreal:
         return loaded
 
     def _box(self, info: ClipInfo, frame: int) -> tuple[int, int, int]:
-        # Joints of a person close to the camera may lie anywhere: what is far outside of the image does not count.
+        # Joints of a person close to the camera may lie far outside the image.
         size = np.array([WIDTH, HEIGHT])
         return person_box(info.joints2d[frame - 1].clip(-size, 2 * size), self.margin)
 
     def _depth(self, path: str, frame: int) -> np.ndarray:
-        """Return depth relative to the pelvis, NaN where there is nobody, float32 of shape (H, W)."""
+        """Return depth relative to the pelvis, NaN in the background, float32 of shape (H, W)."""
         info = read_info(_stem(path) + '_info.mat')
         depth = read_map(path, 'depth', frame)
         pelvis = to_camera(info.joints3d[frame - 1, 0], info.camera)[2]
@@ -132,6 +131,6 @@ def _split(path: str) -> tuple[str, int]:
 
 def _stem(path: str) -> str:
     """Return the path of a clip's files without their suffixes."""
-    for suffix in ('.mp4', '_depth.mat', '_segm.mat', '_info.mat'):
+    for suffix in SUFFIXES:
         path = path.removesuffix(suffix)
     return path

@@ -1,4 +1,4 @@
-"""Arrays from files, with errors that name the file."""
+"""Read arrays from files, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-# The last chunk of every PNG file: its length, name and checksum. Some decoders fill up a file that ends early.
+# The last chunk of every PNG file: its length, name and checksum. Some decoders fill up a truncated file.
 _PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 
 
 def read_png(path: str) -> np.ndarray:
-    """Decode a PNG file as it is: 8 or 16 bits, of shape (H, W) or (H, W, channels).
+    """Decode a PNG file without conversion: 8 or 16 bits, of shape (H, W) or (H, W, channels).
 
     Args:
         path: The file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a whole PNG image.
+        ValueError: If the file is not a complete PNG image.
     """
     import cv2
 
@@ -37,7 +37,7 @@ def read_npy(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a whole array of numbers, or has NaN or infinite values.
+        ValueError: If the file is not a complete array of numbers, or has NaN or infinite values.
     """
     try:
         array = np.load(path, allow_pickle=False)
@@ -49,17 +49,17 @@ def read_npy(path: str) -> np.ndarray:
 
 
 def is_bare(results: dict, key: str) -> bool:
-    """Return whether there is no label to load: the image comes from no data set, as in mmseg's inferencers.
+    """Return whether there is no label to load: in mmseg's inferencers an image does not come from a data set.
 
     Args:
         results: What the transforms pass on.
-        key: Where a data set says which file the label is in.
+        key: Entry in which a data set names the file of the label.
     """
     return key not in results and 'sample_idx' not in results
 
 
 def image_size(results: dict) -> tuple[int, int]:
-    """Return height and width of the image as it was loaded, before any host's Resize.
+    """Return height and width of the loaded image, before any host's Resize.
 
     Args:
         results: What the transforms pass on.

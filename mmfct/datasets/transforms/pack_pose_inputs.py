@@ -1,4 +1,4 @@
-"""Images, maps and body poses as mmseg's data samples."""
+"""Pack images, maps and body poses as mmseg's data samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmfct.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackPoseInputs:
-    """mmseg's ``PackSegInputs``, and ``gt_pose`` of ``mmfct.LoadSurreal`` with tensors.
+    """mmseg's ``PackSegInputs``, and ``gt_pose`` of ``mmfct.LoadSurreal`` as tensors.
 
     Args:
         meta_keys: Keys of the meta information.
@@ -31,7 +31,7 @@ class PackPoseInputs:
             results: What the transforms pass on.
 
         Raises:
-            ValueError: If the image was flipped, which nothing has done to the pose.
+            ValueError: If the image was flipped, but not its pose.
         """
         if results.get('flip') and results.get('gt_pose') is not None:
             raise ValueError('a pose must not be flipped with its image: leave RandomFlip out of the pipeline')

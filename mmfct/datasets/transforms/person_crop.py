@@ -1,4 +1,4 @@
-"""The square around a person, at a size of its own."""
+"""Crop the square around a person and resize it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def person_box(joints: np.ndarray, margin: float) -> tuple[int, int, int]:
 
 
 def crop(values: np.ndarray, box: tuple[int, int, int], fill: float) -> np.ndarray:
-    """Cut out a square, filled up where it is outside.
+    """Cut out a square, padded where it exceeds the image.
 
     Args:
         values: Image or map of shape (H, W, ...).
         box: Row, column and side.
-        fill: Value outside the image.
+        fill: Value of the padding.
 
     Returns:
         Array of shape (side, side, ...).

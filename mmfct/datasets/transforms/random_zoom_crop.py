@@ -1,4 +1,4 @@
-"""Zooming into an image together with its maps."""
+"""Zoom into an image and its maps."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class RandomZoomCrop:
     """Zoom by a random factor s and crop to the old size: image, label map and depth map together.
 
     A window of the size (floor(H / s), floor(W / s)) at a random place is resized to (H, W): the image by bilinear
-    interpolation, the maps in ``seg_fields`` by the nearest pixel. A camera that zooms in sees everything nearer by
-    s, so depth is divided by s, inverse depth and disparity are multiplied by it. Depth relative to a point of a
-    person stays what it is: a crop says nothing about the distance.
+    interpolation, the maps in ``seg_fields`` by the nearest pixel. Zooming in brings everything nearer by the
+    factor s, so depth is divided by s, inverse depth and disparity are multiplied by it. Depth relative to a point of
+    a person is unchanged.
 
     The transform of the published two-task protocol (``RandomScaleCrop`` of MTAN and Nash-MTL, with the default
     scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too.
-    Differences stay: the published image interpolation aligns the corners, and its maps take the pixel at the upper
-    left of the nearest one, so that both are up to a pixel of the window off, and not by the same.
+    Some differences remain: the published image interpolation aligns the corners, and its maps take the pixel at the
+    upper left of the nearest one, so that both are off by up to a pixel of the window, by different amounts.
 
     Args:
         scales: Factors, at least 1, drawn with equal probabilities.
@@ -63,7 +63,7 @@ class RandomZoomCrop:
             results: The image of shape (H, W, channels) and its maps of shape (H, W).
 
         Raises:
-            ValueError: If there is a depth map, and nothing says what it holds.
+            ValueError: If there is a depth map without a ``depth_target``.
         """
         if np.random.random() >= self.prob:
             return results

@@ -1,4 +1,4 @@
-"""Images and maps of another size, in the same geometry."""
+"""Resize images and maps consistently."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def nearest_pixels(count: int, new_count: int) -> np.ndarray:
-    """Find the old pixel whose area holds the middle of each new one.
+    """Find the old pixel that contains the centre of each new one.
 
     Args:
         count: Old height or width.

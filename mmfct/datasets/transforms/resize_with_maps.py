@@ -1,4 +1,4 @@
-"""Resizing an image together with its maps, for good."""
+"""Resize an image and its maps permanently."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from mmfct.registry import TRANSFORMS
 class ResizeWithMaps:
     """Resize image, label map and depth map to the size at which a protocol trains and evaluates.
 
-    Two things are different from the hosts' Resize. Disparity in pixels grows and shrinks with the width. And
-    ``ori_shape`` becomes the new size, so predictions are compared with the labels at this size; after a host's
-    Resize they are brought back to the size of the file.
+    This differs from the hosts' Resize in two ways. Disparity in pixels scales with the width. And ``ori_shape``
+    becomes the new size, so predictions are compared with the labels at this size; after a host's Resize they are
+    resized back to the size of the file.
 
-    Images are resized by the mean of the area where they shrink, the maps in ``seg_fields`` by the nearest pixel.
+    Images are resized by area averaging where both sides shrink, else bilinearly; the maps in ``seg_fields`` by the
+    nearest pixel.
 
     Args:
         size: New height and width.

@@ -1,4 +1,4 @@
-"""Train a submodule with frozen BN statistics from some epoch on."""
+"""Put a submodule into evaluation mode from some epoch on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mmfct.registry import HOOKS
 
 @HOOKS.register_module()
 class EvalModeFromEpochHook(Hook):
-    """Keep a submodule in evaluation mode from ``epoch`` on, while its weights go on learning.
+    """Keep a submodule in evaluation mode from ``epoch`` on, while its weights are still trained.
 
-    FCT trains the second half of h this way (arXiv 2112.02805): BN uses its running statistics, and they no longer
-    move. mmengine's loops call ``train()`` on the model after ``before_train_epoch`` and after every validation, so
-    the mode is set before each iteration.
+    FCT trains the transformation this way in the second half (arXiv 2112.02805): BN uses its running statistics, which
+    no longer change. mmengine's loops call ``train()`` on the model after ``before_train_epoch`` and after every
+    validation, so the mode is set before each iteration.
 
-    Each of several ranks has statistics of its own batches, and those of the first are saved: the ranks would train
-    different functions. They take the mean when the mode changes.
+    Every rank has statistics of its own batches, and only those of the first are saved, so the ranks would train
+    different functions: when the mode changes, the statistics are averaged over ranks.
 
     Args:
         epoch: First epoch, counted from 0, in evaluation mode; a round through the data where training is
@@ -38,7 +38,7 @@ class EvalModeFromEpochHook(Hook):
         self.module = module
 
     def before_run(self, runner: Runner) -> None:
-        """Check that the submodule exists before any time is spent."""
+        """Check that the submodule exists before training starts."""
         self._submodule(runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Backbones: of embeddings, of dense tasks, and of classifiers."""
+"""Backbones of embedding models, multi-task segmentors and classifiers of small images."""
 
 from mmfct.models.backbones.embedding_resnet import EmbeddingResNet
 from mmfct.models.backbones.segnet_mtan import SegNetMTAN

@@ -1,4 +1,4 @@
-"""ResNet whose last residual block is narrowed to the embedding width."""
+"""A ResNet whose last residual block is narrowed to the embedding width."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def EmbeddingResNet(  # noqa: N802 - a component name in configs, like any other
     and a 1x1 shortcut of its own produce ``embedding_dims`` channels, the final ReLU stays, and global average
     pooling of the map is the embedding: non-negative and not normalised.
 
-    This is a function rather than a subclass because a subclass would import mmpretrain wherever any model of
-    mmfct is used. What it returns *is* the host's ResNet, so ``frozen_stages``, ``norm_eval``, ``out_indices`` and
-    checkpoints behave as documented there. State dicts of the FCT reference load as they are: a ``model.`` prefix
-    is removed and the classifier ``fc`` is left out.
+    This is a function, because a subclass would import mmpretrain wherever any model of mmfct is used. It returns the
+    host's ResNet, so ``frozen_stages``, ``norm_eval``, ``out_indices`` and checkpoints behave as documented there.
+    State dicts of the FCT reference load as they are: the prefix ``model.`` is removed and the classifier ``fc`` is
+    skipped.
 
     Args:
         depth: Depth of the ResNet (18, 34, 50, 101 or 152).

@@ -1,4 +1,4 @@
-"""Any TorchScript file as a frozen backbone."""
+"""A TorchScript file as a frozen backbone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TorchScriptBackbone(BaseModule):
 
     Args:
         checkpoint: TorchScript file with signature ``images (B, 3, H, W) -> (B, D)`` or ``(B, D, 1, 1)``.
-        init_cfg: Unused by this module; kept for the hosts.
+        init_cfg: Not used; the hosts pass it.
 
     Raises:
         FileNotFoundError: If ``checkpoint`` does not exist.

@@ -1,4 +1,4 @@
-"""Heads that map embeddings to embeddings, or train them as classifiers."""
+"""Heads: transformations of embeddings, and the classification head of BCT."""
 
 from mmfct.models.heads.backward_compatible_head import BackwardCompatibleHead
 from mmfct.models.heads.orthogonal_alignment_head import OrthogonalAlignmentHead

@@ -1,4 +1,4 @@
-"""A classification head of the host with the influence loss of backward compatible training."""
+"""A classification head with the influence loss of backward compatible training (BCT)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class BackwardCompatibleHead(BaseModule):
-    """Train a new classifier whose embeddings the old classifier recognises: BCT (arXiv 2003.11942, equation 2).
+    """Train a new model whose embeddings the old classifier recognises: BCT (arXiv 2003.11942, equation 2).
 
     Args:
-        head: Config of a classification head of mmpretrain, which is trained as ever.
-        influence: Config of the influence loss, `BackwardCompatibleLoss`; it sees what the head's classifier sees.
+        head: Config of a classification head of mmpretrain, which is trained normally.
+        influence: Config of a `BackwardCompatibleLoss`, which gets the input of the head's classifier.
         init_cfg: Initialisation config.
 
     Raises:

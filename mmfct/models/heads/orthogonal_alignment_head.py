@@ -1,4 +1,4 @@
-"""Two maps that meet in a space close to the old one, one of old and one of new embeddings."""
+"""lambda-Orthogonality: map old and new embeddings into a common space close to the old one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mmfct.registry import MODELS
 
 @MODELS.register_module()
 class OrthogonalAlignmentHead(TransformationHead):
-    """Upgrade a gallery into a space to which new queries are rotated: lambda-Orthogonality (arXiv 2509.16664).
+    """Upgrade a gallery into a space that new queries are rotated to: lambda-Orthogonality (arXiv 2509.16664).
 
-    A backward map ``B(new) = W new + b``, nearly orthogonal, brings new embeddings close to old ones; the forward map
-    F, the transformation of `TransformationHead`, takes old embeddings to what B makes of the new ones::
+    A nearly orthogonal backward map ``B(new) = W new + b`` brings new embeddings close to old ones. The forward map F,
+    the transformation of `TransformationHead`, maps old embeddings to ``B(new)``::
 
         loss = forward_weight || F(old, side) - B(new) ||^2 + backward_weight || B(new) - old ||^2
              + contrast_weight SupCon(F(old, side); B(new), old) + relaxed_orthogonality(W)
 
-    Squares are means over dimensions, as everywhere here. SupCon is the supervised contrastive loss by angle (Khosla
-    et al. 2020): every F(old, side) is drawn to B(new) and old of all images of its class in the batch. The paper's
-    weights, slack and pairs of SupCon are not known here: the defaults are plain ones, and no others were tried.
-    Side-information is FCT's; the paper has none.
+    Squares are means over dimensions, as everywhere in this package. SupCon is the supervised contrastive loss by
+    angle (Khosla et al. 2020), which attracts every F(old, side) to B(new) and old of all images of its class in the
+    batch. The paper's weights, slack and pairs of SupCon are not known to us; the defaults are plain ones, and no
+    others were tried. Side-information comes from FCT; the paper has none.
 
     Args:
         old_dims: Width D of the old embedding.
@@ -34,8 +34,8 @@ class OrthogonalAlignmentHead(TransformationHead):
         backward_weight: Factor of the loss of B.
         contrast_weight: Factor of SupCon.
         slack: See `relaxed_orthogonality`; from about 1 on, W can turn from a reflection into a rotation.
-        sharpness: See there.
-        temperature: Of SupCon.
+        sharpness: See `relaxed_orthogonality`.
+        temperature: Temperature of SupCon.
         init_cfg: Initialisation config.
 
     Raises:

@@ -9,33 +9,38 @@ from torch import Tensor, nn
 from mmfct.functional.uncertainty import heteroscedastic_loss
 from mmfct.models.reference_keys import rename_transformation_keys
 from mmfct.registry import MODELS
+from mmfct.retrieval.transform.layers import build_perceptron
 
 
 @MODELS.register_module()
 class TransformationHead(BaseModule):
     """The transformation of FCT (arXiv 2112.02805): a branch per input and a mixer.
 
-    Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``, each layer
-    Linear-BN-ReLU but the last, which is a Linear with bias. The reference writes the same layers as 1x1
+    Branches are ``d -> 2 d -> 2 D'`` and the mixer is ``4 D' -> hidden -> hidden -> D'``. Every layer is
+    Linear-BN-ReLU except the last, which is a Linear with bias. The reference writes the same layers as 1x1
     convolutions on 1x1 maps; its state dicts load as they are.
 
     Args:
         old_dims: Width D of the old embedding.
-        side_dims: Width S of the side-information. Without side-information give the old embedding to both
-            branches and its width here, as the reference does: the ablation keeps its parameter count.
+        side_dims: Width S of the side-information. Without side-information, pass the old embedding to both branches
+            and its width here, as the reference does, so that the ablation has the layers of both branches.
         new_dims: Width D' of the new embedding.
         hidden_dims: Width of the two hidden layers of the mixer.
         loss: Config of a per-instance loss ``(prediction (B, D'), target (B, D')) -> (B,)``.
-        class_loss: Config of a further per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
-            `FrozenClassifierLoss`: the discriminative term of FastFill (arXiv 2303.04766).
-        with_uncertainty: Also predict a log-variance per item and weight the losses by it (FastFill, equation 5).
+        class_loss: Config of an additional per-instance loss ``(prediction (B, D'), labels (B,)) -> (B,)``, such as
+            `FrozenClassifierLoss`, the discriminative term of FastFill (arXiv 2303.04766).
+        with_uncertainty: Whether to predict a log-variance per item and weight the losses by it (FastFill,
+            equation 5).
         init_cfg: Initialisation config.
 
     Attributes:
-        query_map: What queries by the new model have to go through, ``None`` where they search as they are.
+        query_map: What embeddings by the new model go through before they search upgraded items; ``None`` if they
+            search as they are, and only then can the transformation be exported.
+        uncertainty: Layer that predicts the log-variance of an upgraded embedding; ``None`` without uncertainty.
     """
 
     query_map: nn.Module | None
+    uncertainty: nn.Linear | None
 
     def __init__(
         self,
@@ -52,10 +57,10 @@ class TransformationHead(BaseModule):
         super().__init__(init_cfg)
         self.query_map = None
         self.old_dims, self.side_dims, self.new_dims = old_dims, side_dims, new_dims
-        self.old_branch = _perceptron(old_dims, 2 * old_dims, 2 * new_dims)
-        self.side_branch = _perceptron(side_dims, 2 * side_dims, 2 * new_dims)
-        self.mixer = _perceptron(4 * new_dims, hidden_dims, hidden_dims)
-        self.mixer.append(nn.Linear(hidden_dims, new_dims))
+        # Their names and layers are those that a transform file keeps, see `mmfct.retrieval.transform.layers`.
+        self.old_branch = build_perceptron(old_dims, 2 * old_dims, 2 * new_dims)
+        self.side_branch = build_perceptron(side_dims, 2 * side_dims, 2 * new_dims)
+        self.mixer = build_perceptron(4 * new_dims, hidden_dims, hidden_dims, out=new_dims)
         self.uncertainty = nn.Linear(new_dims, 1) if with_uncertainty else None
         loss = loss or dict(type='mmfct.EmbeddingRegressionLoss')
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
@@ -71,11 +76,15 @@ class TransformationHead(BaseModule):
         return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
 
     def map_queries(self, new: Tensor) -> Tensor:
-        """Return what embeddings (B, D') by the new model are as queries of upgraded items."""
+        """Return embeddings (B, D') by the new model as queries of upgraded items."""
         return new if self.query_map is None else self.query_map(new)
 
     def log_variance(self, upgraded: Tensor) -> Tensor:
-        """Predict the log-variance (B,) of upgraded embeddings (B, D'); needs ``with_uncertainty``."""
+        """Predict the log-variance (B,) of upgraded embeddings (B, D').
+
+        Raises:
+            ValueError: If the head was built without ``with_uncertainty``.
+        """
         if self.uncertainty is None:
             raise ValueError('`with_uncertainty` must be True for a log-variance, got False')
         return self.uncertainty(upgraded).squeeze(1)
@@ -104,7 +113,7 @@ class TransformationHead(BaseModule):
         return dict(loss=losses.mean())
 
     def _upgrade(self, old: Tensor, side: Tensor) -> Tensor:
-        """Transform a batch in training; a single row, as a last batch may be, has no statistics for BN."""
+        """Transform a batch in training; a single row, as in a last batch, has no statistics for BN."""
         if len(old) > 1 or not self.training:
             return self(old, side)
         self.eval()
@@ -118,11 +127,3 @@ class TransformationHead(BaseModule):
                 f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
                 f'got {tuple(embedding.shape)}'
             )
-
-
-def _perceptron(*widths: int) -> nn.Sequential:
-    """Linear-BN-ReLU from each width to the next."""
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)

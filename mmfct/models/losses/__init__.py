@@ -1,4 +1,4 @@
-"""Losses; each one offers a value per instance."""
+"""Losses of embeddings, a value per instance; wrappers of host losses that weight instances and return a scalar."""
 
 from mmfct.models.losses.backward_compatible_loss import BackwardCompatibleLoss
 from mmfct.models.losses.data_parameter_loss import DataParameterLoss

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from mmfct.instances.parameters import InstanceParameters
-from mmfct.models.losses.instance_losses import instance_losses, unreduced
+from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.losses.wrapped_loss import WrappedLoss
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
-class DataParameterLoss(InstanceParameters):
+class DataParameterLoss(WrappedLoss, InstanceParameters):
     """Divide the scores of each training instance by a learned temperature: Data Parameters (NeurIPS 2019).
 
     ``loss(scores / sigma[i], label)`` with ``sigma[i] = exp(d[i])`` and no log term: a wrongly labelled instance
@@ -24,44 +25,17 @@ class DataParameterLoss(InstanceParameters):
         loss: Config of the host's loss of scores and labels, or a module.
 
     Raises:
-        ValueError: If the loss cannot be had per instance, another reduction than ``'none'`` is asked for, rows are
-            missing or too many, or a loss is not finite.
+        ValueError: In a step, if the host's loss has no values per instance, another reduction than ``'none'`` is
+            asked for, the rows are not those of the batch, or a loss is not finite.
     """
 
     def __init__(self, task: str, loss: dict | nn.Module) -> None:
         super().__init__((task,), [1.0], [1.0], scale_power=1, shared=False, instance=True)
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
 
-    @property
-    def loss_name(self) -> str:
-        """Name under which mmseg logs the loss."""
-        return getattr(self.loss, 'loss_name', 'loss')
-
-    def forward(
-        self,
-        prediction: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | None = None,
-        ignore_index: int | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """Return the loss of a batch, a scalar.
-
-        Args:
-            prediction: Scores of shape (B, C) or (B, C, H, W).
-            target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
-            weight: Weight of each element, for the wrapped loss.
-            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
-            ignore_index: Label of elements that do not count.
-            reduction_override: ``'none'`` returns the values of the wrapped loss, at temperature 1: mmseg's
-                ``OHEMPixelSampler`` chooses pixels by them.
-        """
-        if reduction_override is not None:
-            if reduction_override != 'none':
-                raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
-            return unreduced(self.loss, prediction, target, weight, ignore_index)
-        scores = prediction.float()
+    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
+        """Return the mean loss of a batch, a scalar; see `WrappedLoss`."""
+        scores = scores.float()
         log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
         losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
         losses, annotated = losses[:, None], annotated[:, None]
@@ -71,5 +45,5 @@ class DataParameterLoss(InstanceParameters):
             leaf = log_scale.detach().requires_grad_()
             own, _ = instance_losses(self.loss, scores.detach() * torch.exp(-leaf), target, weight, ignore_index)
             (gradient,) = torch.autograd.grad(own.sum(), leaf)
-        self.keep_gradient(gradient.view(-1, 1), annotated, losses)
+        self.report(gradient.view(-1, 1), annotated, losses)
         return self.means(losses, annotated).sum()

@@ -1,4 +1,4 @@
-"""Distance between a transformed and a new embedding, per instance."""
+"""Distance between upgraded and new embeddings, per instance."""
 
 from __future__ import annotations
 

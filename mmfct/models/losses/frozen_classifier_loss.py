@@ -1,4 +1,4 @@
-"""Cross-entropy of embeddings under a classifier that is not trained."""
+"""Cross-entropy of embeddings under a frozen classifier."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CLASSIFIER = 'head.fc.weight'
 
 @MODELS.register_module()
 class FrozenClassifierLoss(nn.Module):
-    """Ask for embeddings that another model's classifier recognises.
+    """Cross-entropy of embeddings under the frozen classifier of another model.
 
     With the classifier of the *new* model it is the discriminative term of FastFill (arXiv 2303.04766, section 3.1):
-    an upgraded embedding shall lie in the region of its class, not only near its own target. The paper's label
+    an upgraded embedding should lie in the region of its class, not only near its own target. The paper's label
     smoothing is 0.1.
 
     Args:
@@ -26,7 +26,7 @@ class FrozenClassifierLoss(nn.Module):
         num_classes: The classifier was trained on the labels from 0 to below this number, others contribute nothing
             (its weights for them are untrained); ``None`` for all of its outputs.
         key: Name of the classifier's weight (C, D) in the checkpoint; a bias of the same name is used if present.
-        label_smoothing: Share of the target that is spread over all classes.
+        label_smoothing: Label smoothing, from 0 to 1.
         loss_weight: Factor of the loss.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Make any loss of the hosts return one value per instance."""
+"""One value per instance from any loss of the hosts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def instance_losses(
 def unreduced(
     loss: nn.Module, prediction: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
 ) -> Tensor:
-    """Return what a loss says of each element or instance; arguments and errors as for :func:`instance_losses`."""
+    """Return the values of a loss per element or instance; arguments and errors as for :func:`instance_losses`."""
     options = {} if ignore_index is None else {'ignore_index': ignore_index}
     try:
         return loss(prediction, target, weight=weight, reduction_override='none', **options)

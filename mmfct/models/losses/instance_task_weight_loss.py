@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mmfct.models.losses.instance_losses import instance_losses, unreduced
+from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.losses.wrapped_loss import WrappedLoss
 from mmfct.models.task_weightings import InstanceTaskWeighting
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
-class InstanceTaskWeightLoss(nn.Module):
+class InstanceTaskWeightLoss(WrappedLoss):
     """Wrap a host's loss so that each training instance gets a learned weight.
 
     In mmseg it is a ``loss_decode``, in mmpretrain the ``loss`` of a head::
@@ -29,8 +30,8 @@ class InstanceTaskWeightLoss(nn.Module):
             over the instances of the rank, as the host's own losses take it.
 
     Raises:
-        ValueError: If the loss cannot be had per instance, or another reduction than ``'none'`` is asked for; and see
-            `mmfct.InstanceTaskWeighting`.
+        ValueError: In a step, if the host's loss has no values per instance, or another reduction than ``'none'`` is
+            asked for; and see `mmfct.InstanceTaskWeighting`.
     """
 
     def __init__(
@@ -47,38 +48,11 @@ class InstanceTaskWeightLoss(nn.Module):
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
         self.weighting = InstanceTaskWeighting({task: form}, sharpness=sharpness, shared=shared, instance=instance)
 
-    @property
-    def loss_name(self) -> str:
-        """Name under which mmseg logs the loss."""
-        return getattr(self.loss, 'loss_name', 'loss')
-
-    def forward(
-        self,
-        prediction: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | None = None,
-        ignore_index: int | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """Return the weighted loss of a batch, a scalar.
-
-        Args:
-            prediction: Scores of shape (B, C) or (B, C, H, W).
-            target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
-            weight: Weight of each element, for the wrapped loss.
-            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
-            ignore_index: Label of elements that do not count.
-            reduction_override: ``'none'`` returns the values of the wrapped loss, without weights: mmseg's
-                ``OHEMPixelSampler`` chooses pixels by them.
-        """
-        if reduction_override is not None:
-            if reduction_override != 'none':
-                raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
-            return unreduced(self.loss, prediction, target, weight, ignore_index)
-        losses, annotated = instance_losses(self.loss, prediction, target, weight, ignore_index)
+    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
+        """Return the weighted loss of a batch, a scalar; see `WrappedLoss`."""
+        losses, annotated = instance_losses(self.loss, scores, target, weight, ignore_index)
         if not self.weighting.instance_tasks:
-            # Ranks must not meet here: mmpretrain skips a sub-head where no image of the batch has its task.
+            # No all-reduce: mmpretrain skips a sub-head on ranks where no image of the batch has its task.
             self.weighting.set_instances(losses.new_zeros(len(losses), 0), (), annotated.sum())
         objective, _ = self.weighting(losses[:, None], annotated[:, None])
         return objective

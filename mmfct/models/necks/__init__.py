@@ -1,4 +1,4 @@
-"""Necks that make side-information."""
+"""Necks for side-information."""
 
 from mmfct.models.necks.side_info_neck import SideInfoNeck
 

@@ -1,4 +1,4 @@
-"""Backbone features to side-information."""
+"""A neck that turns features of a backbone into side-information."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class SideInfoNeck(BaseModule):
 
     Two uses (FCT, arXiv 2112.02805, section 3):
 
-    - the neck of a self-supervised model with a network of its own, ``num_layers=0``: the pooled embedding *is* the
-      side-information, and ``projector`` carries the contrastive space, which is thrown away after training;
-    - beside the embedding of an old classifier whose backbone is shared and frozen, ``num_layers=2`` and several
-      stages in ``in_indices``: earlier stages still hold what the old task did not need, and a gallery item costs
-      one forward pass instead of two.
+    - As the neck of a self-supervised model with its own network, ``num_layers=0``: the pooled embedding *is* the
+      side-information. ``projector`` maps it to the contrastive space and is discarded after training.
+    - On the shared, frozen backbone of an old classifier, ``num_layers=2`` and several stages in ``in_indices``:
+      earlier stages still hold information that the old task did not need, and a gallery item costs one forward pass
+      instead of two.
 
     Args:
-        in_channels: Channels of each feature map used; a number for a single map.
+        in_channels: Channels of each feature map that is used; a number for a single map.
         out_channels: Width S of the side-information.
         in_indices: Which maps of the backbone's output tuple to use, one for each entry of ``in_channels``.
-        num_layers: Linear layers; all but the last are followed by BN and ReLU. 0 passes the pooled features on and
-            needs ``sum(in_channels) == out_channels``.
+        num_layers: Number of Linear layers; all but the last are followed by BN and ReLU. With 0 the pooled features
+            are returned, and ``out_channels`` must be ``sum(in_channels)``.
         hidden_channels: Width of the hidden layers; ``None`` for twice ``out_channels``.
-        projector: Config of a neck put behind the side-information for a contrastive loss; ``None`` where the
-            side-information itself is wanted.
+        projector: Config of a neck behind the side-information, for a contrastive loss; ``None`` to return the
+            side-information itself.
         init_cfg: Initialisation config.
 
     Raises:
@@ -69,7 +69,7 @@ class SideInfoNeck(BaseModule):
         self.projector = None if projector is None else MODELS.build(projector)
 
     def forward(self, feats: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
-        """Map features to a 1-tuple of side-information (B, S), or of its projection when there is a projector.
+        """Map features to a 1-tuple of side-information (B, S), or of its projection if there is a projector.
 
         Args:
             feats: Maps of shape (B, C_k, H_k, W_k), or one map, or pooled features of shape (B, C).
@@ -92,7 +92,7 @@ class SideInfoNeck(BaseModule):
 
 
 def _perceptron(in_channels: int, hidden_channels: int, out_channels: int, num_layers: int) -> nn.Sequential:
-    """Linear-BN-ReLU layers that end in a Linear; the inputs are standardised because stages differ in scale."""
+    """Build Linear-BN-ReLU layers and a last Linear; inputs are standardised, because stages differ in scale."""
     layers: list[nn.Module] = [nn.BatchNorm1d(in_channels, affine=False)] if num_layers else []
     width = in_channels
     for _ in range(num_layers - 1):

@@ -6,6 +6,7 @@ from mmfct.models.task_weightings.fixed_weighting import FixedWeighting
 from mmfct.models.task_weightings.geometric_loss_strategy import GeometricLossStrategy
 from mmfct.models.task_weightings.instance_task_weighting import InstanceTaskWeighting
 from mmfct.models.task_weightings.random_loss_weighting import RandomLossWeighting
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.task_weightings.torchjd_weighting import TorchJDWeighting
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'GeometricLossStrategy',
     'InstanceTaskWeighting',
     'RandomLossWeighting',
+    'TaskWeighting',
     'TorchJDWeighting',
 ]

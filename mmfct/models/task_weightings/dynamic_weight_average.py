@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import torch
 from mmengine.dist import all_reduce
-from mmengine.logging import MessageHub
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.registry import MODELS
 from mmfct.utils.distributed import task_means
 
 
 @MODELS.register_module()
-class DynamicWeightAverage(nn.Module):
+class DynamicWeightAverage(TaskWeighting):
     """DWA: a task whose loss falls more slowly than the others' weighs more.
 
     Liu, Johns and Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019 (arXiv 1803.10704), section 3.3:
     the weights of epoch e are ``T * softmax(r / temperature)`` with the rates ``r = L(e - 1) / L(e - 2)``, L being the
     mean loss over all annotated instances of an epoch. They are 1 in the first two epochs; the rate is 1 for a task
-    that has no mean in one of the two. The epoch is that of mmengine's ``RuntimeInfoHook``: a training that counts
-    iterations is one long epoch, and keeps weights of 1.
+    that has no mean in one of the two. `mmfct.MultiTaskSegmentor` passes on the epoch of mmengine's Runner: a training
+    that counts iterations is one long epoch, and keeps weights of 1.
 
     Args:
         forms: Form of each task's loss by task name; only the number of tasks matters here.
@@ -31,7 +31,7 @@ class DynamicWeightAverage(nn.Module):
         history: Mean losses of the epoch before, and of that before it, float64 of shape (2, T); 0 where unknown.
 
     Raises:
-        ValueError: If ``temperature`` is not above 0, or in a step the epoch is unknown.
+        ValueError: If ``temperature`` is not above 0, or in a training step the epoch was never set.
     """
 
     epoch: Tensor
@@ -44,22 +44,24 @@ class DynamicWeightAverage(nn.Module):
             raise ValueError(f'`temperature` must be above 0, got {temperature!r}')
         self.tasks = tuple(forms)
         self.temperature = temperature
+        self._epoch: int | None = None
         self.register_buffer('epoch', torch.tensor(-1))
         self.register_buffer('sums', torch.zeros(2, len(self.tasks), dtype=torch.float64))
         self.register_buffer('history', torch.zeros(2, len(self.tasks), dtype=torch.float64))
 
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next training step belongs to, counted from 0."""
+        self._epoch = epoch
+
     def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-
-        Returns:
-            The objective, a scalar, and the weights (T,) of the tasks' means, for the log.
-        """
+        """Combine the losses of a batch; see `TaskWeighting`."""
         if self.training:
-            self._enter_epoch(_current_epoch())
+            if self._epoch is None:
+                raise ValueError(
+                    'the epoch must be known for dynamic weight average, got none; train with a Runner of mmengine, '
+                    'or call `set_epoch`'
+                )
+            self._enter_epoch(self._epoch)
             self._add(losses.detach(), annotated)
         weights = self._weights().to(losses.dtype)
         return (weights * task_means(losses, annotated)).sum(), weights
@@ -87,13 +89,3 @@ class DynamicWeightAverage(nn.Module):
         added = torch.stack([torch.where(annotated, losses, 0.0).double().sum(dim=0), annotated.sum(dim=0).double()])
         all_reduce(added, op='sum')
         self.sums += added
-
-
-def _current_epoch() -> int:
-    epoch = MessageHub.get_current_instance().runtime_info.get('epoch')
-    if epoch is None:
-        raise ValueError(
-            'the epoch must be known for dynamic weight average, got none; train with a Runner of mmengine, whose '
-            '`RuntimeInfoHook` provides it'
-        )
-    return int(epoch)

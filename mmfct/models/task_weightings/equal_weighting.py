@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.registry import MODELS
 from mmfct.utils.distributed import task_means
 
 
 @MODELS.register_module()
-class EqualWeighting(nn.Module):
+class EqualWeighting(TaskWeighting):
     """Add the mean losses of all tasks: linear scalarisation with equal weights.
 
     Args:
@@ -21,14 +22,6 @@ class EqualWeighting(nn.Module):
         self.tasks = tuple(forms)
 
     def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-
-        Returns:
-            The objective, a scalar, and the weights (T,) of the tasks' means, for the log.
-        """
+        """Combine the losses of a batch; see `TaskWeighting`."""
         means = task_means(losses, annotated)
         return means.sum(), means.new_ones(means.shape)

@@ -1,19 +1,20 @@
-"""Weights that somebody has chosen."""
+"""User-supplied task weights."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.registry import MODELS
 from mmfct.utils.distributed import task_means
 
 
 @MODELS.register_module()
-class FixedWeighting(nn.Module):
-    """Add the mean losses of all tasks, each times a number.
+class FixedWeighting(TaskWeighting):
+    """Add the mean losses of all tasks, each times a given weight.
 
     Args:
         forms: Form of each task's loss by task name; only the names matter here.
@@ -38,13 +39,5 @@ class FixedWeighting(nn.Module):
         self.register_buffer('task_weights', torch.tensor(values), persistent=False)
 
     def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-
-        Returns:
-            The objective, a scalar, and the weights (T,) of the tasks' means, for the log.
-        """
+        """Combine the losses of a batch; see `TaskWeighting`."""
         return (self.task_weights * task_means(losses, annotated)).sum(), self.task_weights

@@ -13,12 +13,13 @@ from mmfct.functional.task_weighting import (
     weighted_losses,
 )
 from mmfct.instances.parameters import InstanceParameters
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.registry import MODELS
 from mmfct.utils.distributed import global_means
 
 
 @MODELS.register_module()
-class InstanceTaskWeighting(InstanceParameters):
+class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
     """Weight losses by learned log-variances ``s[i, t] = s_task[t] + d[i, t]``.
 
     The objective is the sum over tasks of the mean over annotated instances of ``k exp(-a s) l + s / 2``, with k and
@@ -72,7 +73,7 @@ class InstanceTaskWeighting(InstanceParameters):
             shared=shared,
             instance=instance,
         )
-        self.relative = relative and instance
+        self.needs_reference = relative and instance
 
     def forward(self, losses: Tensor, annotated: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Combine the losses of a batch.
@@ -80,7 +81,7 @@ class InstanceTaskWeighting(InstanceParameters):
         Args:
             losses: Losses of shape (B, T).
             annotated: Booleans (B, T): whether the instance has a label of the task.
-            reference: Losses (B, T) of predictions that have not seen the instance; with ``relative``.
+            reference: Losses (B, T) of predictions that have not seen the instance; needed with ``relative``.
 
         Returns:
             The objective, a scalar, and the mean weight (T,) of each task's annotated instances, for the log.
@@ -93,9 +94,9 @@ class InstanceTaskWeighting(InstanceParameters):
         if self.instance_tasks:
             rows = self.take_rows(len(losses))
             with torch.no_grad():
-                observed = self._relative(losses, annotated, reference) if self.relative else losses
+                observed = self._relative(losses, annotated, reference) if self.needs_reference else losses
                 gradient = log_variance_gradient(observed, log_variance + rows, self.factor, self.exponent)
-                self.keep_gradient(gradient, annotated, losses)
+                self.report(gradient, annotated, losses)
             log_variance = log_variance + self.sharpness * rows
         weighted = weighted_losses(losses, log_variance, self.factor, self.exponent)
         weights = task_weights(log_variance.detach(), self.factor, self.exponent)

@@ -1,4 +1,4 @@
-"""What a model says of the other instances of a batch: a prediction of an instance that has not seen its image."""
+"""Leave-one-out batch mean: a prediction that ignores the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def mean_of_others(outputs: Tensor) -> Tensor | None:
-    """Return for each instance the mean output of all others in the global batch.
+    """Return, for each instance, the mean output of all others in the global batch.
 
     Args:
         outputs: Outputs of shape (B, ...), of one size on all ranks.

@@ -1,17 +1,18 @@
-"""Random weights in every step."""
+"""New random weights in every step."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.registry import MODELS
 from mmfct.utils.distributed import global_means
 
 
 @MODELS.register_module()
-class RandomLossWeighting(nn.Module):
+class RandomLossWeighting(TaskWeighting):
     """RLW: weight the tasks' mean losses by the softmax of normal draws, new ones in every step.
 
     Lin et al., "Reasonable Effectiveness of Random Weighting: A Litmus Test for Multi-Task Learning" (arXiv
@@ -37,15 +38,7 @@ class RandomLossWeighting(nn.Module):
         self.register_buffer('num_steps', torch.tensor(0))
 
     def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-
-        Returns:
-            The objective, a scalar, and the weights (T,) of the tasks' means, for the log.
-        """
+        """Combine the losses of a batch; see `TaskWeighting`."""
         means, present = global_means(losses, annotated)
         draws = np.random.default_rng([self.seed, int(self.num_steps)]).standard_normal(len(self.tasks))
         if self.training:

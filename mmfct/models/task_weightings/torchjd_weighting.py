@@ -1,4 +1,4 @@
-"""Weightings of TorchJD."""
+"""Scalarizers of TorchJD."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from mmfct.models.task_weightings.scalarization import Scalarization
 from mmfct.registry import MODELS
-from mmfct.utils.distributed import global_means
 
-# What is more than a function of the losses, and what to use instead.
+# Those that need more than the losses, and what to use instead.
 _NOT_OFFERED = {
     'DWA': 'it has to be told when an epoch ends; use mmfct.DynamicWeightAverage',
     'FAMO': 'it needs the losses of the same batch again after the step',
@@ -22,7 +22,7 @@ _NOT_OFFERED = {
 
 
 @MODELS.register_module()
-class TorchJDWeighting(nn.Module):
+class TorchJDWeighting(Scalarization):
     """Combine the tasks' mean losses by a scalarizer of TorchJD.
 
     Its learned parameters, such as those of ``UW`` and ``IMTLL``, are ordinary parameters of the model.
@@ -51,23 +51,7 @@ class TorchJDWeighting(nn.Module):
                 delattr(self.scalarizer, name)
                 self.scalarizer.register_buffer(name, value, persistent=False)
 
-    def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-
-        Returns:
-            The objective, a scalar, and the weights (T,) of the tasks' means, which are its derivatives, for the log.
-        """
-        means, present = global_means(losses, annotated)
-        with torch.enable_grad():
-            point = means.detach().requires_grad_()
-            (weights,) = torch.autograd.grad(self._scalarize(point, present), point)
-        return self._scalarize(means, present), weights
-
-    def _scalarize(self, means: Tensor, present: Tensor) -> Tensor:
+    def scalarize(self, means: Tensor, present: Tensor) -> Tensor:
         """Scalarize the means (T,) of the tasks that are present (T,); what belongs to the others is left out."""
         # Every parameter is part of the objective, as DDP demands.
         nothing = 0 * (means.sum() + sum(value.sum() for value in self.scalarizer.parameters()))

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmfct.datasets.smpl_skeleton import JOINTS, NUM_SHAPES
 from mmfct.functional.rotation import rotation_from_6d, rotation_from_vector
+from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 _ROTATIONS = {'6d': (6, rotation_from_6d, (1.0, 0, 0, 0, 1.0, 0)), 'vector': (3, rotation_from_vector, (0.0,) * 3)}
-# Coordinates are small numbers beside those of the shape, whose variance is 1 and of which an image says little.
+# Coordinates are small beside the shape, which has variance 1 and is hard to tell from an image.
 _LOSS_WEIGHTS = {'rotations': 1.0, 'shape': 0.01, 'joints': 10.0}
 
 
 @MODELS.register_module()
-class BodyPoseTask(BaseModule):
+class BodyPoseTask(Task):
     """Regress the rotations and the shape of SMPL, and the joints, from pooled features.
 
     The loss of an instance is a weighted sum of three means: of the elements of the rotation matrices, of the shape,
@@ -40,6 +40,8 @@ class BodyPoseTask(BaseModule):
     Raises:
         ValueError: If an option is out of range.
     """
+
+    label_kind = 'pose'
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class BodyPoseTask(BaseModule):
             nn.ReLU(),
             last,
         )
-        # Without any input: the pose at rest, the mean shape, and all joints at the pelvis.
+        # Start from the pose at rest, the mean shape, and all joints at the pelvis.
         nn.init.normal_(last.weight, std=0.01)
         with torch.no_grad():
             last.bias.zero_()[: self.widths[0]] = torch.tensor(rest).repeat(len(JOINTS))
@@ -97,7 +99,7 @@ class BodyPoseTask(BaseModule):
         return total, torch.tensor(annotated, device=values.device)
 
     def add_prediction(self, values: Tensor, data_sample: Any) -> None:
-        """Add what a vector (C,) says to a data sample: rotations (24, 3, 3), shape (10,) and joints (24, 3)."""
+        """Add the pose in a vector (C,) to a data sample: rotations (24, 3, 3), shape (10,) and joints (24, 3)."""
         parts = {name: value[0] for name, value in self._split(values[None].float()).items()}
         data_sample.set_data({'pred_pose': BaseDataElement(**parts)})
 

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.structures import PixelData
 from torch import Tensor
 
 from mmfct.functional.task_weighting import mean_over_valid
+from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 
 
 @MODELS.register_module()
-class DepthTask(BaseModule):
+class DepthTask(Task):
     """Regress depth, or inverse depth: whatever the labels hold, with 0 (or NaN) where they are invalid.
 
     Args:
@@ -31,6 +31,8 @@ class DepthTask(BaseModule):
         ValueError: If ``error`` is neither.
     """
 
+    label_kind = 'depth_map'
+
     def __init__(self, head: dict, error: str = 'l1', init_cfg: dict | None = None, *, signed: bool = False) -> None:
         super().__init__(init_cfg)
         if error not in _FORMS:
@@ -38,7 +40,7 @@ class DepthTask(BaseModule):
         self.error = error
         self.signed = signed
         self.form = _FORMS[error]
-        # The head warns about a loss that is not used; these say what it wants to hear.
+        # Placeholder values that silence the head's warning about its loss, which is not used.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
         self.head = MODELS.build(dict(dict(loss_decode=unused, threshold=0.0), **head))
 
@@ -62,10 +64,6 @@ class DepthTask(BaseModule):
     def add_prediction(self, depth: Tensor, data_sample: Any) -> None:
         """Add the depth (1, H, W) to a data sample."""
         data_sample.set_data({'pred_depth_map': PixelData(data=depth)})
-
-    def label_size(self, data_sample: Any) -> tuple[int, int] | None:
-        """Return height and width of the label of a data sample; ``None`` where it has none."""
-        return tuple(data_sample.gt_depth_map.shape) if 'gt_depth_map' in data_sample else None
 
     def _target(self, sample: Any, depth: Tensor) -> Tensor:
         """Return labels (1, H, W), 0 or NaN where invalid."""

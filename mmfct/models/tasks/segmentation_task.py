@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from mmfct.models.losses.instance_losses import instance_losses
+from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
-class SegmentationTask(BaseModule):
+class SegmentationTask(Task):
     """A decode head of mmseg with the loss it is configured with, taken per instance.
 
     Args:
@@ -27,6 +27,7 @@ class SegmentationTask(BaseModule):
             pixels with a sampler (over the whole batch), or returns something else than a map.
     """
 
+    label_kind = 'sem_seg'
     form = 'classification'
 
     def __init__(self, head: dict, init_cfg: dict | None = None) -> None:
@@ -64,7 +65,3 @@ class SegmentationTask(BaseModule):
         else:
             classes = scores.argmax(dim=0, keepdim=True)
         data_sample.set_data({'pred_sem_seg': PixelData(data=classes)})
-
-    def label_size(self, data_sample: Any) -> tuple[int, int] | None:
-        """Return height and width of the label of a data sample; ``None`` where it has none."""
-        return tuple(data_sample.gt_sem_seg.shape) if 'gt_sem_seg' in data_sample else None

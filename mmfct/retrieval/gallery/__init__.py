@@ -1,1 +1,5 @@
-"""Galleries on disk: folders of `.npy` shards with a checked manifest."""
+"""Galleries on disk: folders of `.npy` shards and a manifest that describes and checks them.
+
+From the ground up: `description` (columns, shards, metadata), `shard` (the files of a shard), `manifest`, `provenance`
+(which models made the embeddings), `reader`, `writer`, and `mixed` (upgraded and recomputed embeddings together).
+"""

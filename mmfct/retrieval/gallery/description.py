@@ -1,4 +1,4 @@
-"""One column of a gallery: embeddings of one model, side-information, ids or labels."""
+"""What a gallery consists of: columns, rows in shards, and metadata."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mmfct.utils.fingerprint import canonical_json
 
 _INTEGERS = tuple(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64))
 _NUMBERS = ('bool', *_INTEGERS, 'float16', 'float32', 'float64')
+_MAX_SHARDS = 1_000_000
 _DTYPE = re.compile('|'.join((*_NUMBERS, '<U[1-9][0-9]{0,5}')))
 
 
 @dataclass(frozen=True)
 class Column:
-    """Name, dtype and width of one column.
+    """One column, such as embeddings, side-information, ids or labels.
 
     Args:
-        name: A plain identifier, because it becomes part of file names.
-        dtype: Name of a bool, integer or float dtype, or ``'<U24'`` for texts of at most 24
-            characters.
+        name: An identifier, because it becomes part of file names.
+        dtype: Name of a bool, integer or float dtype, or ``'<U24'`` for texts of at most 24 characters.
         width: Length of one row; ``None`` for a 1-D column such as labels.
 
     Raises:
-        ValueError: If one of the three breaks its rule.
+        ValueError: If one of the three is invalid.
     """
 
     name: str
@@ -44,42 +44,28 @@ class Column:
                 f'<U with a number of characters, got {self.dtype!r}'
             )
         if self.width is not None:
-            check_count(self.width, f'width of {self.name}')
+            _check_count(self.width, f'width of {self.name}')
 
     @property
     def numpy_dtype(self) -> np.dtype:
-        """The dtype inside the files: little-endian on every machine."""
+        """The dtype in the files: little-endian on every machine."""
         return np.dtype(self.dtype).newbyteorder('<')
 
     def shape(self, rows: int) -> tuple[int, ...]:
-        """Shape of that many rows: (rows, width), or (rows,) without a width."""
+        """Shape of ``rows`` rows: (rows, width), or (rows,) without a width."""
         return (rows,) if self.width is None else (rows, self.width)
 
     def file_name(self, shard: int) -> str:
-        """Name of the file that holds this column of one shard."""
+        """Name of the file of this column in one shard."""
         return f'{self.name}-{shard:05d}.npy'
 
 
-def check_count(value: Any, name: str) -> int:
-    """Return ``value`` if it is a positive integer.
-
-    Raises:
-        ValueError: If it is not; ``name`` says what it counts.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f'`{name}` must be a positive integer, got {value!r}')
-    return value
-
-
 class Shard(NamedTuple):
-    """The rows from ``start`` up to, not including, ``stop``."""
+    """Shard number ``index``: the rows from ``start`` up to, not including, ``stop``."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which has no use here
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     start: int
     stop: int
-
-
-_MAX_SHARDS = 1_000_000
 
 
 class GalleryDescription:
@@ -89,10 +75,10 @@ class GalleryDescription:
         columns: Dtype and width by name, see :class:`Column`.
         num_rows: Number of rows of every column.
         shard_rows: Rows per shard; the last shard may have fewer.
-        metadata: Anything else a reader must know, as plain JSON.
+        metadata: What else a reader must know, as plain JSON.
 
     Raises:
-        ValueError: If an argument breaks its rule.
+        ValueError: If an argument is invalid.
         TypeError: If ``metadata`` is not plain JSON.
     """
 
@@ -106,11 +92,11 @@ class GalleryDescription:
         if not columns:
             raise ValueError(f'`columns` must name at least one column, got {columns!r}')
         self.columns = {name: Column(name, *column) for name, column in columns.items()}
-        self.num_rows = check_count(num_rows, 'num_rows')
-        self.shard_rows = check_count(shard_rows, 'shard_rows')
-        if num_rows > _MAX_SHARDS * shard_rows:  # a hostile manifest would fill the memory with them
+        self.num_rows = _check_count(num_rows, 'num_rows')
+        self.shard_rows = _check_count(shard_rows, 'shard_rows')
+        if num_rows > _MAX_SHARDS * shard_rows:  # the shards of a hostile manifest would fill the memory
             raise ValueError(f'`shard_rows` must make at most {_MAX_SHARDS:,} shards, got {shard_rows} of {num_rows}')
-        # A copy, with tuples as the lists that come back from a file.
+        # A copy, in which tuples are lists as in a file that is read back.
         self.metadata = json.loads(canonical_json(metadata, name='metadata'))
         self.shards = [
             Shard(index, start, min(start + shard_rows, num_rows))
@@ -119,7 +105,7 @@ class GalleryDescription:
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> GalleryDescription:
-        """Read the description out of the entries of a manifest.
+        """Read the description from the entries of a manifest.
 
         Raises:
             ValueError: If an entry is missing or malformed.
@@ -131,7 +117,7 @@ class GalleryDescription:
             raise ValueError(f'the manifest must describe a gallery, got {error!r}') from error
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entries of the manifest that describe the gallery."""
+        """Return the entries of a manifest that describe the gallery."""
         columns = {column.name: {'dtype': column.dtype, 'width': column.width} for column in self.columns.values()}
         return {
             'columns': columns,
@@ -147,8 +133,15 @@ class GalleryDescription:
         return [name for name in names if mine.get(name) != theirs.get(name)]
 
     def _flat(self) -> dict[str, str]:
-        """All entries, those of columns and metadata one by one, as text: 1 is not 1.0."""
+        """Return all entries as text, in which 1 differs from 1.0; columns and metadata one by one."""
         entries = self.to_json()
         for group in ('columns', 'metadata'):
             entries.update({f'{group}.{name}': item for name, item in entries.pop(group).items()})
         return {name: canonical_json(item) for name, item in entries.items()}
+
+
+def _check_count(value: Any, name: str) -> int:
+    """Return ``value`` if it is a positive integer; ``name`` says what it counts."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f'`{name}` must be a positive integer, got {value!r}')
+    return value

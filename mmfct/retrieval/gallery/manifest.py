@@ -1,4 +1,4 @@
-"""The manifest of a gallery.
+"""The manifest of a gallery: its description, and the name, size and checksum of every file.
 
 A gallery is a folder that numpy and a JSON reader can open without this project::
 
@@ -19,7 +19,8 @@ from typing import Any
 
 from mmfct.retrieval.gallery.description import GalleryDescription
 from mmfct.retrieval.gallery.shard import ShardFile
-from mmfct.utils.files import encode_json, is_temporary, write_atomically
+from mmfct.utils.files import is_temporary, write_atomically
+from mmfct.utils.json import encode_json
 
 FORMAT_VERSION = 1
 MANIFEST = 'manifest.json'
@@ -56,8 +57,8 @@ def list_files(manifest: Mapping[str, Any], description: GalleryDescription) -> 
         description: The description among these entries.
 
     Raises:
-        ValueError: If the shards have other rows than described, or a file is not listed or not
-            called by its own name. A name that leads out of the folder never is.
+        ValueError: If the shards have other rows than described, or a file is missing or has another name than
+            its column and shard demand; so no name can lead out of the folder.
     """
     files = []
     try:
@@ -81,9 +82,9 @@ def list_files(manifest: Mapping[str, Any], description: GalleryDescription) -> 
 
 
 def is_complete(path: str | Path) -> bool:
-    """Tell whether a folder is a finished gallery, going by its manifest alone.
+    """Whether a folder is a finished gallery according to its manifest.
 
-    A folder without a manifest, or with one that cannot be read, is not.
+    A folder without a manifest that can be read is not.
     """
     try:
         return read_manifest(Path(path)).get('complete') is True
@@ -92,31 +93,31 @@ def is_complete(path: str | Path) -> bool:
 
 
 def check_outside(out: str | Path, folder: Path, name: str) -> None:
-    """Refuse to write a gallery into the folder that it is made from, or below it.
+    """Refuse to write a gallery into the folder of another one that it is made from.
 
     Args:
-        out: Where the gallery shall go.
-        folder: Where it is made from.
-        name: What the message calls that.
+        out: Folder to be written.
+        folder: Folder that is read.
+        name: What messages call the folder that is read.
 
     Raises:
-        ValueError: If it is that folder, or inside.
+        ValueError: If ``out`` is ``folder`` or lies in it.
     """
     if folder.resolve() in (Path(out).resolve(), *Path(out).resolve().parents):
         raise ValueError(f'`out` must be another folder than that of {name}, got {str(out)!r}')
 
 
 def create_or_continue(path: Path, description: GalleryDescription) -> None:
-    """Start a gallery, or make sure that the one in the folder is the same.
+    """Start a gallery, or check that the one in the folder has the same description.
 
-    Several processes may do this at the same time.
+    Several processes may call this at the same time.
 
     Raises:
         ValueError: If the folder holds a gallery with another description, or other files.
     """
     path.mkdir(parents=True, exist_ok=True)
-    # In this order: the manifest is the first file of a gallery, so whoever sees another one,
-    # written by a faster process, sees the manifest too.
+    # List first, then look for the manifest: it is the first file of a gallery, so whoever sees a file of a faster
+    # process sees its manifest too.
     files = sorted(file.name for file in path.iterdir() if not is_temporary(file))
     if not (path / MANIFEST).exists():
         if files:
@@ -138,6 +139,6 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
 
 
 def encode_manifest(description: GalleryDescription, shards: list[dict[str, Any]], *, complete: bool) -> bytes:
-    """Turn a description and the records of its shards into the bytes of a manifest."""
+    """Encode a manifest, given the description and the records of the shards."""
     state = {'format_version': FORMAT_VERSION, 'complete': complete, 'shards': shards}
-    return encode_json({**state, **description.to_json()})
+    return encode_json({**state, **description.to_json()}, sort_keys=True)

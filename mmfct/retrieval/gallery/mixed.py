@@ -1,4 +1,4 @@
-"""A gallery of which some embeddings were upgraded and some computed anew."""
+"""Mixed galleries: some embeddings are upgraded, the others recomputed by the new model."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mmfct.retrieval.gallery.writer import GalleryWriter
 
 UPGRADED, RECOMPUTED = 0, 1
 ORIGIN = 'origin'
-# Entry of the metadata: fingerprints of the two galleries.
+# Entry of the metadata with the fingerprints of the two galleries.
 MIXED = 'mixed'
 
 
 def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path) -> Gallery:
-    """Put recomputed embeddings in the place of upgraded ones, by id.
+    """Replace upgraded embeddings by recomputed ones with the same ids.
 
-    The column ``origin`` tells 0 (upgraded) from 1 (recomputed), row by row. An upgraded gallery that is mixed
-    already keeps what was recomputed before, so a backfill can go on in portions. Everything else stays that of the
-    upgraded gallery. Like every writer it continues where a killed job stopped.
+    The column ``origin`` is 0 for upgraded and 1 for recomputed rows. If the upgraded gallery is mixed already, rows
+    that were recomputed before stay marked, so a backfill can proceed in portions. Everything else is copied from the
+    upgraded gallery. A killed job continues where it stopped.
 
     Args:
-        upgraded: The gallery, in the space of the new model.
+        upgraded: The upgraded gallery, mixed before or not.
         recomputed: Some of its items embedded by the new model.
         out: Folder of the mixed gallery.
 
@@ -73,7 +73,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
 
 
 def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
-    """Refuse ids, sorted, of which the gallery has no row: they would be dropped without a word."""
+    """Refuse sorted ids that the gallery does not have: they would be dropped silently."""
     known = np.zeros(len(ids), bool)
     for index, _, _ in gallery.shards:
         rows = np.asarray(gallery.shard('id', index))
@@ -84,7 +84,7 @@ def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
 
 
 def _check_labels(arrays: dict[str, np.ndarray], recomputed: Gallery, found: np.ndarray, rows: np.ndarray) -> None:
-    """Refuse items of the same id and another label: the ids are those of other images."""
+    """Refuse items with the same id and another label: their ids belong to other images."""
     before, after = arrays['label'][found], recomputed.rows('label', rows)
     differs = before != after
     if differs.any():

@@ -1,4 +1,4 @@
-"""Which models made a gallery: what its metadata says, in one form."""
+"""Which models made the embeddings of a gallery, and how these are compared: the typed form of its metadata."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# As in `mmfct.functional.distance`, which needs torch: a gallery is read with numpy alone.
-DISTANCES = ('l2', 'cosine', 'inner')
+from mmfct.utils.distances import check_distance
+
 _FINGERPRINT = re.compile('[0-9a-f]{64}')
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """A model by name, for people, and by fingerprint, for comparisons.
+    """A model: its name is for people, its fingerprint for comparisons.
 
     Args:
-        name: What people call it, such as the name of its config.
+        name: Name, such as that of its config.
         fingerprint: `fingerprint_state_dict` of its weights.
 
     Raises:
-        ValueError: If the fingerprint is none.
+        ValueError: If ``fingerprint`` is not one.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ModelIdentity:
         return f'{self.name} ({self.fingerprint[:12]})'
 
     def to_json(self) -> dict[str, str]:
-        """Return what a manifest or the header of a transform keeps."""
+        """Return the entry of a manifest or of the header of a transform file."""
         return dict(name=self.name, fingerprint=self.fingerprint)
 
     @classmethod
@@ -56,14 +56,14 @@ class Provenance:
     """Where the embeddings of a gallery come from; `Gallery.metadata` holds its JSON form.
 
     Args:
-        embedding: The model in whose space the embeddings are now: the one that queries must be made by.
-        side_info: The model of the side-information, or ``None`` where there is none.
-        distance: How embeddings are compared, a name of `mmfct.functional.distance`.
-        upgrades: Transforms that were applied since the images were embedded, in order, each as the plain JSON that
-            its file has about itself.
+        embedding: The model whose space the embeddings are in now; queries must come from the same model.
+        side_info: The model of the side-information, or ``None`` if there is none.
+        distance: How embeddings are compared, one of `mmfct.utils.distances.DISTANCES`.
+        upgrades: Transforms that were applied since the images were embedded, in order, each as plain JSON (see
+            `Transform.to_json`).
 
     Raises:
-        ValueError: If the distance is unknown; from :meth:`from_metadata`, if the metadata are not those of a gallery.
+        ValueError: If the distance is unknown.
     """
 
     embedding: ModelIdentity
@@ -72,8 +72,7 @@ class Provenance:
     upgrades: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.distance not in DISTANCES:
-            raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {self.distance!r}')
+        check_distance(self.distance)
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the metadata of a gallery."""
@@ -86,7 +85,11 @@ class Provenance:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Provenance:
-        """Read what :meth:`to_metadata` returned."""
+        """Read what :meth:`to_metadata` returned.
+
+        Raises:
+            ValueError: If these are not the metadata of a gallery.
+        """
         try:
             side_info = metadata['side_info_model']
             return cls(
@@ -103,10 +106,10 @@ class Provenance:
 
 
 def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
-    """Refuse queries of another model than the gallery's: their distances would be plausible numbers without meaning.
+    """Refuse queries of another model than the gallery's: their distances would look plausible and mean nothing.
 
     Raises:
-        ValueError: If they differ; names both.
+        ValueError: If the models differ; the message names both.
     """
     if query.fingerprint != gallery.embedding.fingerprint:
         raise ValueError(
@@ -117,17 +120,15 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
 
 
 def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> None:
-    """Refuse a set of embeddings that are to be compared in another way than the gallery's.
-
-    The distance of one of them would be used for both, without a word.
+    """Refuse an embedding set with another distance than the gallery's, of which one would be ignored silently.
 
     Args:
-        what: What the set is called in the message.
-        given: Its provenance.
-        gallery: That of the gallery.
+        what: What the message calls the set.
+        given: Provenance of the set.
+        gallery: Provenance of the gallery.
 
     Raises:
-        ValueError: If the distances differ; names both.
+        ValueError: If the distances differ; the message names both.
     """
     if given.distance != gallery.distance:
         raise ValueError(

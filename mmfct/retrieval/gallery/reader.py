@@ -1,7 +1,8 @@
-"""Read a gallery: checked when opened, then mapped into memory where it is needed."""
+"""Read a gallery: its files are checked when it is opened, and mapped into memory when they are needed."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +14,28 @@ from mmfct.retrieval.gallery.shard import check_file, open_rows
 from mmfct.utils.files import file_sha256
 
 
-class Gallery:
-    """A finished gallery, as :class:`GalleryWriter` leaves it.
+class GallerySource(ABC):
+    """A gallery that can be read row by row, wherever its rows are stored.
 
-    No file stays open between calls: the number of shards is not limited by the number of open
-    files, and a gallery can be handed to the workers of a data loader.
-
-    Args:
-        path: Folder of the gallery.
-        verify: Whether to read every byte once, to compare checksums and to refuse rows with NaN
-            or infinite values. Names, sizes, dtypes and shapes are checked in any case.
-
-    Raises:
-        FileNotFoundError: If the folder is no gallery, or a shard is missing.
-        ValueError: If the gallery is incomplete, damaged or not what its manifest says.
+    Attributes:
+        path: Where it is stored.
     """
 
-    def __init__(self, path: str | Path, *, verify: bool = True) -> None:
-        self.path = Path(path)
-        manifest = read_manifest(self.path)
-        if manifest.get('complete') is not True:
-            raise ValueError(
-                f'`path` must be a complete gallery, got {str(path)!r}; run the command that '
-                'writes it once more and it continues where it stopped'
-            )
-        self._description = GalleryDescription.from_json(manifest)
-        self._files = list_files(manifest, self._description)
-        for file in self._files:
-            check_file(self.path, file, verify=verify)
+    path: Path
+    _description: GalleryDescription
 
     def __len__(self) -> int:
         return self._description.num_rows
 
     @property
     def columns(self) -> dict[str, tuple[str, int | None]]:
-        """Dtype and width by name, in the form that :class:`GalleryWriter` takes."""
+        """Dtype and width by name, as `GalleryWriter` takes them."""
         return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the writer noted about the gallery."""
+        """Metadata that the writer was given."""
         return self._description.metadata
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the manifest, in which every byte of the gallery has its part by checksums."""
-        return file_sha256(self.path / MANIFEST)
 
     @property
     def shards(self) -> list[Shard]:
@@ -67,26 +44,30 @@ class Gallery:
 
     @property
     def shard_rows(self) -> int:
-        """Rows of every shard but the last, which may have fewer."""
+        """Rows per shard; the last shard may have fewer."""
         return self._description.shard_rows
-
-    def verify_shard(self, index: int) -> None:
-        """Read every byte of one shard, where the gallery was opened without ``verify``.
-
-        Raises:
-            FileNotFoundError: If a file is missing.
-            ValueError: If a file is damaged, or has rows with NaN or infinite values.
-        """
-        for file in self._files:
-            if file.shard.index == index:
-                check_file(self.path, file, verify=True)
 
     def width(self, name: str) -> int | None:
         """Length of one row of a column; ``None`` for a 1-D column."""
         return self._column(name).width
 
-    def shard(self, name: str, index: int) -> np.memmap:
-        """Map one shard of a column into memory, read-only.
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest of the gallery, which contains the checksums of all files."""
+
+    @abstractmethod
+    def verify_shard(self, index: int) -> None:
+        """Read and check every byte of one shard.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged, or has rows with NaN or infinite values.
+        """
+
+    @abstractmethod
+    def shard(self, name: str, index: int) -> np.ndarray:
+        """Return one shard of a column.
 
         Args:
             name: One of :attr:`columns`.
@@ -98,12 +79,9 @@ class Gallery:
         Raises:
             KeyError: If there is no such column.
         """
-        column = self._column(name)
-        _, start, stop = self.shards[index]
-        return open_rows(self.path / column.file_name(index), column, stop - start)
 
     def column(self, name: str) -> np.ndarray:
-        """Return a whole column: a memory map if there is one shard, else a copy in memory.
+        """Return a whole column: that of a single shard, or else a copy in memory.
 
         Args:
             name: One of :attr:`columns`.
@@ -123,7 +101,7 @@ class Gallery:
         return rows
 
     def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Gather rows of a column; only their pages are read.
+        """Gather rows of a column.
 
         Args:
             name: One of :attr:`columns`.
@@ -145,7 +123,7 @@ class Gallery:
         if wrong.size:
             raise ValueError(f'`indices` must lie in [0, {len(self)}), got {wrong[0]}')
         rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
-        shard_of = indices // self._description.shard_rows
+        shard_of = indices // self.shard_rows
         for index in np.flatnonzero(np.bincount(shard_of)).tolist():
             chosen = shard_of == index
             rows[chosen] = self.shard(name, index)[indices[chosen] - self.shards[index].start]
@@ -156,3 +134,50 @@ class Gallery:
         if name not in columns:
             raise KeyError(f'`name` must be one of {sorted(columns)}, got {name!r}')
         return columns[name]
+
+
+class Gallery(GallerySource):
+    """A finished gallery, written by `GalleryWriter`.
+
+    No file stays open between calls, so a gallery may have more shards than a process may have open files, and can be
+    passed to the workers of a data loader.
+
+    Args:
+        path: Folder of the gallery.
+        verify: Whether to read every byte once, to compare checksums and to refuse rows with NaN or infinite values.
+            Names, sizes, dtypes and shapes are checked in any case.
+
+    Raises:
+        FileNotFoundError: If the folder is no gallery, or a shard is missing.
+        ValueError: If the gallery is incomplete, damaged or not what its manifest says.
+    """
+
+    def __init__(self, path: str | Path, *, verify: bool = True) -> None:
+        self.path = Path(path)
+        manifest = read_manifest(self.path)
+        if manifest.get('complete') is not True:
+            raise ValueError(
+                f'`path` must be a complete gallery, got {str(path)!r}; run the command that '
+                'writes it once more and it continues where it stopped'
+            )
+        self._description = GalleryDescription.from_json(manifest)
+        self._files = list_files(manifest, self._description)
+        for file in self._files:
+            check_file(self.path, file, verify=verify)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, which contains the checksums of all files."""
+        return file_sha256(self.path / MANIFEST)
+
+    def verify_shard(self, index: int) -> None:
+        """Read and check every byte of one shard, for a gallery that was opened without ``verify``."""
+        for file in self._files:
+            if file.shard.index == index:
+                check_file(self.path, file, verify=True)
+
+    def shard(self, name: str, index: int) -> np.memmap:
+        """Map one shard of a column into memory, read-only; see `GallerySource.shard`."""
+        column = self._column(name)
+        _, start, stop = self.shards[index]
+        return open_rows(self.path / column.file_name(index), column, stop - start)

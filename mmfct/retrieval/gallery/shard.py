@@ -1,4 +1,8 @@
-"""One ``.npy`` file of a gallery: the rows of one column in one shard."""
+"""The files of one shard: a ``.npy`` file per column, and a record of them while the gallery is being written.
+
+The record lists name, size and checksum of each file. It is written last, so a shard with a record that matches its
+files is complete; the manifest takes the records over when the gallery is finished.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmfct.retrieval.gallery.description import Column, Shard
-from mmfct.utils.files import encode_json, file_sha256, write_atomically
+from mmfct.utils.files import file_sha256, write_atomically
+from mmfct.utils.json import encode_json
 
 _VALUES_PER_BLOCK = 2**20
 _REPAIR = 'restore the file, or remove the folder and write the gallery again'
 
 
 class ShardFile(NamedTuple):
-    """What the manifest says about one file."""
+    """The entry of a file in the manifest."""
 
     column: Column
     shard: Shard
@@ -28,12 +33,12 @@ class ShardFile(NamedTuple):
 
 
 def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
-    """Check the rows of a shard and turn them into the bytes of its file.
+    """Check the rows of one column in a shard and encode them as a ``.npy`` file.
 
     Args:
-        array: Rows of shape (rows, width) or (rows,). Floats are cast to the dtype of a float
-            column; every other dtype must be of the column's kind and fit without loss.
-        column: What the rows must be.
+        array: Rows of shape (rows, width) or (rows,). Floats are cast to the dtype of a float column; any other dtype
+            must be of the column's kind and fit without loss.
+        column: The column.
         rows: Number of rows of the shard.
 
     Raises:
@@ -46,7 +51,7 @@ def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
         raise ValueError(f'`{column.name}` must be {column.dtype}, got {array.dtype}')
     if array.shape != column.shape(rows):
         raise ValueError(f'`{column.name}` must have shape {column.shape(rows)}, got {array.shape}')
-    with np.errstate(over='ignore'):  # what is too large becomes infinite, and is refused below
+    with np.errstate(over='ignore'):  # values that are too large become infinite and are refused below
         array = np.ascontiguousarray(array, dtype)
     bad = count_bad_rows(array)
     if bad:
@@ -58,13 +63,53 @@ def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
     return buffer.getbuffer()
 
 
-def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
-    """Make sure that a file is there and is what the manifest says.
+def record_file(folder: Path, shard: Shard) -> Path:
+    """Return the path of the record of a shard."""
+    return folder / f'shard-{shard.index:05d}.json'
+
+
+def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memoryview]) -> dict[str, Any]:
+    """Write the files of a shard, then its record.
 
     Args:
-        folder: Where the gallery is.
-        file: The entry of the manifest.
-        verify: Whether to read the whole file, instead of its size, dtype and shape only.
+        folder: Folder of the gallery.
+        shard: The shard.
+        payloads: Content of the file of each column.
+
+    Returns:
+        The record.
+    """
+    files = {}
+    for column, payload in payloads.items():
+        name = column.file_name(shard.index)
+        write_atomically(folder / name, payload)
+        files[column.name] = _entry(name, payload.nbytes, hashlib.sha256(payload).hexdigest())
+    record = _record(shard, files)
+    # Last, because it vouches for the files.
+    write_atomically(record_file(folder, shard), encode_json(record, sort_keys=True))
+    return record
+
+
+def read_intact_record(folder: Path, shard: Shard, columns: Iterable[Column]) -> dict[str, Any] | None:
+    """Return the record of a shard if it matches the files, else ``None``."""
+    files = {}
+    try:
+        record = json.loads(record_file(folder, shard).read_bytes())
+        for column in columns:
+            file = folder / column.file_name(shard.index)
+            files[column.name] = _entry(file.name, file.stat().st_size, file_sha256(file))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if record == _record(shard, files) else None
+
+
+def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
+    """Check a file against its entry in the manifest.
+
+    Args:
+        folder: Folder of the gallery.
+        file: The entry.
+        verify: Whether to read the whole file, not only its size, dtype and shape.
 
     Raises:
         FileNotFoundError: If it is missing.
@@ -94,8 +139,7 @@ def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
         ValueError: If the file is no plain ``.npy`` file, or has another dtype or shape.
     """
     try:
-        # What np.load calls for .npy files; unlike np.load it knows no other format, and it
-        # refuses pickled objects without an option.
+        # np.load calls this for .npy files; called directly, it accepts no other format and no pickled objects.
         array = np.lib.format.open_memmap(file, mode='r')
     except Exception as error:  # a damaged header raises anything, from SyntaxError to tokenize.TokenError
         raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
@@ -107,7 +151,7 @@ def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
 
 
 def count_bad_rows(array: np.ndarray) -> int:
-    """Count rows with NaN or infinite values; memory beyond the array stays bounded.
+    """Count rows with NaN or infinite values, in bounded memory.
 
     Args:
         array: One row or more, of shape (rows, width) or (rows,), of any dtype.
@@ -120,46 +164,6 @@ def count_bad_rows(array: np.ndarray) -> int:
         finite = np.isfinite(array[start : start + step])
         bad += int(np.count_nonzero(~finite.reshape(len(finite), -1).all(axis=1)))
     return bad
-
-
-def record_file(folder: Path, shard: Shard) -> Path:
-    """Where the record of a shard is until the manifest takes it over."""
-    return folder / f'shard-{shard.index:05d}.json'
-
-
-def write_shard_files(folder: Path, shard: Shard, payloads: Mapping[Column, memoryview]) -> dict[str, Any]:
-    """Write the files of a shard, then its record.
-
-    Args:
-        folder: Where the gallery is.
-        shard: Which shard.
-        payloads: Content of each file.
-
-    Returns:
-        The record: rows, and name, size and checksum of each file.
-    """
-    files = {}
-    for column, payload in payloads.items():
-        name = column.file_name(shard.index)
-        write_atomically(folder / name, payload)
-        files[column.name] = _entry(name, payload.nbytes, hashlib.sha256(payload).hexdigest())
-    record = _record(shard, files)
-    # Last, because it vouches for the files.
-    write_atomically(record_file(folder, shard), encode_json(record))
-    return record
-
-
-def read_intact_record(folder: Path, shard: Shard, columns: Iterable[Column]) -> dict[str, Any] | None:
-    """Return the record of a shard if the files are what it says, else ``None``."""
-    files = {}
-    try:
-        record = json.loads(record_file(folder, shard).read_bytes())
-        for column in columns:
-            file = folder / column.file_name(shard.index)
-            files[column.name] = _entry(file.name, file.stat().st_size, file_sha256(file))
-    except (FileNotFoundError, ValueError):
-        return None
-    return record if record == _record(shard, files) else None
 
 
 def _record(shard: Shard, files: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Write a gallery shard by shard, so that a killed job continues where it stopped."""
+"""Write a gallery shard by shard, so that a killed job can continue where it stopped."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from mmfct.retrieval.gallery.manifest import MANIFEST, create_or_continue, encod
 from mmfct.retrieval.gallery.shard import encode_rows, read_intact_record, record_file, write_shard_files
 from mmfct.utils.files import is_temporary, write_atomically
 
+Write = Callable[[int, Mapping[str, np.ndarray]], None]
+
 
 class GalleryWriter:
     """Create a gallery, or continue one that a killed job left incomplete.
 
-    The files are byte for byte the same with and without interruptions. Several processes may
-    write one gallery: all open it with the same description, each writes its share of the
-    shards, and one of them calls :meth:`finish` when all are done::
+    The files are byte for byte the same with and without interruptions. Several processes may write one gallery: all
+    open it with the same description, each writes its share of the shards, and one calls :meth:`finish` when all are
+    done::
 
         writer = GalleryWriter(path, columns={'old': ('float32', 128)}, num_rows=len(images))
         for index, start, stop in writer.pending(rank=rank, world_size=world_size):
@@ -39,7 +41,7 @@ class GalleryWriter:
         metadata: What a reader must know (distance, fingerprints ...) as plain JSON.
 
     Raises:
-        ValueError: If an argument breaks its rule or the folder holds something else.
+        ValueError: If an argument is invalid or the folder holds something else.
         TypeError: If ``metadata`` is not plain JSON.
     """
 
@@ -54,7 +56,7 @@ class GalleryWriter:
     ) -> None:
         self.path = Path(path)
         self._description = GalleryDescription(columns, num_rows, shard_rows, metadata or {})
-        # Of the shards that are known to be safely on disk.
+        # Records of the shards that are known to be safely on disk.
         self._records: dict[int, dict[str, Any]] = {}
         create_or_continue(self.path, self._description)
 
@@ -69,8 +71,8 @@ class GalleryWriter:
         Files of earlier runs and other processes are compared with their checksums, once.
 
         Args:
-            rank: Which share of the shards to list. Shares are cut before written shards are left
-                out: ranks that look at different times still cover every shard once.
+            rank: Which share of the shards to list. Shares do not depend on what is written already, so ranks that
+                ask at different times still cover every shard once.
             world_size: Number of shares.
 
         Raises:
@@ -83,17 +85,17 @@ class GalleryWriter:
         return [shard for shard in self.shards[rank::world_size] if not self._is_written(shard)]
 
     def write_shard(self, index: int, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write all columns of one shard; when this returns, they survive a crash.
+        """Write all columns of one shard; once this returns, they survive a crash.
 
-        A shard that another process has written since is left as it is.
+        A shard that another process has written in the meantime is left alone.
 
         Args:
-            index: Which one of :attr:`shards`.
-            arrays: By column, rows of shape (stop - start, width) or (stop - start,). Floats are
-                cast to the dtype of a float column; nothing else is cast with loss.
+            index: Number of the shard, see :attr:`shards`.
+            arrays: By column, rows of shape (stop - start, width) or (stop - start,). Floats are cast to the dtype of
+                a float column; nothing else is cast with loss.
 
         Raises:
-            ValueError: If an argument breaks its rule or the gallery is complete already.
+            ValueError: If an argument is invalid or the gallery is complete already.
         """
         if is_complete(self.path):
             raise ValueError(f'a complete gallery must not be written to, got {str(self.path)!r}')
@@ -108,17 +110,17 @@ class GalleryWriter:
             column: encode_rows(arrays[name], column, shard.stop - shard.start) for name, column in columns.items()
         }
         if index not in self._records and self._is_written(shard):
-            return  # by another process, whose record must stay true
-        self._records.pop(index, None)  # should the disk fill up in the next line
+            return  # by another process, whose record must keep matching
+        self._records.pop(index, None)  # in case the next line fails on a full disk
         try:
             self._records[index] = write_shard_files(self.path, shard, payloads)
         except FileNotFoundError:
-            # Another process has finished the same gallery just now, and swept this one's temporary file away.
+            # Another process may have finished the gallery just now and removed this one's temporary file.
             if not is_complete(self.path):
                 raise
 
     def finish(self) -> None:
-        """Declare the gallery complete; calling it again changes nothing.
+        """Mark the gallery as complete; calling it again changes nothing.
 
         Raises:
             ValueError: If shards are pending.
@@ -149,15 +151,13 @@ class GalleryWriter:
         return True
 
 
-Write = Callable[[int, Mapping[str, np.ndarray]], None]
-
-
 @contextlib.contextmanager
 def write_behind(writer: GalleryWriter) -> Iterator[Write]:
-    """Give a function like `GalleryWriter.write_shard` that returns at once; a thread mostly waits for the disk.
+    """Write shards in a thread, while the caller computes the next one.
 
-    At most one shard is being written: the next call waits for it and raises its error. When the block ends, every
-    shard is safely on disk. A gallery that another process has finished in the meantime is left alone.
+    Yields a function with the arguments of `GalleryWriter.write_shard`. At most one shard is being written: the next
+    call waits for it and raises its error. At the end of the block every shard is safely on disk. A gallery that
+    another process has finished in the meantime is left alone.
 
     Args:
         writer: Writer of the gallery.

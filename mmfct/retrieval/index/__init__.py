@@ -1,1 +1,1 @@
-"""Nearest-neighbour search in galleries: exact, and by FAISS indexes."""
+"""Nearest neighbours in a gallery: exact search (`exact`), FAISS indexes (`faiss_index`) and their files (`file`)."""

@@ -1,4 +1,4 @@
-"""Nearest neighbours by comparison with every row of a gallery."""
+"""Exact nearest neighbours: every query is compared with every row of the gallery."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfct.retrieval.gallery.provenance import DISTANCES
 from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.utils.distances import check_distance
 
 _QUERIES_PER_CHUNK = 256
 _ROWS_PER_BLOCK = 16384
@@ -19,7 +19,7 @@ class Neighbours(NamedTuple):
 
     Attributes:
         distances: float64 of shape (Q, K).
-        rows: Rows of the gallery, int64 of shape (Q, K); -1 where an index found fewer, at an infinite distance.
+        rows: Rows of the gallery, int64 of shape (Q, K); -1, at an infinite distance, if an index found fewer.
     """
 
     distances: np.ndarray
@@ -34,18 +34,18 @@ def search_exact(
     *,
     advance: Callable[[int], None] = lambda pairs: None,
 ) -> Neighbours:
-    """Find the k nearest rows; of rows at the same distance the first ones.
+    """Find the k nearest rows; among rows at the same distance, the first ones.
 
-    Candidates are found by matrix products, with a margin for their rounding, and compared by distances that are
-    computed row by row in float64: so equal rows are at equal distance, and block sizes do not matter. Memory is
-    bounded whatever the gallery.
+    Matrix products select candidates, with a margin for their rounding; these are ranked by distances that are
+    computed row by row in float64. So equal rows are at equal distance, and the result does not depend on block sizes.
+    Memory is bounded, whatever the size of the gallery.
 
     Args:
         gallery: A gallery with a column ``embedding`` of width D.
         queries: Embeddings of shape (Q, D).
-        k: Number of neighbours; all rows where the gallery has fewer.
+        k: Number of neighbours; all rows if the gallery has fewer.
         distance: ``l2``, ``cosine`` or ``inner``, as in `mmfct.functional.pairwise_distances`.
-        advance: Is told, block by block, how many of the Q x len(gallery) pairs are compared.
+        advance: Called block by block with the number of compared pairs, Q x len(gallery) in total.
 
     Raises:
         ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or the distance is
@@ -60,7 +60,7 @@ def search_exact(
 
 
 def check_queries(gallery: Gallery, queries: np.ndarray, k: int) -> np.ndarray:
-    """Return the queries unless they do not fit the gallery."""
+    """Return the queries as an array; raise a ``ValueError`` if they or ``k`` do not fit the gallery."""
     queries = np.asarray(queries)
     width = gallery.width('embedding')
     if queries.ndim != 2 or queries.shape[1] != width or not len(queries):
@@ -80,7 +80,7 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndarray:
-    """Distances of one query (D,) to rows (N, D) of float64, unit ones for cosine; each row on its own, (N,)."""
+    """Return the distances (N,) of one query (D,) to rows (N, D), both as `prepare` returns them; row by row."""
     if distance == 'l2':
         return np.sqrt(np.square(rows - query).sum(axis=1))
     products = (rows * query).sum(axis=1)
@@ -88,9 +88,8 @@ def row_distances(query: np.ndarray, rows: np.ndarray, distance: str) -> np.ndar
 
 
 def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
-    """Rows as they are compared: float64, unit ones for cosine."""
-    if distance not in DISTANCES:
-        raise ValueError(f'`distance` must be one of {", ".join(DISTANCES)}, got {distance!r}')
+    """Return rows as they are compared: float64, and of unit length for cosine."""
+    check_distance(distance)
     return unit_rows(rows) if distance == 'cosine' else rows.astype(np.float64)
 
 
@@ -113,7 +112,7 @@ def _search_chunk(
 
 
 def _candidates(queries: np.ndarray, rows: np.ndarray, k: int, distance: str) -> list[np.ndarray]:
-    """For each query, in order, the rows of a block that may be among its k nearest."""
+    """Return for each query the rows of a block, in order, that may be among its k nearest."""
     values = queries @ rows.T
     norms = np.linalg.norm(rows, axis=1)
     if distance == 'l2':
@@ -121,7 +120,7 @@ def _candidates(queries: np.ndarray, rows: np.ndarray, k: int, distance: str) ->
         values += np.square(norms)
     else:
         np.negative(values, out=values)
-    # Above the rounding of a sum of D products, and of the squares.
+    # More than the rounding of a sum of D products, and of the squares.
     scale = (norms.max() + np.linalg.norm(queries, axis=1)) ** 2
     tolerance = 8 * (rows.shape[1] + 8) * np.finfo(np.float64).eps * scale
     last = min(k, len(rows)) - 1

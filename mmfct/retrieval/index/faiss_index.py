@@ -1,4 +1,4 @@
-"""FAISS indexes of galleries: number n of the index is row n of the gallery."""
+"""Approximate nearest neighbours by FAISS; vector n of an index is row n of its gallery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.index.exact import Neighbours, check_queries, unit_rows
 
 _ROWS_PER_BLOCK = 16384
-# A row of zeros has no angle. This far from the unit vectors it is never found before a row that has one.
+# Rows of zeros have no angle: they are placed so far from the unit vectors that all rows with an angle come first.
 _LENGTH_OF_ZERO = 4.0
 _FARTHEST = 2.0  # cosine distance of opposite vectors
 
@@ -29,25 +29,25 @@ def build_index(
 ) -> Any:
     """Train an index on a sample of a gallery and add all rows, block by block.
 
-    Distances are those of the gallery: ``l2`` and ``inner`` by FAISS' own metrics, ``cosine`` by L2 of unit vectors,
-    since float32 products near 1 do not tell close vectors apart. Memory beyond the index itself holds the sample,
-    then a block.
+    The distance is that of the gallery: ``l2`` and ``inner`` are metrics of FAISS; ``cosine`` is L2 of unit vectors,
+    because float32 products near 1 do not tell close vectors apart. Beyond the index itself, memory holds the sample
+    or one block.
 
     Args:
         gallery: A gallery with a column ``embedding``.
-        factory: FAISS' description of the index, such as ``Flat``, ``IVF1024,Flat``, ``HNSW32`` or ``PQ16``.
-        parameters: Of the search, as FAISS writes them, such as ``nprobe=16`` or ``efSearch=64``.
-        train_rows: Size of the sample; all rows where the gallery has fewer.
+        factory: Factory string of FAISS, such as ``Flat``, ``IVF1024,Flat``, ``HNSW32`` or ``PQ16``.
+        parameters: Search parameters in FAISS' notation, such as ``nprobe=16`` or ``efSearch=64``.
+        train_rows: Size of the sample; all rows if the gallery has fewer.
         seed: Seed of the sample.
-        advance: Is told how many rows are added, block by block.
+        advance: Called block by block with the number of rows that were added.
 
     Returns:
         A ``faiss.Index``.
 
     Raises:
         ImportError: If FAISS is not installed.
-        ValueError: If FAISS refuses the description or the parameters, for this gallery or at all, or ``train_rows``
-            is not positive.
+        ValueError: If FAISS refuses the factory string or the parameters, for this gallery or at all, or
+            ``train_rows`` is not positive.
     """
     faiss = faiss_module()
     if train_rows < 1:
@@ -76,13 +76,13 @@ def build_index(
 
 
 def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> Neighbours:
-    """Find about the k nearest rows by an index of the gallery.
+    """Find the k nearest rows, approximately, by an index of the gallery.
 
     Args:
         gallery: The gallery.
         index: Its index, from `build_index` or `read_index`.
         queries: Embeddings of shape (Q, D).
-        k: Number of neighbours; all rows where the gallery has fewer.
+        k: Number of neighbours; all rows if the gallery has fewer.
 
     Raises:
         ValueError: If ``queries`` do not fit the gallery or are not finite, or ``k`` is not positive.
@@ -100,38 +100,21 @@ def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> N
 
 
 def set_parameters(index: Any, parameters: str) -> None:
-    """Set parameters of the search, such as ``nprobe=16``; FAISS raises a ``RuntimeError`` for unknown ones."""
+    """Set search parameters such as ``nprobe=16``; FAISS raises a ``RuntimeError`` for unknown ones."""
     if parameters:
         faiss_module().ParameterSpace().set_index_parameters(index, parameters)
 
 
 def is_quantised(index: Any) -> bool:
-    """Whether an index keeps less than the float32 values of its vectors, so that they cannot be read back."""
+    """Whether an index keeps less than the float32 values of its vectors, which then cannot be read back."""
     index = faiss_module().downcast_index(index)
     inner = getattr(index, 'storage', None)  # of graphs
     if inner is not None:
         return is_quantised(inner)
     try:
         return index.sa_code_size() < 4 * index.d
-    except RuntimeError:  # a kind that cannot say
+    except RuntimeError:  # not every kind of index knows
         return True
-
-
-def _as_compared(rows: np.ndarray, distance: str) -> np.ndarray:
-    if distance == 'cosine':
-        rows = unit_rows(rows)
-        rows[~rows.any(axis=1), 0] = _LENGTH_OF_ZERO
-    return np.ascontiguousarray(rows, np.float32)
-
-
-def _distances(values: np.ndarray, distance: str) -> np.ndarray:
-    """Return distances from what FAISS returns: squares, or inner products."""
-    if distance == 'inner':
-        return -values
-    squares = values.clip(min=0)
-    if distance == 'l2':
-        return np.sqrt(squares)
-    return np.where(squares / 2 > 2 * _FARTHEST, 1.0, squares / 2)
 
 
 def faiss_module() -> ModuleType:
@@ -145,3 +128,20 @@ def faiss_module() -> ModuleType:
     except ImportError as error:
         raise ImportError("indexes need FAISS; install it with `pip install 'mmfct[faiss]'`") from error
     return faiss
+
+
+def _as_compared(rows: np.ndarray, distance: str) -> np.ndarray:
+    if distance == 'cosine':
+        rows = unit_rows(rows)
+        rows[~rows.any(axis=1), 0] = _LENGTH_OF_ZERO
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def _distances(values: np.ndarray, distance: str) -> np.ndarray:
+    """Convert what FAISS returns, squared distances or inner products, to distances."""
+    if distance == 'inner':
+        return -values
+    squares = values.clip(min=0)
+    if distance == 'l2':
+        return np.sqrt(squares)
+    return np.where(squares / 2 > 2 * _FARTHEST, 1.0, squares / 2)

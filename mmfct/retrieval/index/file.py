@@ -1,4 +1,4 @@
-"""An index on disk, with a file beside it that says which gallery and which model it belongs to."""
+"""Indexes on disk, each with notes beside it that say which gallery and model it belongs to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.index.faiss_index import faiss_module, is_quantised, set_parameters
-from mmfct.utils.files import encode_json, file_sha256, replaced_when_done
+from mmfct.utils.files import file_sha256, replaced_when_done
+from mmfct.utils.json import encode_json
 
 FORMAT_VERSION = 2  # 1: inner products for cosine, no parameters
 
@@ -21,9 +22,9 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, pa
     Args:
         index: A ``faiss.Index`` of the gallery.
         path: The file; one that exists is replaced.
-        gallery: The gallery, of which fingerprint and models are noted.
-        factory: Description from which the index was built.
-        parameters: Of the search, which FAISS does not write in full.
+        gallery: The gallery, whose fingerprint and models are noted.
+        factory: Factory string that the index was built from.
+        parameters: Search parameters, which FAISS does not write completely.
 
     Returns:
         The file of the notes.
@@ -36,7 +37,7 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, pa
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(path) as temporary:
         faiss_module().write_index(index, str(temporary))
-        checksum = file_sha256(temporary)  # here: once in its place, another process may replace it
+        checksum = file_sha256(temporary)  # here, because another process may replace the file afterwards
     notes = dict(
         format_version=FORMAT_VERSION,
         sha256=checksum,
@@ -46,9 +47,9 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, pa
         num_rows=len(gallery),
         gallery={**gallery.metadata, 'name': gallery.path.resolve().name, 'fingerprint': gallery.fingerprint},
     )
-    # Last: without it, or with that of an earlier index, the file is refused.
+    # Written last: without these notes, or with those of an earlier index, the index is refused.
     with replaced_when_done(notes_file(path)) as temporary:
-        temporary.write_bytes(encode_json(notes))
+        temporary.write_bytes(encode_json(notes, sort_keys=True))
     return notes_file(path)
 
 
@@ -57,15 +58,15 @@ def read_index(path: str | Path, gallery: Gallery) -> Any:
 
     Args:
         path: File of the index.
-        gallery: The gallery that it must belong to.
+        gallery: The gallery.
 
     Returns:
         A ``faiss.Index``.
 
     Raises:
-        FileNotFoundError: If the index or the file beside it is missing.
+        FileNotFoundError: If the index or its notes are missing.
         ImportError: If FAISS is not installed.
-        ValueError: If it is damaged, or the index of another gallery or model; the message names both.
+        ValueError: If it is damaged, or belongs to another gallery or model; the message names both.
     """
     path = Path(path)
     repair = f'build it with `python tools/build_index.py {_words(gallery.path, path)}`'
@@ -99,12 +100,12 @@ def read_index(path: str | Path, gallery: Gallery) -> Any:
 
 
 def notes_file(path: Path) -> Path:
-    """Name of the file beside an index."""
+    """Return the path of the notes beside an index."""
     return path.with_name(f'{path.name}.json')
 
 
 def check_index_path(path: str | Path) -> None:
-    """Raise an ``IsADirectoryError`` if an index cannot be written there, before hours are spent on it."""
+    """Raise an ``IsADirectoryError`` if ``path`` is a folder; to be called before hours are spent on an index."""
     if Path(path).is_dir():
         raise IsADirectoryError(
             f'an index is a file, got the folder {str(path)!r}; name a file, such as {path}/g.faiss'
@@ -112,7 +113,7 @@ def check_index_path(path: str | Path) -> None:
 
 
 def _options(notes: dict[str, Any]) -> str:
-    """Return the options of `tools/build_index.py` with which an index was built."""
+    """Return the options of `tools/build_index.py` that an index was built with."""
     given = {name: notes.get(name) for name in ('factory', 'parameters')}
     return ''.join(f' --{name} {_words(value)}' for name, value in given.items() if value)
 

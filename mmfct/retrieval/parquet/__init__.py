@@ -1,1 +1,1 @@
-"""Galleries as Parquet."""
+"""Galleries as Parquet: `columns` reads files and their columns, `gallery` reads rows in place, `convert` converts."""

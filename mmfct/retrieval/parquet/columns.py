@@ -1,4 +1,7 @@
-"""Parquet files, one open at a time: their number is not limited by that of open files."""
+"""Read Parquet files and turn their columns into those of a gallery.
+
+Only one file is open at a time, so a gallery may have more files than a process may open.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,28 @@ import numpy as np
 
 from mmfct.retrieval.gallery.description import Column
 
+# Columns that are read from Parquet of other programs, and whether a gallery needs them.
+_COLUMNS = {'embedding': True, 'side_info': False, 'id': True, 'label': False}
 
-def open_parquet(path: Path) -> Any:
-    """Open a ``ParquetFile``; to be used in a ``with`` statement.
+
+def arrow_module() -> ModuleType:
+    """Import pyarrow.
 
     Raises:
-        ValueError: If it is none.
+        ImportError: If it is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ImportError("Parquet needs pyarrow; install it with `pip install 'mmfct[parquet]'`") from error
+    return pyarrow
+
+
+def open_parquet(path: Path) -> Any:
+    """Open a file as a ``ParquetFile``, which is a context manager.
+
+    Raises:
+        ValueError: If it is not Parquet.
     """
     from pyarrow import parquet
 
@@ -44,12 +63,8 @@ def read_batches(path: Path, names: list[str], rows: int = 65536) -> Iterator[An
             yield batch
 
 
-# Column -> whether a gallery needs it; of the others nothing is known.
-_COLUMNS = {'embedding': True, 'side_info': False, 'id': True, 'label': False}
-
-
 def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]:
-    """Describe the columns of Parquet that this project did not write as a gallery has them.
+    """Describe the columns that a gallery of Parquet from another program will have.
 
     Args:
         files: Parquet files of one schema.
@@ -58,7 +73,7 @@ def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]
         Dtype and width by name.
 
     Raises:
-        ValueError: If a column is missing, has nulls or is of another type, or the files differ in these.
+        ValueError: If a column is missing, has nulls or has a type that does not fit, or the files differ.
     """
     schema, *others = map(_schema, files)
     for path, other in zip(files[1:], others, strict=True):
@@ -78,7 +93,7 @@ def numpy_rows(values: Any, column: Column) -> np.ndarray:
 
     Args:
         values: A ``ChunkedArray``.
-        column: What the rows must be.
+        column: The column of the gallery.
 
     Returns:
         Array of shape (rows, width) or (rows,).
@@ -144,16 +159,3 @@ def _is_list(kind: Any) -> bool:
 def _refuse_nulls(values: Any, name: str) -> None:
     if values.null_count:
         raise ValueError(f'`{name}` must have no nulls, got {values.null_count}')
-
-
-def arrow_module() -> ModuleType:
-    """Import pyarrow.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise ImportError("Parquet needs pyarrow; install it with `pip install 'mmfct[parquet]'`") from error
-    return pyarrow

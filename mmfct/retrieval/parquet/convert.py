@@ -1,4 +1,4 @@
-"""Galleries as Parquet, for other programs."""
+"""Convert galleries to Parquet, for other programs, and Parquet to galleries."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def write_parquet(gallery: Gallery, path: str | Path) -> Path:
 
     Args:
         gallery: The gallery.
-        path: A file that ends with ``.parquet``, with a row group for each shard; or else a folder, with a file for
-            each shard. Neither may exist.
+        path: Where to write, which must not exist: a name that ends with ``.parquet`` becomes a file with a row group
+            per shard, any other a folder with a file per shard. It is complete or absent, whenever the job is killed.
 
     Returns:
-        The file or folder, which is complete or absent.
+        ``path``.
 
     Raises:
         FileExistsError: If it exists.
         ImportError: If pyarrow is not installed.
-        ValueError: If a text is not valid Unicode, such as the name of a file with broken bytes.
+        ValueError: If a text is not valid Unicode, such as a file name with broken bytes.
     """
     arrow_module()
     from pyarrow import parquet
@@ -57,39 +57,20 @@ def write_parquet(gallery: Gallery, path: str | Path) -> Path:
     return path
 
 
-def _notes(gallery: Gallery) -> dict[str, Any]:
-    description = GalleryDescription(gallery.columns, len(gallery), gallery.shard_rows, gallery.metadata)
-    return dict(format_version=FORMAT_VERSION, fingerprint=gallery.fingerprint, **description.to_json())
-
-
-def _shard_table(gallery: Gallery, index: int) -> Any:
-    arrow = arrow_module()
-    columns = {}
-    for name in gallery.columns:
-        rows = np.asarray(gallery.shard(name, index))
-        try:
-            values = arrow.array(rows.reshape(-1))
-        except UnicodeError as error:
-            raise ValueError(f'`{name}` must be valid Unicode for Parquet, got {error}') from error
-        width = gallery.width(name)
-        columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)
-    return arrow.table(columns)
-
-
 def read_parquet(
     path: str | Path, out: str | Path, *, provenance: Provenance | None = None, shard_rows: int = 16384
 ) -> Gallery:
-    """Make a gallery of Parquet.
+    """Write a gallery with the content of Parquet.
 
-    What `write_parquet` wrote becomes the same gallery again, byte for byte. Of other Parquet the columns
-    ``embedding`` (lists of floats of one length), ``id`` (strings or integers) and, where there are any,
-    ``side_info`` (lists of floats of one length) and ``label`` (integers) are taken.
+    What `write_parquet` wrote becomes the same gallery again, byte for byte. Of Parquet from another program the
+    columns ``embedding`` (lists of floats of one length), ``id`` (strings or integers) and, if there are any,
+    ``side_info`` (lists of floats of one length) and ``label`` (integers) are read.
 
     Args:
-        path: A file, or a folder of ``*.parquet``, in the order of their names.
-        out: Folder of the gallery, which is complete or absent. It must not exist.
-        provenance: Which model made the embeddings of other Parquet.
-        shard_rows: Rows per shard of a gallery from other Parquet.
+        path: A file, or a folder of ``*.parquet``, which are read in the order of their names.
+        out: Folder of the gallery, which must not exist. It is complete or absent, whenever the job is killed.
+        provenance: Which model made the embeddings; for Parquet from another program.
+        shard_rows: Rows per shard; for Parquet from another program.
 
     Returns:
         The gallery.
@@ -134,6 +115,25 @@ def read_parquet(
     return Gallery(out, verify=False)
 
 
+def _notes(gallery: Gallery) -> dict[str, Any]:
+    description = GalleryDescription(gallery.columns, len(gallery), gallery.shard_rows, gallery.metadata)
+    return dict(format_version=FORMAT_VERSION, fingerprint=gallery.fingerprint, **description.to_json())
+
+
+def _shard_table(gallery: Gallery, index: int) -> Any:
+    arrow = arrow_module()
+    columns = {}
+    for name in gallery.columns:
+        rows = np.asarray(gallery.shard(name, index))
+        try:
+            values = arrow.array(rows.reshape(-1))
+        except UnicodeError as error:
+            raise ValueError(f'`{name}` must be valid Unicode for Parquet, got {error}') from error
+        width = gallery.width(name)
+        columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)
+    return arrow.table(columns)
+
+
 def _write(files: Sequence[Path], description: GalleryDescription, folder: Path) -> None:
     columns = {name: (column.dtype, column.width) for name, column in description.columns.items()}
     writer = GalleryWriter(
@@ -165,7 +165,7 @@ def _tables(files: Sequence[Path], names: list[str], rows: int) -> Iterator[Any]
 
 
 def _check_ids(gallery: Gallery) -> None:
-    """Refuse an id that several rows have: mixing, judging and searching go by ids."""
+    """Refuse ids that occur twice: galleries are mixed, evaluated and searched by id."""
     ids, counts = np.unique(np.asarray(gallery.column('id')), return_counts=True)
     if counts.max() > 1:
         raise ValueError(

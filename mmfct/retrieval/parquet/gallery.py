@@ -1,21 +1,94 @@
-"""What Parquet says about the gallery that it was made of."""
+"""Read a gallery from the Parquet that `write_parquet` wrote, and the description that is noted in it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmfct.retrieval.gallery.description import GalleryDescription, Shard
+from mmfct.retrieval.gallery.description import GalleryDescription
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, open_parquet
 
-# Key of the notes in the metadata of the schema, from which the same gallery can be made again.
+# Key, in the metadata of the schema, of the description from which the same gallery can be written again.
 NOTES = b'mmfct'
 FORMAT_VERSION = 1
+
+
+class ParquetGallery(GallerySource):
+    """A gallery in Parquet, read one shard at a time: memory holds the last one.
+
+    Args:
+        path: A file, or a folder of ``*.parquet``.
+
+    Raises:
+        FileNotFoundError: If there is no Parquet.
+        ImportError: If pyarrow is not installed.
+        ValueError: If it is damaged, or `write_parquet` did not write it with a row group per shard.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        arrow_module()
+        self.path = Path(path)
+        files = list_parquet(self.path)
+        self._description, fingerprint = describe_gallery(files, self.path)
+        if fingerprint is None:
+            raise ValueError(
+                f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
+                'gallery of it with `tools/convert_gallery.py`'
+            )
+        self._fingerprint = fingerprint
+        # File and row group of each shard.
+        self._groups: list[tuple[Path, int]] = []
+        sizes = []
+        for name in files:
+            with open_parquet(name) as file:
+                for group in range(file.num_row_groups):
+                    self._groups.append((name, group))
+                    sizes.append(file.metadata.row_group(group).num_rows)
+        if sizes != [stop - start for _, start, stop in self.shards]:
+            raise ValueError(
+                f'{str(path)!r} must have a row group for each shard of its gallery, got {len(sizes)} of other sizes; '
+                'make a gallery of it with `tools/convert_gallery.py`'
+            )
+        self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest of the gallery that was written as Parquet."""
+        return self._fingerprint
+
+    def verify_shard(self, index: int) -> None:
+        """Read and check one shard, see `GallerySource.verify_shard`.
+
+        Raises:
+            ValueError: If it cannot be read, or has nulls or rows with NaN or infinite values.
+        """
+        for name, rows in self._read_shard(index).items():
+            bad = count_bad_rows(rows)
+            if bad:
+                raise ValueError(f'`{name}` in {self.path} must be finite, got {bad} rows with NaN or infinite values')
+
+    def shard(self, name: str, index: int) -> np.ndarray:
+        """Return one shard of a column, see `GallerySource.shard`."""
+        column = self._column(name)
+        return self._read_shard(index)[column.name]
+
+    def _read_shard(self, index: int) -> dict[str, np.ndarray]:
+        if self._loaded[0] != index:
+            name, group = self._groups[index]
+            self._loaded = (-1, {})  # before the next one is read: only one is in memory
+            columns = self._description.columns
+            try:
+                with open_parquet(name) as file:
+                    table = file.read_row_group(group, columns=list(columns))
+            except OSError as error:
+                raise ValueError(f'{name} must be whole, got {error}') from error
+            self._loaded = (index, {key: numpy_rows(table[key], column) for key, column in columns.items()})
+        return self._loaded[1]
 
 
 def list_parquet(path: Path) -> list[Path]:
@@ -31,14 +104,14 @@ def list_parquet(path: Path) -> list[Path]:
 
 
 def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
-    """Describe the gallery that `write_parquet` wrote, and make sure that no file is missing or of another gallery.
+    """Read the description of a gallery from its Parquet, and check that no file is missing or of another gallery.
 
     Args:
         files: The Parquet files.
-        path: What they are called in messages.
+        path: What messages call them.
 
     Returns:
-        The description, and the fingerprint of the gallery, which an earlier version did not note.
+        The description, and the fingerprint of the gallery or ``None``: an earlier version did not note it.
 
     Raises:
         ValueError: If they are not those of one gallery.
@@ -62,111 +135,6 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDe
 
 
 def read_notes(path: Path) -> tuple[bytes | None, int]:
-    """Return the notes of `write_parquet`, or ``None``, and the number of rows of a file."""
+    """Return what `write_parquet` noted in a file, ``None`` if it did not write it, and the number of rows."""
     with open_parquet(path) as file:
         return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
-
-
-class ParquetGallery:
-    """What `write_parquet` wrote, read a shard at a time: memory holds one, whatever the number.
-
-    Offers of :class:`Gallery` what an upgrade reads.
-
-    Args:
-        path: A file, or a folder of ``*.parquet``.
-
-    Attributes:
-        fingerprint: That of the gallery, see :attr:`Gallery.fingerprint`.
-
-    Raises:
-        FileNotFoundError: If there is no Parquet.
-        ImportError: If pyarrow is not installed.
-        ValueError: If it is damaged, or no gallery of this project, shard by shard.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        arrow_module()
-        self.path = Path(path)
-        files = list_parquet(self.path)
-        self._description, fingerprint = describe_gallery(files, self.path)
-        if fingerprint is None:
-            raise ValueError(
-                f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
-                'gallery of it with `tools/convert_gallery.py`'
-            )
-        self.fingerprint = fingerprint
-        # File and number of the row group of each shard.
-        self._groups: list[tuple[Path, int]] = []
-        sizes = []
-        for name in files:
-            with open_parquet(name) as file:
-                for group in range(file.num_row_groups):
-                    self._groups.append((name, group))
-                    sizes.append(file.metadata.row_group(group).num_rows)
-        if sizes != [stop - start for _, start, stop in self.shards]:
-            raise ValueError(
-                f'{str(path)!r} must have a row group for each shard of its gallery, got {len(sizes)} of other sizes; '
-                'make a gallery of it with `tools/convert_gallery.py`'
-            )
-        self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
-
-    def __len__(self) -> int:
-        return self._description.num_rows
-
-    @property
-    def columns(self) -> dict[str, tuple[str, int | None]]:
-        """Dtype and width by name."""
-        return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What the gallery's writer noted."""
-        return self._description.metadata
-
-    @property
-    def shards(self) -> list[Shard]:
-        """All shards as (index, start, stop)."""
-        return self._description.shards
-
-    @property
-    def shard_rows(self) -> int:
-        """Rows of every shard but the last, which may have fewer."""
-        return self._description.shard_rows
-
-    def width(self, name: str) -> int | None:
-        """Length of one row of a column; ``None`` for a 1-D column."""
-        return self._description.columns[name].width
-
-    def verify_shard(self, index: int) -> None:
-        """Read one shard.
-
-        Raises:
-            ValueError: If it cannot be read, or has nulls or rows with NaN or infinite values.
-        """
-        for name, rows in self._shard(index).items():
-            bad = count_bad_rows(rows)
-            if bad:
-                raise ValueError(f'`{name}` in {self.path} must be finite, got {bad} rows with NaN or infinite values')
-
-    def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Gather rows (N, width) or (N,) of a column, those numbered ``indices`` (N,)."""
-        column = self._description.columns[name]
-        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
-        shard_of = indices // self.shard_rows
-        for index in np.unique(shard_of).tolist():
-            chosen = shard_of == index
-            rows[chosen] = self._shard(index)[name][indices[chosen] - self.shards[index].start]
-        return rows
-
-    def _shard(self, index: int) -> dict[str, np.ndarray]:
-        if self._loaded[0] != index:
-            name, group = self._groups[index]
-            self._loaded = (-1, {})  # before the next one is read: only one is in memory
-            columns = self._description.columns
-            try:
-                with open_parquet(name) as file:
-                    table = file.read_row_group(group, columns=list(columns))
-            except OSError as error:
-                raise ValueError(f'{name} must be whole, got {error}') from error
-            self._loaded = (index, {key: numpy_rows(table[key], column) for key, column in columns.items()})
-        return self._loaded[1]

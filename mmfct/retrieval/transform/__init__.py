@@ -1,1 +1,1 @@
-"""The trained transformation as a file, and how it is applied to stored embeddings."""
+"""The transformation h outside of training: its layers (`layers`), its file (`file`), and its use (`apply`)."""

@@ -1,4 +1,4 @@
-"""A trained transformation h in one file: safetensors with a JSON header, nothing that could run code."""
+"""Transform files: a trained transformation h as safetensors with a JSON header, which cannot run code."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _HEADER = 'mmfct_transform'
 
 @dataclass(frozen=True)
 class TransformDescription:
-    """What a transform says about itself.
+    """What a transform file says about itself.
 
     Args:
-        old: The model whose embeddings it takes.
-        new: The model in whose space its results are.
-        side: The model of the side-information it takes, or ``None``: the old embedding feeds both branches.
+        old: The model whose embeddings it transforms.
+        new: The model into whose space it transforms them.
+        side: The model of the side-information; ``None`` if the old embedding feeds both branches.
         old_dims: Width D of the old embedding.
-        side_dims: Width S of the side-information, D where there is none.
+        side_dims: Width S of the side-information; D if there is none.
         new_dims: Width D' of the new embedding.
-        training: What it was trained on, plain JSON.
-        quality: What was measured after training, by name.
-        backfill_seconds: Seconds per image that the new model took where the file was made, ``None`` if unknown.
+        training: How it was trained, as plain JSON.
+        quality: Scores measured after training, by name.
+        backfill_seconds: Seconds per image of the new model on the machine of the export; ``None`` if unknown.
     """
 
     old: ModelIdentity
@@ -53,18 +53,24 @@ class TransformDescription:
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> TransformDescription:
-        """Read what :meth:`to_json` returned; a missing or unknown entry is a ``TypeError``."""
+        """Read what :meth:`to_json` returned.
+
+        Raises:
+            KeyError: If a model is missing.
+            TypeError: If another entry is missing or unknown.
+            ValueError: If a model is malformed.
+        """
         models = {role: entries[role] and ModelIdentity.from_json(entries[role]) for role in ('old', 'new', 'side')}
         return cls(**{**entries, **models})
 
 
 def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], description: TransformDescription) -> None:
-    """Write a transform; when this returns, the file is complete and survives a crash.
+    """Write a transform file; once this returns, it is complete and survives a crash.
 
     Args:
         path: The file, by convention ``.safetensors``.
         state_dict: Weights of a `mmfct.TransformationHead`.
-        description: What it says about itself.
+        description: What the file says about itself.
 
     Raises:
         ValueError: If a weight is NaN or infinite.
@@ -78,21 +84,21 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     }
     _check_finite(weights, 'the transform to write')
     header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
-    # In one entry, since safetensors does not keep the order of several.
+    # In one entry, because safetensors does not keep the order of several.
     text = canonical_json(dict(header, checksum=fingerprint_json(header)))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(Path(path), save(weights, metadata={_HEADER: text}))
 
 
 def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
-    """Read a transform.
+    """Read and check a transform file.
 
     Returns:
-        Its description, its weights by name, and the fingerprint of the weights.
+        Description, weights by name, and fingerprint of the weights.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, no transform, or of another format version.
+        ValueError: If it is damaged, no transform file, or of another format version.
     """
     from safetensors import SafetensorError, safe_open
 

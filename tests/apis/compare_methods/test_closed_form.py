@@ -9,11 +9,12 @@ from scipy.stats import ortho_group
 
 from mmfct.apis.compare_methods.closed_form import keep, regress, rotate
 from mmfct.apis.compare_methods.table import Table
+from mmfct.evaluation.embedding_set import sets_of_roles
 
 
 def table(old, new, side=None) -> Table:
     embeddings = dict(old=old, new=new) | ({} if side is None else dict(side=side))
-    return Table(embeddings, torch.zeros(len(old), dtype=torch.long), torch.arange(len(old)))
+    return sets_of_roles(embeddings, torch.zeros(len(old), dtype=torch.long), torch.arange(len(old)))
 
 
 @pytest.mark.parametrize(('old_dims', 'new_dims'), [(5, 5), (5, 8), (8, 5)])

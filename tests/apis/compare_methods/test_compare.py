@@ -15,7 +15,7 @@ import torch
 from mmfct.apis.compare_methods import METHODS, closed_form, compare, compare_methods
 from mmfct.apis.compare_methods.compare import _without_equal_widths, _without_metric_learning
 from mmfct.apis.compare_methods.report import cost_table, scores_table, write_comparison
-from mmfct.apis.compare_methods.table import Table
+from mmfct.apis.compare_methods.scores import Comparison
 from mmfct.apis.compare_methods.trained import objective_config
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
@@ -31,9 +31,14 @@ def options(digits, tmp_path_factory) -> TrainingOptions:
 
 
 @pytest.fixture(scope='module')
-def compared(digits, options):
+def comparison(digits, options) -> Comparison:
     aligned = dict(itself=str(digits.root / 'resnet10_digits_old/final.pth'))
     return compare_methods(digits.config, aligned=aligned, options=options)
+
+
+@pytest.fixture(scope='module')
+def compared(comparison) -> dict:
+    return comparison.to_json()
 
 
 def test_all_methods_are_scored_and_written(compared, options, digits):
@@ -69,31 +74,34 @@ def test_only_fastfill_predicts_its_uncertainty(compared):
 def test_what_was_trained_is_used_again(compared, options, digits):
     checkpoint = Path(options.work_dir) / 'methods/fct/final.pth'
     before = checkpoint.stat().st_mtime_ns
-    again = compare_methods(digits.config, methods=['fct', 'ridge'], options=options)
+    again = compare_methods(digits.config, methods=['fct', 'ridge'], options=options).to_json()
     assert checkpoint.stat().st_mtime_ns == before
     assert again['methods'] == {name: compared['methods'][name] for name in ('fct', 'ridge')}
 
 
-def test_tables(compared):
-    scores, costs = scores_table(compared), cost_table(compared)
+def test_tables(comparison):
+    scores, costs = scores_table(comparison), cost_table(comparison)
     assert len(scores.splitlines()) == 2 + 3 + 11 and len(costs.splitlines()) == 2 + 11
     assert '| fct+side ' in scores and '790,656' in costs
 
 
 def test_test_images_without_labels(compared, digits, options, monkeypatch):
-    whole = Table.of
-    monkeypatch.setattr(
-        Table, 'of', lambda dataset: replace(whole(dataset), labels=-torch.ones(719, dtype=torch.long))
-    )
+    def read(dataset):
+        labels = -torch.ones(719, dtype=torch.long)
+        return {role: replace(items, labels=labels) for role, items in whole(dataset).items()}
+
+    whole = compare.read_table
+    monkeypatch.setattr(compare, 'read_table', read)
     with pytest.raises(ValueError, match='`test_dataloader.dataset` must have a label for every image'):
         compare_methods(digits.config, methods=['identity'], options=options)
 
 
-def test_a_score_that_could_not_be_measured(compared, tmp_path):
+def test_a_score_that_could_not_be_measured(comparison, tmp_path):
     nothing = dict.fromkeys(['cmc1', 'cmc5', 'map'], float('nan'))
     curves = {name: [value] for name, value in nothing.items()}
-    method = dict(compared['methods']['fct'], scores=nothing, gains=nothing, curves=curves)
-    write_comparison(dict(compared, methods=dict(narrow=method, fct=compared['methods']['fct'])), tmp_path)
+    fct = comparison.methods['fct']
+    narrow = replace(fct, scores=nothing, gains=nothing, curves=curves)
+    write_comparison(replace(comparison, methods=dict(narrow=narrow, fct=fct)), tmp_path)
     assert json.loads((tmp_path / 'methods.json').read_text())['methods']['narrow']['scores']['map'] is None
     assert '| narrow  |     - |' in (tmp_path / 'methods.md').read_text()
 
@@ -132,12 +140,12 @@ def test_a_new_model_without_a_linear_classifier(untrained, digits, tmp_path, ca
     options = digits.cfg_options | few | dict(new_checkpoint=str(tmp_path / 'arcface.pth'))
     options = TrainingOptions(work_dir=str(tmp_path / 'work'), cfg_options=options)
     asked = compare_methods(digits.config, methods=['identity', 'ridge'], options=options)
-    assert list(asked['methods']) == ['identity', 'ridge']
+    assert list(asked.methods) == ['identity', 'ridge']
     with pytest.raises(ValueError, match="fastfill needs 'head.fc.weight', .* has none; leave out fastfill"):
         compare_methods(digits.config, methods=['identity', 'fastfill'], options=options)
     with pytest.raises(FileNotFoundError, match='missing.pth'):  # before anything is trained
         compare_methods(digits.config, aligned=dict(bct=str(tmp_path / 'missing.pth')), options=options)
-    assert list(compare_methods(digits.config, options=options)['methods']) == [
+    assert list(compare_methods(digits.config, options=options).methods) == [
         name for name in METHODS if not name.startswith('fastfill')
     ]
     assert 'a linear classifier, in the checkpoint of the new model' in capsys.readouterr().out

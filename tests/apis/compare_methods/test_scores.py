@@ -10,6 +10,8 @@ import torch
 from mmfct.apis.compare_methods.scores import Judge
 from mmfct.apis.compare_methods.table import Table
 from mmfct.apis.compare_methods.upgraded import Upgraded
+from mmfct.evaluation.embedding_set import sets_of_roles
+from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
 from mmfct.functional import retrieval_metrics
 
 LABELS = torch.arange(40) % 4
@@ -20,7 +22,7 @@ def test_table() -> Table:
     """An old model that tells some classes apart, and a better one of another width."""
     centers = torch.randn(4, 6)
     old, new = centers[LABELS, :3] + torch.randn(40, 3), 2 * centers[LABELS] + torch.randn(40, 6)
-    return Table(dict(old=old, new=new), LABELS, torch.arange(40))
+    return sets_of_roles(dict(old=old, new=new), LABELS, torch.arange(40))
 
 
 def upgraded(embeddings, **options) -> Upgraded:
@@ -34,32 +36,33 @@ def expected(query, gallery, **options) -> dict[str, float]:
 
 
 def test_scores_are_those_of_the_metric(test_table):
-    gallery = test_table.embeddings['new'] + torch.randn(40, 6)
+    gallery = test_table['new'].embeddings + torch.randn(40, 6)
     result = Judge(test_table).score(upgraded(gallery))
-    assert result.scores == pytest.approx(expected(test_table.embeddings['new'], gallery))
-    assert result.goal == pytest.approx(expected(test_table.embeddings['new'], test_table.embeddings['new']))
+    assert result.scores == pytest.approx(expected(test_table['new'].embeddings, gallery))
+    assert result.goal == pytest.approx(expected(test_table['new'].embeddings, test_table['new'].embeddings))
+    assert Judge(test_table).bounds[NEW_NEW].means == result.goal
     assert (result.parameters, result.multiply_adds, result.bytes_per_item) == (1, 2, 12)
     assert result.curves['map'][0] == result.scores['map'] and result.curves['map'][-1] == result.goal['map']
     assert len(result.curves['cmc1']) == 22 and result.areas['map'] == sum(result.curves['map']) / 22
 
 
 def test_the_distance_is_the_one_asked_for(test_table):
-    gallery = test_table.embeddings['new'] * torch.rand(40, 1)
+    gallery = test_table['new'].embeddings * torch.rand(40, 1)
     result = Judge(test_table, distance='cosine').score(upgraded(gallery))
-    assert result.scores == pytest.approx(expected(test_table.embeddings['new'], gallery, distance='cosine'))
+    assert result.scores == pytest.approx(expected(test_table['new'].embeddings, gallery, distance='cosine'))
 
 
 def test_a_perfect_upgrade(test_table):
-    result = Judge(test_table).score(upgraded(test_table.embeddings['new']))
+    result = Judge(test_table).score(upgraded(test_table['new'].embeddings))
     assert result.gains == pytest.approx(dict.fromkeys(['cmc1', 'cmc5', 'map'], 1.0))
     assert len(set(result.curves['map'])) == 1
 
 
 def test_lost_queries_are_counted(test_table):
-    judge, old = Judge(test_table), test_table.embeddings['old']
+    judge, old = Judge(test_table), test_table['old'].embeddings
     hits = [LABELS[(torch.cdist(old, old) + 1e9 * torch.eye(40))[row].argmin()] == LABELS[row] for row in range(40)]
-    gallery = 1e3 * torch.randn(4, 6)[LABELS.flip(0)] + test_table.embeddings['new']
-    query = test_table.embeddings['new']
+    gallery = 1e3 * torch.randn(4, 6)[LABELS.flip(0)] + test_table['new'].embeddings
+    query = test_table['new'].embeddings
     distance = torch.cdist(query.double(), gallery.double()) + 1e9 * torch.eye(40)
     now = [LABELS[distance[row].argmin()] == LABELS[row] for row in range(40)]
     lost = sum(bool(before) and not bool(after) for before, after in zip(hits, now, strict=True))
@@ -68,7 +71,7 @@ def test_lost_queries_are_counted(test_table):
 
 
 def test_what_is_uncertain_is_recomputed_first(test_table):
-    gallery = test_table.embeddings['new'].clone()
+    gallery = test_table['new'].embeddings.clone()
     gallery[:5] = -gallery[:5]
     log_variance = torch.zeros(40)
     log_variance[:5] = 1
@@ -80,21 +83,21 @@ def test_what_is_uncertain_is_recomputed_first(test_table):
 
 
 def test_random_orders_have_a_seed(test_table):
-    gallery = upgraded(test_table.embeddings['new'] + torch.randn(40, 6))
+    gallery = upgraded(test_table['new'].embeddings + torch.randn(40, 6))
     curves = [Judge(test_table, seed=seed).score(gallery).curves['map'] for seed in (0, 0, 1)]
     assert curves[0] == curves[1] != curves[2]
 
 
 def test_a_new_model_that_was_altered(test_table):
     # Altered until it is the old model: nothing is gained of the gap to the model as it was.
-    old, judge = test_table.embeddings['old'], Judge(test_table)
+    old, judge = test_table['old'].embeddings, Judge(test_table)
     result = judge.score(upgraded(old, queries=old))
     assert result.scores == result.goal
-    assert result.scores['map'] == judge.bounds()['old/old']['map'] and result.negative_flips == 0
+    assert result.scores['map'] == judge.bounds[OLD_OLD].means['map'] and result.negative_flips == 0
     assert result.gains == dict.fromkeys(['cmc1', 'cmc5', 'map'], 0.0)
 
 
 def test_another_width_is_not_comparable(test_table):
-    result = Judge(test_table).score(upgraded(test_table.embeddings['old']))
+    result = Judge(test_table).score(upgraded(test_table['old'].embeddings))
     assert all(math.isnan(value) for value in [*result.scores.values(), result.negative_flips, result.areas['map']])
-    assert math.isnan(Judge(test_table).bounds()['new/old']['map'])
+    assert math.isnan(Judge(test_table).bounds[Pair('new', 'old')].means['map'])

@@ -10,6 +10,7 @@ import torch
 
 from mmfct.apis.evaluate_compatibility import GateRule, evaluate_compatibility, named_folders
 from mmfct.apis.evaluate_compatibility import evaluate as evaluate_module
+from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
 from mmfct.functional import retrieval_metrics
 from mmfct.retrieval import Gallery
 
@@ -33,20 +34,27 @@ def evaluate(switch, tmp_path):
 
 def test_pairs_of_one_model_have_the_scores_of_retrieval_metrics(evaluate, switch):
     evaluation = evaluate()
-    assert list(evaluation.pairs) == ['old/old', 'new/upgraded', 'new/new']
+    assert list(evaluation.scores.pairs) == [OLD_OLD, NEW_UPGRADED, NEW_NEW]
     ids = torch.arange(60)
-    for pair, scores in evaluation.pairs.items():
-        (query, labels), (gallery, _) = (rows(getattr(switch, name)) for name in pair.split('/'))
-        assert scores == retrieval_metrics(query, gallery, labels, labels, query_ids=ids, gallery_ids=ids)
+    for pair, scores in evaluation.scores.pairs.items():
+        (query, labels), (gallery, _) = (rows(getattr(switch, name)) for name in pair)
+        assert scores.to_json() == retrieval_metrics(query, gallery, labels, labels, query_ids=ids, gallery_ids=ids)
 
 
 def test_update_gain_of_every_upgraded_gallery(evaluate, switch):
     galleries = dict(old=switch.old, mine=switch.upgraded, other=switch.new, new=switch.new)
-    evaluation = evaluate(galleries=galleries)
-    low, middle, high = (evaluation.pairs[pair]['map'] for pair in ('old/old', 'new/mine', 'new/new'))
-    assert evaluation.gains['new/mine']['map'] == pytest.approx((middle - low) / (high - low))
-    assert evaluation.gains['new/other'] == dict(cmc1=1, cmc5=1, map=1)
-    assert set(evaluation.gains) == {'new/mine', 'new/other'}
+    scores = evaluate(galleries=galleries).scores
+    mine, other = Pair('new', 'mine'), Pair('new', 'other')
+    low, middle, high = (scores.pairs[pair].means['map'] for pair in (OLD_OLD, mine, NEW_NEW))
+    assert scores.gains[mine]['map'] == pytest.approx((middle - low) / (high - low))
+    assert scores.gains[other] == dict(cmc1=1, cmc5=1, map=1)
+    assert set(scores.gains) == {mine, other}
+
+
+def test_no_update_gain_without_the_old_system(evaluate, switch, tmp_path):
+    evaluation = evaluate(queries=dict(new=switch.new))
+    assert list(evaluation.scores.pairs) == [NEW_UPGRADED, NEW_NEW] and evaluation.scores.gains == {}
+    assert 'mAP gap recovered' not in (tmp_path / 'out/compatibility.md').read_text()
 
 
 def test_files(evaluate, tmp_path):
@@ -62,7 +70,7 @@ def test_files(evaluate, tmp_path):
     ]
     numbers = json.loads((tmp_path / 'out/compatibility.json').read_text())
     assert numbers == json.loads(json.dumps(evaluation.to_json()))
-    assert numbers['pairs']['new/new'] == evaluation.pairs['new/new']
+    assert numbers['pairs']['new/new'] == evaluation.scores.pairs[NEW_NEW].to_json()
     assert numbers['galleries']['upgraded']['upgrades'] == [dict(transform='h')]
     assert numbers['queries']['old']['embedding_model']['name'] == 'model_v1'
     table = (tmp_path / 'out/compatibility.md').read_text()
@@ -73,11 +81,12 @@ def test_files(evaluate, tmp_path):
 def test_another_model_only_on_request(evaluate, make_gallery, switch, capsys):
     wide = make_gallery('wide', 'model_v1', np.ones((60, 8)) * np.arange(60)[:, None], label=switch.labels)
     galleries = dict(old=wide, new=switch.new)
-    assert 'new/old' not in evaluate(galleries=galleries).pairs
+    new_old = Pair('new', 'old')
+    assert new_old not in evaluate(galleries=galleries).scores.pairs
     assert 'not scored, because the models differ: old/new, new/old' in capsys.readouterr().out
     evaluation = evaluate(galleries=galleries, also=['new/old'])
-    assert evaluation.pairs['new/old']['num_queries'] == 60
-    assert 'new/old' not in evaluation.gains
+    assert evaluation.scores.pairs[new_old].num_queries == 60
+    assert new_old not in evaluation.scores.gains
 
 
 def test_another_width_cannot_be_measured(evaluate, tmp_path):
@@ -94,7 +103,7 @@ def test_the_distance_is_that_of_the_gallery(make_gallery, switch, tmp_path):
     tensor, labels = rows(path)
     ids = torch.arange(60)
     expected = retrieval_metrics(tensor, tensor, labels, labels, query_ids=ids, gallery_ids=ids, distance='cosine')
-    assert evaluation.pairs['a/a'] == expected
+    assert evaluation.scores.pairs[Pair('a', 'a')].to_json() == expected
 
 
 def test_gate_of_a_better_and_of_a_worse_system(evaluate):
@@ -208,6 +217,8 @@ def test_a_gate_that_cannot_be_decided_is_refused_before_anything_is_scored(eval
         (dict(confidence=95), '`confidence` must lie between 0 and 1, got 95'),
         (dict(metric='cmc10'), "`metric` must be one of cmc1, cmc5, map, got 'cmc10'"),
         (dict(resamples=0), '`resamples` must be at least 1, got 0'),
+        (dict(candidate='new'), "a pair must be written 'query/gallery', got 'new'"),
+        (dict(baseline='a/b/c'), "a pair must be written 'query/gallery', got 'a/b/c'"),
     ],
 )
 def test_options_of_a_gate(options, message):
@@ -230,4 +241,11 @@ def test_few_queries_cannot_decide_but_their_scores_are_kept(evaluate, make_gall
 
 
 def test_an_upgraded_gallery_that_is_asked_for_keeps_its_gain(evaluate):
-    assert evaluate(also=['new/upgraded']).gains == evaluate().gains != {}
+    assert evaluate(also=['new/upgraded']).scores.gains == evaluate().scores.gains != {}
+
+
+def test_gate_of_a_pair_that_could_not_be_measured(evaluate, tmp_path):
+    # Of another width; its scores are kept.
+    with pytest.raises(ValueError, match='the scores of old/old and new/old, got those of old/old, new/upgraded, new'):
+        evaluate(also=['new/old'], gate=GateRule(candidate='new/old'))
+    assert (tmp_path / 'out/compatibility.json').exists()

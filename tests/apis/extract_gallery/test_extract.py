@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,7 +15,7 @@ from mmengine.registry import init_default_scope
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
 from mmfct.apis.extract_gallery import extract_gallery
-from mmfct.apis.extract_gallery.encoders import load_encoders
+from mmfct.apis.extract_gallery.encoder import load_encoder
 from mmfct.apis.extract_gallery.images import GalleryImages
 from mmfct.apis.training.config import load_config
 from mmfct.apis.upgrade_gallery import upgrade_gallery
@@ -84,7 +79,7 @@ def test_a_checkpoint_saved_again_keeps_its_identity(digits, tmp_path):
     config = load_config(digits.config)
     path = digits.root / 'resnet10_digits_new/final.pth'
     torch.save(dict(state_dict=torch.load(path, weights_only=True)['state_dict']), tmp_path / 'renamed.pth')
-    first, second = (load_encoders(config, str(file), role='new') for file in (path, tmp_path / 'renamed.pth'))
+    first, second = (load_encoder(config, str(file), role='new') for file in (path, tmp_path / 'renamed.pth'))
     assert first.embedding.fingerprint == second.embedding.fingerprint and second.embedding.name == 'renamed'
 
 
@@ -207,7 +202,7 @@ def test_what_cannot_be_extracted(digits, folder, tmp_path):
     with pytest.raises(ValueError, match='must be the config of a transformation with `model.encoders`'):
         export_transform(new, checkpoint, out, **options)
     with pytest.raises(ValueError, match='must be the config of a transformation or of a model with a backbone'):
-        load_encoders(Config(dict(model=dict(type='X'))), checkpoint)
+        load_encoder(Config(dict(model=dict(type='X'))), checkpoint)
     twice = dict(type='mmengine.RepeatDataset', times=2, dataset=dict(type='mmfct.Digits'))
     with pytest.raises(ValueError, match=r"must have a name of its own, got 'digits/\d+' 2 times"):
         GalleryImages(Config(dict(test_dataloader=dict(dataset=twice))))
@@ -226,28 +221,6 @@ def test_a_plain_classifier(digits, tmp_path):
     checkpoint = str(digits.root / 'resnet10_digits_new/final.pth')
     gallery = extract_gallery(str(tmp_path / 'classifier.py'), checkpoint, str(tmp_path / 'out'), split='train')
     assert len(gallery) == len(gallery.column('label')) > 1000 and gallery.width('embedding') == 128
-
-
-STOPPED = """
-import time
-from mmfct.utils.interruption import resumable
-with resumable():
-    print('ready', flush=True)
-    time.sleep(60)
-"""
-
-
-@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_tools_end_cleanly_and_say_how_to_go_on(number, status):
-    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[3])}
-    command = [sys.executable, '-c', STOPPED]
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen(command, env=environment, **pipes) as process:
-        assert process.stdout.readline() == 'ready\n'
-        process.send_signal(number)
-        output, error = process.communicate(timeout=30)
-    assert process.returncode == status, error
-    assert 'run the same command once more and it continues where it stopped' in error
 
 
 def test_manifests_are_plain_json(galleries):

@@ -130,7 +130,7 @@ def test_several_heads_of_mmpretrain():
     assert np.isnan(losses).tolist() == [[False, i % 2 == 0] for i in range(6)]
     for i, (image, sample) in enumerate(views):
         assert image.shape == (8, 8, 3)
-        assert label_kind(sample, 'color') == 'label'
-        assert label_kind(sample, 'shape') == ('label' if i % 2 else None)
+        assert label_kind(classifier, 'color', sample) == 'label'
+        assert label_kind(classifier, 'shape', sample) == ('label' if i % 2 else None)
         assert label_names(sample, 'color', 'gt_label', ('red', 'green', 'blue')) == ('red', 'green', 'blue')[i % 3]
         assert label_names(sample, 'shape', 'pred_label', None) in ('0', '1')

@@ -9,7 +9,6 @@ from matplotlib import image
 from matplotlib.figure import Figure
 from mmengine.structures import BaseDataElement, LabelData, PixelData
 
-from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.maps import ClassPainter, DepthPainter
 from mmfct.apis.find_corrupt_labels.pose_painter import PosePainter
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
@@ -53,7 +52,8 @@ def figures(monkeypatch) -> list[Figure]:
 @pytest.mark.parametrize('task', ['seg', 'depth'])
 @pytest.mark.parametrize('count', [1, 2, 5])
 def test_maps_beside_each_image(task, count, tmp_path, figures):
-    path = draw_suspect_sheet(make_suspects(task, count), make_views(count), tmp_path / 'sheet.png', METAINFO)
+    kind = dict(seg='sem_seg', depth='depth_map')[task]
+    path = draw_suspect_sheet(make_suspects(task, count), make_views(count), tmp_path / 'sheet.png', METAINFO, kind)
     assert np.ptp(image.imread(path)[..., :3]) > 0.5
     drawn = [axes for axes in figures[0].axes if axes.images]
     assert len(drawn) == 3 * count
@@ -64,7 +64,7 @@ def test_maps_beside_each_image(task, count, tmp_path, figures):
 
 def test_captions_tell_the_truth_in_words_and_colours(tmp_path, figures):
     suspects = make_suspects('seg', 2, np.array([True, False]))
-    draw_suspect_sheet(suspects, make_views(2), tmp_path / 'sheet.png', METAINFO)
+    draw_suspect_sheet(suspects, make_views(2), tmp_path / 'sheet.png', METAINFO, 'sem_seg')
     titles = [axes.get_title(loc='left') for axes in figures[0].axes if axes.get_title(loc='left')]
     assert [title.rpartition('  ')[2] for title in titles] == ['wrong', 'right']
     colors = [axes._left_title.get_color() for axes in figures[0].axes if axes.get_title(loc='left')]
@@ -76,7 +76,7 @@ def test_class_labels_are_written(tmp_path, figures):
         (np.zeros((8, 8, 3), np.uint8), BaseDataElement(gt_label=torch.tensor([i % 3]), pred_label=torch.tensor([2])))
         for i in range(7)
     ]
-    draw_suspect_sheet(make_suspects('label', 7), views, tmp_path / 'sheet.png', METAINFO)
+    draw_suspect_sheet(make_suspects('label', 7), views, tmp_path / 'sheet.png', METAINFO, 'label')
     titles = [axes.get_title(loc='left') for axes in figures[0].axes]
     assert len([axes for axes in figures[0].axes if axes.images]) == 7
     assert titles[1].endswith('given car\npredicted sky')
@@ -84,12 +84,12 @@ def test_class_labels_are_written(tmp_path, figures):
 
 def test_labels_of_no_known_kind_leave_the_images(tmp_path, figures):
     views = [(np.zeros((8, 8, 3), np.uint8), BaseDataElement(boxes=LabelData()))]
-    draw_suspect_sheet(make_suspects('boxes', 1), views, tmp_path / 'sheet.png', {})
+    draw_suspect_sheet(make_suspects('boxes', 1), views, tmp_path / 'sheet.png', {}, None)
     assert len([axes for axes in figures[0].axes if axes.images]) == 1
 
 
 def test_large_images_are_reduced(tmp_path, figures):
-    draw_suspect_sheet(make_suspects('seg', 1), make_views(1, 600, 1200), tmp_path / 'sheet.png', METAINFO)
+    draw_suspect_sheet(make_suspects('seg', 1), make_views(1, 600, 1200), tmp_path / 'sheet.png', METAINFO, 'sem_seg')
     assert {axes.images[0].get_size() for axes in figures[0].axes if axes.images} == {(200, 400)}
 
 
@@ -127,13 +127,6 @@ def test_depth_maps_without_a_valid_pixel():
     assert axes.images[0].get_clim() == (0, 1)
 
 
-def test_kind_of_label_follows_the_name_of_the_task():
-    sample = make_views(1)[0][1]
-    assert label_kind(sample, 'seg') == 'sem_seg'
-    assert label_kind(sample, 'inverse_depth') == 'depth_map'
-    assert label_kind(BaseDataElement(gt_depth_map=PixelData()), 'range') == 'depth_map'
-
-
 def test_depth_relative_to_a_point_has_valid_values_below_0():
     given = np.array([[-0.5, 0.0], [np.nan, 0.5]])
     painter = DepthPainter({}, [given], [])
@@ -150,7 +143,7 @@ def test_poses_are_drawn_as_skeletons(tmp_path, figures):
     for _, sample in views:
         for name in ('gt_pose', 'pred_pose'):
             sample.set_data({name: BaseDataElement(joints=torch.randn(24, 3))})
-    draw_suspect_sheet(make_suspects('pose', 3), views, tmp_path / 'sheet.png', METAINFO)
+    draw_suspect_sheet(make_suspects('pose', 3), views, tmp_path / 'sheet.png', METAINFO, 'pose')
     panels = [axes for axes in figures[0].axes if axes.lines]
     assert len(panels) == 6 and all(len(axes.lines) == 23 for axes in panels)
     joints = views[0][1].gt_pose.joints
@@ -167,5 +160,3 @@ def test_a_sample_without_a_pose_stays_empty():
     axes = Figure().subplots()
     PosePainter({}, [], []).paint(axes, np.zeros((1, 1)), given=True)
     assert not axes.lines
-    sample = BaseDataElement(gt_sem_seg=PixelData(data=torch.zeros(1, 2, 2)), gt_pose=BaseDataElement())
-    assert label_kind(sample, 'pose') == 'pose' and label_kind(sample, 'parts') == 'sem_seg'

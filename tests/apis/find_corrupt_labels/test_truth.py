@@ -66,11 +66,11 @@ def test_a_file_that_says_of_each_label_whether_it_is_wrong(street, tmp_path):
     assert np.flatnonzero(known['seg']).tolist() == [1, 3]
 
 
-def test_the_record_of_the_wrapper(street, tmp_path):
-    record = str(tmp_path / 'record.csv')
-    train = dict(part(street, list(range(12)), depth=0.5, seg=0.4), record=record)
-    instances = build(street, train)
-    wrapped, read = corruption_of_wrappers(instances, TASKS), corruption_in_csv(record, instances, TASKS)
+def test_a_file_of_what_the_wrapper_knows(street, tmp_path):
+    instances = build(street, part(street, list(range(12)), depth=0.5, seg=0.4))
+    wrapped = corruption_of_wrappers(instances, TASKS)
+    lines = [f'{instances.files[row]},{task}' for task, flags in wrapped.items() for row in np.flatnonzero(flags)]
+    read = corruption_in_csv(write(tmp_path / 'a.csv', 'file,task', *lines), instances, TASKS)
     assert {task: flags.tolist() for task, flags in read.items()} == {
         task: flags.tolist() for task, flags in wrapped.items()
     }

@@ -143,7 +143,7 @@ def test_command_means_the_same_training(root, options):
 
 def test_a_checkpoint_of_the_users_own(root):
     mine = root / 'mine.pth'
-    with pytest.raises(FileNotFoundError, match=r"mine\.pth' does not exist, and a training makes only final\.pth"):
+    with pytest.raises(FileNotFoundError, match=r"mine\.pth' does not exist, and a training creates only final\.pth"):
         stages_of(root, cfg_options=dict(new_checkpoint=str(mine)))
     torch.save(dict(state_dict={}), mine)
     stages = stages_of(root, cfg_options=dict(new_checkpoint=str(mine)))
@@ -158,7 +158,8 @@ def test_a_truncated_checkpoint(root):
     finish(new)
     new.checkpoint.write_bytes(new.checkpoint.read_bytes()[:100])
     message = (
-        r'final\.pth. cannot be read: it is truncated.*; remove it, then `python tools/train\.py .* makes it anew'
+        r'final\.pth. cannot be read: it is truncated.*; '
+        r'remove it, then create it again with `python tools/train\.py .*`'
     )
     with pytest.raises(ValueError, match=message):
         stages_of(root)
@@ -192,7 +193,7 @@ def test_misspelt_variables(name, hint):
 def test_variables_of_other_configs_are_told_of(capsys):
     config = Path(__file__).parents[3] / 'configs/fct/resnet50_imagenet_noside.py'
     check_variables(config, dict(side_epochs=1))
-    assert "has no variable or entry 'side_epochs': it changes nothing" in capsys.readouterr().out
+    assert "has no variable or entry 'side_epochs': it has no effect" in capsys.readouterr().out
 
 
 def test_known_variables():

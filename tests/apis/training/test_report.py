@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from mmfct.apis.training import report
-from mmfct.apis.training.report import write_compatibility_report, write_report
-from mmfct.evaluation import CompatibilityMetric
-from mmfct.evaluation.compatibility_report import compatibility_table
+from mmfct.apis.training.report import write_report
+from mmfct.evaluation import CompatibilityMetric, compatibility_table
 
 FILES = ['compatibility.json', 'compatibility.md', 'compatibility.png']
 
@@ -35,11 +34,11 @@ def evaluate(roles: tuple[str, ...], pairs: tuple[str, ...]) -> tuple[dict, Comp
 def test_files_hold_what_was_measured(tmp_path, capsys):
     pairs = ('old/old', 'new/upgraded', 'new/new')
     metrics, metric = evaluate(('old', 'upgraded', 'new'), pairs)
-    write_compatibility_report(metrics, [object(), metric], tmp_path / 'new/folder')
+    write_report(metrics, [object(), metric], tmp_path / 'new/folder')
     folder = tmp_path / 'new/folder'
     assert sorted(path.name for path in folder.iterdir()) == [*FILES, 'embeddings.png']
     assert json.loads((folder / 'compatibility.json').read_text()) == metrics
-    assert (folder / 'compatibility.md').read_text() == compatibility_table(metrics, pairs) + '\n'
+    assert (folder / 'compatibility.md').read_text() == compatibility_table(metric.scores) + '\n'
     last = capsys.readouterr().out.splitlines()[-1]
     expected = 'compatibility.md, compatibility.json, compatibility.png, embeddings.png'
     assert last.endswith(f'Report: {folder}/{expected}')
@@ -47,7 +46,7 @@ def test_files_hold_what_was_measured(tmp_path, capsys):
 
 def test_without_an_upgrade_there_is_no_projection(tmp_path, capsys):
     metrics, metric = evaluate(('old', 'new'), ('old/old', 'new/new'))
-    write_compatibility_report(metrics, [metric], tmp_path)
+    write_report(metrics, [metric], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     assert 'embeddings.png' not in capsys.readouterr().out
 
@@ -55,21 +54,29 @@ def test_without_an_upgrade_there_is_no_projection(tmp_path, capsys):
 def test_what_could_not_be_measured_is_null(tmp_path):
     metrics, metric = evaluate(('old', 'upgraded', 'new'), ('old/old', 'new/upgraded', 'new/new'))
     metrics['compatibility/update_gain_map'] = math.nan
-    write_compatibility_report(metrics, [metric], tmp_path)
+    write_report(metrics, [metric], tmp_path)
     numbers = json.loads((tmp_path / 'compatibility.json').read_text(), parse_constant=pytest.fail)
     assert numbers.pop('compatibility/update_gain_map') is None
     assert numbers.keys() < metrics.keys()
 
 
-def test_nothing_is_written_for_other_metrics(tmp_path):
-    write_compatibility_report({'accuracy/top1': 1.0}, [object()], tmp_path / 'new')
-    assert not (tmp_path / 'new').exists()
+def test_other_metrics_have_no_report_of_compatibility(tmp_path):
+    write_report({'accuracy/top1': 1.0}, [object()], tmp_path / 'new')
+    assert sorted(path.name for path in (tmp_path / 'new').iterdir()) == ['metrics.json', 'metrics.md']
+
+
+def test_the_table_is_that_of_the_metric_whatever_else_was_measured(tmp_path):
+    metrics, metric = evaluate(('old', 'new'), ('new/new',))
+    write_report({'accuracy/top1': 1.0, 'other/new/new_map': 0.5} | metrics, [object(), metric], tmp_path)
+    assert (tmp_path / 'compatibility.md').read_text() == compatibility_table(metric.scores) + '\n'
+    numbers = json.loads((tmp_path / 'compatibility.json').read_text())
+    assert list(numbers) == ['accuracy/top1', 'other/new/new_map', *metrics]
 
 
 def test_only_the_main_process_writes(tmp_path, monkeypatch):
     metrics, metric = evaluate(('old',), ('old/old',))
     monkeypatch.setattr(report, 'is_main_process', lambda: False)
-    write_compatibility_report(metrics, [metric], tmp_path / 'new')
+    write_report(metrics, [metric], tmp_path / 'new')
     assert not (tmp_path / 'new').exists()
 
 

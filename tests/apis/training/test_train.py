@@ -133,7 +133,10 @@ def test_a_truncated_prerequisite(copied, digits):
     root, options = copied
     checkpoint = root / 'resnet10_digits_side/final.pth'
     checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
-    with pytest.raises(ValueError, match=r'resnet10_digits_side/final\.pth. cannot be read: .*; remove it, then `'):
+    with pytest.raises(
+        ValueError,
+        match=r'resnet10_digits_side/final\.pth. cannot be read: .*; remove it, then create it again with `',
+    ):
         train(digits.config, TrainingOptions(cfg_options=options))
 
 

@@ -62,7 +62,7 @@ def test_pose_is_that_of_the_world(load, clip):
     np.testing.assert_allclose(pose['shape'], clip.shape, atol=1e-6)
     assert pose['gender'] == (clip.gender == 'male')
     # The rotations turn a skeleton at rest into the joints.
-    from renderers.surreal_clip.figure import make_figure
+    from renderers.surreal_clips.figure import make_figure
 
     joints, _ = pose_joints(make_figure(clip.shape, clip.gender).joints, pose['rotations'].astype(float))
     np.testing.assert_allclose(joints, pose['joints'], atol=1e-5)

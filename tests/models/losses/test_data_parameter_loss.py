@@ -35,12 +35,12 @@ def test_classification(host):
     torch.testing.assert_close(value, own.mean())
     value.backward()
     torch.testing.assert_close(scores.grad, torch.autograd.grad(own.mean(), scores)[0])
-    kept = loss.pop_gradient()
+    kept = loss.pop_report()
     for i in range(4):
         expected = closed_form(scores[i].detach(), labels[i], d[i].item())
-        torch.testing.assert_close(kept.gradient[i, 0], expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(kept.values[i, 0], expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(kept.losses[:, 0], own.detach())
-    assert kept.annotated.all() and not kept.gradient.requires_grad
+    assert kept.annotated.all() and not kept.values.requires_grad
 
 
 def test_maps_are_averaged_over_the_labelled_pixels():
@@ -49,16 +49,16 @@ def test_maps_are_averaged_over_the_labelled_pixels():
     labels[0, :2], labels[3] = 255, 255
     loss.set_instances(d, NAMES)
     value = loss(scores, labels, ignore_index=255)
-    kept = loss.pop_gradient()
+    kept = loss.pop_report()
     means = []
     for i in range(3):
         pixels = [(y, x) for y in range(5) for x in range(6) if labels[i, y, x] != 255]
         expected = torch.stack([closed_form(scores[i, :, y, x], labels[i, y, x], d[i].item()) for y, x in pixels])
-        torch.testing.assert_close(kept.gradient[i, 0], expected.mean(), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(kept.values[i, 0], expected.mean(), rtol=1e-4, atol=1e-6)
         scaled = [F.cross_entropy(scores[i, :, y, x] / d[i].exp(), labels[i, y, x]) for y, x in pixels]
         means.append(torch.stack(scaled).mean())
     torch.testing.assert_close(value, torch.stack(means).mean())
-    assert kept.annotated[:, 0].tolist() == [True, True, True, False] and kept.gradient[3] == 0
+    assert kept.annotated[:, 0].tolist() == [True, True, True, False] and kept.values[3] == 0
 
 
 def test_temperatures_of_one_are_the_plain_loss():
@@ -73,7 +73,7 @@ def test_a_wrong_label_raises_its_temperature_and_a_right_one_lowers_it():
     scores = torch.tensor([[3.0, 0.0, 0.0], [3.0, 0.0, 0.0]])
     loss.set_instances(torch.zeros(2, 1), NAMES[:2])
     loss(scores, torch.tensor([0, 1]))
-    right, wrong = loss.pop_gradient().gradient[:, 0]
+    right, wrong = loss.pop_report().values[:, 0]
     assert right > 0 > wrong  # a step goes against the gradient
 
 
@@ -85,7 +85,7 @@ def test_without_gradients_and_in_half_precision():
         loss.set_instances(d, NAMES)
         with torch.no_grad():
             loss(scores.bfloat16() if half else scores.bfloat16().float(), labels)
-        kept.append(loss.pop_gradient())
+        kept.append(loss.pop_report())
     assert all(torch.equal(a, b) for a, b in zip(*kept, strict=True))
 
 

@@ -41,7 +41,7 @@ def test_objective_of_maps_by_a_formula(form):
     exponent = 1.0 if form is None else 0.5
     expected = sum((-exponent * s_i).exp() * l_i + s_i / 2 for l_i, s_i in zip(loss, s, strict=True)) / 2
     torch.testing.assert_close(objective, expected.squeeze())
-    assert module.weighting.pop_gradient().annotated.tolist() == [[True], [False], [True]]
+    assert module.weighting.pop_report().annotated.tolist() == [[True], [False], [True]]
 
 
 def test_objective_of_a_classifier():

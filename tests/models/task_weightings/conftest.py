@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from mmfct.registry import MODELS
@@ -36,13 +35,3 @@ def batch() -> tuple[Tensor, Tensor]:
 def means() -> Tensor:
     """Means (3,) of `batch`, by hand."""
     return torch.tensor([1.0, 4.0, 5.0])
-
-
-@pytest.fixture
-def set_epoch() -> Callable[[int], None]:
-    """Function that tells what mmengine's RuntimeInfoHook tells at the start of an epoch."""
-
-    def tell(epoch: int) -> None:
-        MessageHub.get_current_instance().update_info('epoch', epoch)
-
-    return tell

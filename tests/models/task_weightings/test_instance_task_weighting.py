@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmfct.functional.task_weighting import WEIGHT_FORMS
-from mmfct.models.task_weightings import EqualWeighting, InstanceTaskWeighting
+from mmfct.instances.module import InstanceModule
+from mmfct.models.task_weightings import EqualWeighting, InstanceTaskWeighting, TaskWeighting
 from mmfct.registry import MODELS
 
 FORMS = dict(a='gaussian', b='laplace', c='classification')
@@ -84,7 +85,7 @@ def test_without_the_instance_part_it_is_uncertainty_weighting(batch):
     expected = means[0] / (2 * sigma[0] ** 2) + sigma[0].log() + means[1] / sigma[1] ** 2 + sigma[1].log()
     objective, _ = module(losses, annotated)
     torch.testing.assert_close(objective, expected)
-    assert module.pop_gradient() is None
+    assert module.pop_report() is None
 
 
 def test_gradients_of_losses_and_of_the_shared_part(batch):
@@ -98,11 +99,11 @@ def test_gradients_of_losses_and_of_the_shared_part(batch):
     torch.testing.assert_close(losses.grad, module.weights(d) * annotated / counts)
     own = 0.5 - module.exponent * module.weights(d) * losses.detach()
     torch.testing.assert_close(module.log_variance.grad, (own * annotated).sum(0) / counts)
-    kept = module.pop_gradient()
-    torch.testing.assert_close(kept.gradient, own * annotated)  # of the instance alone: not divided by the counts
+    kept = module.pop_report()
+    torch.testing.assert_close(kept.values, own * annotated)  # of the instance alone: not divided by the counts
     assert torch.equal(kept.annotated, annotated)
     torch.testing.assert_close(kept.losses[annotated], losses.detach()[annotated])
-    assert not any(value.requires_grad for value in kept) and module.pop_gradient() is None
+    assert not any(value.requires_grad for value in kept) and module.pop_report() is None
 
 
 def test_sharpness_leaves_the_gradient_of_the_instances(batch):
@@ -111,7 +112,7 @@ def test_sharpness_leaves_the_gradient_of_the_instances(batch):
         module = build(sharpness=sharpness)
         module.set_instances(d, NAMES)
         module(*batch)
-        gradients.append(module.pop_gradient().gradient)
+        gradients.append(module.pop_report().values)
     torch.testing.assert_close(*gradients)
 
 
@@ -122,7 +123,7 @@ def test_settled_weights_go_with_a_power_of_the_loss(sharpness):
     for _ in range(200):
         module.set_instances(d, NAMES)
         module(losses, annotated)
-        d = d - module.pop_gradient().gradient
+        d = d - module.pop_report().values
     powers = losses**-sharpness
     torch.testing.assert_close(module.weights(d) / module.weights(d)[:1], powers / powers[:1])
 
@@ -136,15 +137,15 @@ def test_relative_losses_move_the_instances_and_nothing_else(batch):
         results.append((module, *module(losses, annotated, reference)))
     (relative, *found), (absolute, *expected) = results
     torch.testing.assert_close(found, expected)
-    kept = relative.pop_gradient()
-    torch.testing.assert_close(kept.losses, absolute.pop_gradient().losses)  # for the ranking by losses
+    kept = relative.pop_report()
+    torch.testing.assert_close(kept.losses, absolute.pop_report().losses)  # for the ranking by losses
     for t, form in enumerate(FORMS.values()):
         factor, exponent = WEIGHT_FORMS[form]
         mean = reference[annotated[:, t], t].mean()
         for i in range(5):
             loss = (losses[i, t] * mean / reference[i, t]).item()
             own = 0.5 - exponent * factor * math.exp(-exponent * d[i, t].item()) * loss
-            assert kept.gradient[i, t].item() == pytest.approx(own if annotated[i, t] else 0.0, rel=1e-4, abs=1e-6)
+            assert kept.values[i, t].item() == pytest.approx(own if annotated[i, t] else 0.0, rel=1e-4, abs=1e-6)
 
 
 def test_relative_without_a_reference_is_refused(batch):
@@ -152,7 +153,7 @@ def test_relative_without_a_reference_is_refused(batch):
     module.set_instances(torch.zeros(5, 3), NAMES)
     with pytest.raises(ValueError, match='`relative` needs the losses of predictions that have not seen the instance'):
         module(*batch)
-    assert not build(relative=True, instance=False).relative  # nothing would learn from them
+    assert not build(relative=True, instance=False).needs_reference  # nothing would learn from them
 
 
 def test_sharpness_out_of_range():
@@ -167,6 +168,13 @@ def test_the_shared_part_is_a_parameter_of_the_network(shared, grad):
     assert list(build(shared=shared).state_dict()) == ['log_variance']
 
 
+def test_it_is_both_a_weighting_and_a_module_with_rows():
+    module = build()
+    assert isinstance(module, TaskWeighting) and isinstance(module, InstanceModule)
+    assert module.tasks == module.instance_tasks == tuple(FORMS) and not module.needs_reference
+    assert build(relative=True).needs_reference
+
+
 @pytest.mark.parametrize('bad', [math.nan, math.inf])
 def test_an_instance_without_annotation_contributes_nothing(batch, bad):
     losses, annotated = batch
@@ -178,9 +186,9 @@ def test_an_instance_without_annotation_contributes_nothing(batch, bad):
         objective, weights = module(values, annotated)
         objective.backward()
         assert (values.grad[~annotated] == 0).all()
-        kept = module.pop_gradient()
-        assert (kept.gradient[~annotated] == 0).all()
-        results.append((objective, weights, values.grad, module.log_variance.grad, kept.gradient))
+        kept = module.pop_report()
+        assert (kept.values[~annotated] == 0).all()
+        results.append((objective, weights, values.grad, module.log_variance.grad, kept.values))
     for clean, dirty in zip(*results, strict=True):
         assert dirty.isfinite().all()
         torch.testing.assert_close(clean, dirty)

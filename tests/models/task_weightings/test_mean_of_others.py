@@ -1,4 +1,4 @@
-"""Tests of what a model says of the other instances of a batch; several ranks: test_weightings_ranks.py."""
+"""Tests of leave-one-out batch means; several ranks: test_weightings_ranks.py."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmfct.models.task_weightings import TaskWeighting
+
 NAMES = {
     'EqualWeighting': {},
     'FixedWeighting': dict(weights=dict(seg=1.0, depth=0.5, pose=2.0)),
@@ -15,9 +17,15 @@ NAMES = {
 
 
 @pytest.fixture(params=NAMES)
-def weighting(request, build, set_epoch):
-    set_epoch(0)
-    return build(request.param, **NAMES[request.param])
+def weighting(request, build):
+    weighting = build(request.param, **NAMES[request.param])
+    weighting.set_epoch(0)
+    return weighting
+
+
+def test_keeps_the_contract(weighting):
+    assert isinstance(weighting, TaskWeighting)
+    assert weighting.tasks == ('seg', 'depth', 'pose') and not weighting.needs_reference
 
 
 def test_returns_a_scalar_and_the_derivative_in_each_mean(weighting, batch):

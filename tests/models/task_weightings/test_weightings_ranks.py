@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from mmengine.logging import MessageHub
 
 from mmfct.engine.launch import leave_ranks
 from mmfct.models.task_weightings.mean_of_others import mean_of_others
@@ -43,7 +42,7 @@ def run(name: str, rank: int, world_size: int) -> list:
     weighting = MODELS.build(dict(WEIGHTINGS[name], forms=FORMS))
     found = []
     for epoch in range(3):
-        MessageHub.get_current_instance().update_info('epoch', epoch)
+        weighting.set_epoch(epoch)
         factor = torch.ones(3, requires_grad=True)  # a network of one parameter per task
         share = losses[epoch, rank::world_size] * factor
         objective, weights = weighting(share, annotated[rank::world_size])
@@ -67,7 +66,7 @@ def run_relative(rank: int, world_size: int) -> dict[str, list]:
     weighting = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=FORMS, relative=True))
     weighting.set_instances(torch.zeros(len(losses[own]), 3), [''] * len(losses[own]))
     weighting(losses[own], annotated[own], reference[own])
-    return dict(means=mean_of_others(outputs[own]).tolist(), gradients=weighting.pop_gradient().gradient.tolist())
+    return dict(means=mean_of_others(outputs[own]).tolist(), gradients=weighting.pop_report().values.tolist())
 
 
 @pytest.fixture(scope='module')

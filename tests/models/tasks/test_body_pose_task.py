@@ -72,6 +72,10 @@ def test_every_parameter_gets_a_gradient_without_any_label(features):
     assert all(value.grad is not None for value in task.parameters())  # as DDP demands
 
 
+def test_a_pose_is_no_map():
+    assert BodyPoseTask.label_kind == 'pose' and BodyPoseTask(8).label_size(make_sample()) is None
+
+
 def test_half_precision_is_widened(features):
     task = BodyPoseTask(8)
     losses, _ = task.losses(task(features).half(), [make_sample()] * 3)

@@ -1,9 +1,15 @@
+"""Tests of reading a gallery."""
+
 import json
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mmfct
 from mmfct.retrieval import Gallery, GalleryWriter, is_complete
 from mmfct.utils.files import file_sha256
 
@@ -266,3 +272,8 @@ def test_shard_without_a_column_is_refused(path):
     _edit_manifest(path, lambda manifest: manifest['shards'][1]['files'].pop('side'))
     with pytest.raises(ValueError, match=r"must list every file, got KeyError\('side'\)"):
         Gallery(path)
+
+
+def test_galleries_are_read_without_torch():
+    code = 'import sys, mmfct.retrieval, mmfct.retrieval.index.exact; sys.exit("torch" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], cwd=Path(mmfct.__file__).parents[1]).returncode == 0

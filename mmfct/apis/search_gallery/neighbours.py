@@ -1,0 +1,95 @@
+"""Nearest neighbours of embeddings in a gallery, with their ids, labels and distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_model
+from mmfct.retrieval.index.exact import search_exact
+from mmfct.retrieval.index.faiss_index import search_index
+from mmfct.retrieval.index.file import read_index
+from mmfct.utils.progress import Progress
+from mmfct.utils.tables import markdown_table
+
+
+@dataclass(frozen=True)
+class Found:
+    """Neighbours of Q queries, the nearest first; an index may find fewer than were asked for.
+
+    Args:
+        queries: Names of the queries.
+        ids: Ids of the neighbours of each query.
+        labels: Their labels; ``None`` where the gallery has none.
+        distances: Their distances.
+    """
+
+    queries: list[str]
+    ids: list[list[str]]
+    labels: list[list[int]] | None
+    distances: list[list[float]]
+
+    def table(self) -> str:
+        """Markdown table with a row for each neighbour."""
+        header = ['query', 'rank', 'id', *(['label'] if self.labels is not None else []), 'distance']
+        rows = [header]
+        for query, (name, ids) in enumerate(zip(self.queries, self.ids, strict=True)):
+            for place, neighbour in enumerate(ids):
+                label = [] if self.labels is None else [str(self.labels[query][place])]
+                distance = f'{self.distances[query][place]:.6g}'
+                rows.append([name if place == 0 else '', str(place + 1), neighbour, *label, distance])
+        return markdown_table(rows)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return plain JSON: an entry for each query."""
+        labels: Sequence[list[int] | None] = self.labels or [None] * len(self.queries)
+        columns = zip(self.queries, self.ids, labels, self.distances, strict=True)
+        return [dict(query=query, ids=ids, labels=label, distances=away) for query, ids, label, away in columns]
+
+
+def find_neighbours(
+    gallery: Gallery,
+    queries: np.ndarray,
+    model: ModelIdentity,
+    *,
+    names: Sequence[str],
+    k: int = 5,
+    index: str | Path | None = None,
+) -> Found:
+    """Find the neighbours of queries by the distance of the gallery.
+
+    Args:
+        gallery: The gallery.
+        queries: Embeddings of shape (Q, D).
+        model: The model that made them.
+        names: Names of the queries.
+        k: Number of neighbours.
+        index: File of a FAISS index of the gallery; ``None`` for an exact search.
+
+    Raises:
+        FileNotFoundError: If the index is missing.
+        ImportError: If an index is given and FAISS is not installed.
+        ValueError: If the queries come from another model than the gallery or do not fit it, or the index is that of
+            another gallery.
+    """
+    provenance = Provenance.from_metadata(gallery.metadata)
+    check_same_model(model, provenance)
+    if index is None:
+        progress = Progress(len(queries) * len(gallery))
+        neighbours = search_exact(gallery, queries, k, provenance.distance, advance=progress.advance)
+    else:
+        neighbours = search_index(gallery, read_index(index, gallery), queries, k)
+    rows = [found[found >= 0] for found in neighbours.rows]
+    labelled = 'label' in gallery.columns
+    return Found(
+        list(names),
+        [gallery.rows('id', found).tolist() for found in rows],
+        [gallery.rows('label', found).tolist() for found in rows] if labelled else None,
+        [[value for value in distances if value < math.inf] for distances in neighbours.distances.tolist()],
+    )

@@ -1,0 +1,134 @@
+"""Base of hooks that keep a row per training instance."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmfct.engine.epochs import epoch_at, is_iterative
+from mmfct.engine.weight_histogram import weight_histogram
+from mmfct.instances.keys import InstanceKeys
+from mmfct.instances.module import InstanceModule
+from mmfct.instances.sample_tasks import instance_name
+from mmfct.instances.store import CHECKPOINT_KEY, InstanceStore
+from mmfct.registry import HOOKS
+
+
+class InstanceHook(Hook, ABC):
+    """Drive an `InstanceStore` through a training: batches, steps, checkpoints and logs.
+
+    Works with every model that has an `InstanceModule` of the wanted kind, wherever it is. A subclass says which store
+    serves the modules; every rank keeps the same one.
+
+    Args:
+        key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
+            ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
+        histogram: Whether to draw a histogram of the weights after every epoch.
+
+    Attributes:
+        module_type: Which modules the store serves.
+        table: The store, from ``before_train`` on.
+    """
+
+    module_type: ClassVar[type[InstanceModule]]
+    table: InstanceStore
+
+    def __init__(self, key: str = 'img_path', histogram: bool = True) -> None:
+        self.key = key
+        self.histogram = histogram
+        self._loaded: dict[str, Any] | None = None
+
+    @abstractmethod
+    def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
+        """Make the store of a training; ``modules`` are of ``module_type``."""
+
+    def scale(self, runner: Runner) -> float:
+        """Return the factor of the store's rate in this iteration."""
+        return 1.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the modules and make a store with a row for each training instance, or restore it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        modules = [m for m in model.modules() if isinstance(m, self.module_type) and m.instance_tasks]
+        if not modules:
+            raise ValueError(
+                'the model must have a module with parameters per instance, such as mmfct.InstanceTaskWeighting or '
+                f'mmfct.InstanceTaskWeightLoss, got none in {type(model).__name__}'
+            )
+        if getattr(model.data_preprocessor, 'batch_augments', None) is not None:
+            raise ValueError(
+                '`batch_augments` of the data preprocessor (`train_cfg.augments`) must be left out: the loss of a '
+                'mixed image is not that of one instance'
+            )
+        keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
+        self.table = self.make_store(modules, keys, next(model.parameters()).device)
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None and runner.iter > 0:  # otherwise weights to start from, maybe of another data set
+            if CHECKPOINT_KEY not in loaded:
+                raise ValueError(
+                    'the checkpoint to resume has no table of instance parameters; train from the beginning'
+                )
+            self.table.load_state_dict(loaded[CHECKPOINT_KEY])
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Give the modules the rows of the batch."""
+        samples = (data_batch or {})['data_samples']
+        self.table.set_batch(samples, [instance_name(sample, self.key) for sample in samples])
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Take the reports; step where the network has, or would have but for an overflow of half precision."""
+        self.table.collect()
+        if runner.optim_wrapper.should_update():
+            self.table.step(self.scale(runner))
+        if is_iterative(runner):
+            epoch = epoch_at(runner, runner.iter + 1)
+            if epoch > epoch_at(runner, runner.iter):
+                self.end_epoch(runner, epoch)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """End an epoch; where training is iteration-based, mmengine's is the whole training."""
+        if not is_iterative(runner):
+            self.end_epoch(runner, runner.epoch + 1)
+
+    def end_epoch(self, runner: Runner, epoch: int) -> None:
+        """Log the mean and the spread of the weights after ``epoch`` rounds, and draw their histogram."""
+        weights = self.table.weights().cpu()
+        spread = []
+        for task, column in zip(self.table.tasks, weights.unbind(1), strict=True):
+            mean, deviation = column.mean().item(), column.std(correction=0).item()
+            runner.message_hub.update_scalar(f'train/weight_{task}_mean', mean)
+            runner.message_hub.update_scalar(f'train/weight_{task}_std', deviation)
+            spread.append(f'{task} {mean:.3g} +- {deviation:.2g}')
+        print_log(f'weights of {len(weights)} instances: {", ".join(spread)}', 'current')
+        if self.histogram:
+            picture = weight_histogram(weights, self.table.tasks, f'epoch {epoch}')
+            runner.visualizer.add_image('instance_weights', picture, step=epoch)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the store to the checkpoint."""
+        checkpoint[CHECKPOINT_KEY] = self.table.state_dict()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember the state of the store until it is known whether a training is resumed."""
+        self._loaded = {CHECKPOINT_KEY: checkpoint[CHECKPOINT_KEY]} if CHECKPOINT_KEY in checkpoint else {}
+
+
+def instance_key(hooks: list[dict]) -> str:
+    """Return the ``key`` of the `InstanceHook` among the configs of hooks, or what it is by default.
+
+    Args:
+        hooks: ``custom_hooks`` of a config.
+    """
+    for hook in hooks:
+        kind = HOOKS.get(hook['type']) if isinstance(hook['type'], str) else hook['type']
+        if isinstance(kind, type) and issubclass(kind, InstanceHook):
+            return hook.get('key', 'img_path')
+    return 'img_path'

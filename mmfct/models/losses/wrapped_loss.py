@@ -1,0 +1,57 @@
+"""A host's loss, called as the hosts call their own, with one value per instance inside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from mmfct.models.losses.instance_losses import unreduced
+
+
+class WrappedLoss(nn.Module, ABC):
+    """Base of losses that wrap a host's and make an objective of its values per instance.
+
+    Attributes:
+        loss: The host's loss of scores and labels.
+    """
+
+    loss: nn.Module
+
+    @abstractmethod
+    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
+        """Return the objective of a batch, a scalar; arguments as for :meth:`forward`."""
+
+    @property
+    def loss_name(self) -> str:
+        """Name under which mmseg logs the loss."""
+        return getattr(self.loss, 'loss_name', 'loss')
+
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        ignore_index: int | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Return the objective of a batch, a scalar.
+
+        Args:
+            prediction: Scores of shape (B, C) or (B, C, H, W).
+            target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
+            weight: Weight of each element, for the wrapped loss.
+            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
+            ignore_index: Label of elements that do not count.
+            reduction_override: ``'none'`` returns the values of the wrapped loss as they are: mmseg's
+                ``OHEMPixelSampler`` chooses pixels by them.
+
+        Raises:
+            ValueError: If another reduction is asked for.
+        """
+        if reduction_override is None:
+            return self.objective(prediction, target, weight, ignore_index)
+        if reduction_override != 'none':
+            raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
+        return unreduced(self.loss, prediction, target, weight, ignore_index)

@@ -1,0 +1,45 @@
+"""The contract of tasks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from mmengine.model import BaseModule
+from mmengine.structures import PixelData
+from torch import Tensor
+
+
+class Task(BaseModule):
+    """Base of the tasks of a multi-task model: a head, the loss of each instance, and the prediction.
+
+    Attributes:
+        label_kind: Field of a data sample with the label, without its prefix ``gt_``; predictions have ``pred_``.
+        form: Form of the loss, see `mmfct.functional.task_weighting`.
+    """
+
+    label_kind: ClassVar[str]
+    form: str
+
+    @abstractmethod
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Return outputs (B, C, h, w), or (B, C), from the features of the backbone or neck."""
+
+    @abstractmethod
+    def losses(self, outputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """Return the loss of each instance (B,), 0 without a label, and booleans (B,): whether it has one.
+
+        Args:
+            outputs: Outputs (B, C, H, W) of the size of the labels, or (B, C).
+            data_samples: Data samples; one without a label of this task has no such field.
+        """
+
+    @abstractmethod
+    def add_prediction(self, output: Tensor, data_sample: Any) -> None:
+        """Add the prediction, from an output (C, H, W) or (C,), to a data sample."""
+
+    def label_size(self, data_sample: Any) -> tuple[int, int] | None:
+        """Return height and width of the label of a data sample; ``None`` where it has none, or is no map."""
+        label = data_sample.get(f'gt_{self.label_kind}')
+        return tuple(label.shape) if isinstance(label, PixelData) else None

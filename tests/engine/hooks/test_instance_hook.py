@@ -1,0 +1,134 @@
+"""What the base of the hooks leaves to a subclass: weights from statistics, with no gradient, are another store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mmfct.engine.hooks.instance_hook import InstanceHook, instance_key
+from mmfct.instances.exchange import InstanceExchange
+from mmfct.instances.module import InstanceModule
+from mmfct.instances.store import InstanceStore
+
+
+class ToyCountedWeighting(InstanceModule):
+    """Multiplies losses with the weights that come as rows, and reports a statistic of each instance."""
+
+    def __init__(self, forms: dict[str, str]) -> None:
+        super().__init__(tuple(forms))
+
+    def weights(self, rows):
+        return rows
+
+    def forward(self, losses, annotated):
+        rows = self.take_rows(len(losses))
+        self.report(losses.detach() - 1, annotated, losses)
+        return self.means(rows * losses, annotated).sum(), self.means(rows, annotated)
+
+
+class ToyStatistics(InstanceStore):
+    """Adds up the statistics; weights are 1 until they are refit."""
+
+    def __init__(self, modules, keys, device) -> None:
+        self._exchange = InstanceExchange(modules, keys, device=device)
+        self.tasks = self._exchange.tasks
+        self.sums, self.counts, self.refits = torch.zeros(len(keys), len(self.tasks)), 0, 0
+        self.rows = torch.ones_like(self.sums)
+
+    def set_batch(self, samples, names):
+        self._exchange.set_batch(samples, names, self.rows)
+
+    def collect(self):
+        self._exchange.collect()
+
+    def step(self, scale=1.0):
+        assert scale == 1
+        rows, report = self._exchange.take_reports()
+        self.sums.index_add_(0, rows, report.values)
+        self.counts += len(rows)
+
+    def refit(self):
+        self.rows = (-self.sums).sigmoid()
+        self.refits += 1
+
+    def weights(self):
+        return self.rows
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self._exchange.state_dict(), sums=self.sums, rows=self.rows)
+
+    def load_state_dict(self, state):
+        self._exchange.load_state_dict(state)
+        self.sums, self.rows = state['sums'], state['rows']
+
+
+class ToyStatisticsHook(InstanceHook):
+    """Keeps the statistics, and refits after every epoch."""
+
+    module_type = ToyCountedWeighting
+
+    def make_store(self, modules, keys, device):
+        return ToyStatistics(modules, keys, device)
+
+    def end_epoch(self, runner, epoch):
+        self.table.refit()
+        super().end_epoch(runner, epoch)
+
+
+@pytest.fixture
+def run(toy, tmp_path):
+    """Function that trains the toy model with weights from statistics, and returns the store and the model."""
+
+    def train(epochs: int, resume: bool = False) -> tuple[ToyStatistics, torch.nn.Module]:
+        hook = dict(type=ToyStatisticsHook, histogram=False)
+        weighting = dict(type=ToyCountedWeighting)
+        runner = toy.make_runner(
+            str(tmp_path),
+            model=toy.ToyTasks(weighting),
+            custom_hooks=[hook],
+            epochs=epochs,
+            checkpoint=True,
+            resume=resume,
+        )
+        runner.train()
+        (hook,) = [hook for hook in runner.hooks if isinstance(hook, ToyStatisticsHook)]
+        return hook.table, runner.model
+
+    return train
+
+
+def test_statistics_are_collected_and_refit_after_every_epoch(run):
+    store, _ = run(2)
+    state = store.state_dict()
+    assert store.refits == 2 and store.counts == 24 and state['visits'].unique().tolist() == [2]
+    torch.testing.assert_close(store.sums, state['loss_sum'] - state['visits'])
+    assert store.weights().unique().numel() > 2 and torch.equal(store.weights(), (-store.sums).sigmoid())
+
+
+def test_a_resumed_training_goes_on_with_them(run):
+    run(1)
+    resumed, model = run(2, resume=True)
+    assert resumed.refits == 1 and resumed.state_dict()['visits'].unique().tolist() == [2]
+    assert model.weighting.pop_report() is None
+
+
+def test_the_hook_of_parameters_does_not_take_other_modules(toy, tmp_path):
+    runner = toy.make_runner(str(tmp_path), model=toy.ToyTasks(dict(type=ToyCountedWeighting)))
+    with pytest.raises(ValueError, match='InstanceTaskWeightLoss, got none in ToyTasks'):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    ('hooks', 'key'),
+    [
+        ([], 'img_path'),
+        ([dict(type='EmptyCacheHook', key='x'), dict(type='mmfct.InstanceTaskWeightHook')], 'img_path'),
+        ([dict(type='InstanceTaskWeightHook', key='sample_idx')], 'sample_idx'),
+        ([dict(type=ToyStatisticsHook, key='sample_idx')], 'sample_idx'),
+        ([dict(type='NobodyKnowsThisHook', key='x')], 'img_path'),
+    ],
+)
+def test_the_key_is_that_of_the_hook_in_a_config(hooks, key):
+    assert instance_key(hooks) == key

@@ -1,0 +1,35 @@
+"""Command-line arguments shared by several tools."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or dotted entries of the config') -> None:
+    """Add ``--cfg-options KEY=VALUE ...``.
+
+    Args:
+        parser: The parser of the tool.
+        text: Help text.
+    """
+    from mmfct.apis.training.config import DictAction  # imports mmengine, so call `require_hosts` first
+
+    parser.add_argument('--cfg-options', nargs='+', default={}, action=DictAction, metavar='KEY=VALUE', help=text)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device', help="torch device, such as 'cpu' or 'cuda:1' (default: the accelerator, if there is one)"
+    )
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add ``--launcher``, and ``--local_rank`` for launchers that pass it."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (default: none, for a single process)',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

@@ -1,1 +1,0 @@
-"""The renderer behind :mod:`renderers.street_scenes`: a small ray caster in numpy."""
