@@ -26,7 +26,7 @@ def test_links_lead_to_files(readme):
 
 @pytest.mark.parametrize('readme', [*READMES, *TOOLS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_name_existing_tools_and_configs(readme):
-    for path in re.findall(r'\b((?:tools|configs)/[\w/.-]+\.(?:py|sh))\b', readme.read_text()):
+    for path in re.findall(r'\b((?:tools|configs|mmfct|tests)/[\w/.-]+\.(?:py|sh))\b', readme.read_text()):
         assert (ROOT / path).exists(), path
 
 
