@@ -66,7 +66,8 @@ def upgrade_on_ray(
     """Compute and write shards on all CPUs, or GPUs, of a Ray cluster.
 
     The cluster is the one that this process is connected to, or one that Ray finds (``RAY_ADDRESS``, or started on
-    this machine), or else a new one on this machine that is shut down at the end.
+    this machine), or else a new one on this machine that is shut down at the end. If a machine
+    dies, Ray starts its workers elsewhere, and they compute its unfinished shards again.
 
     Args:
         words: Arguments of `UpgradeJob` by name; paths must be valid on every machine.
