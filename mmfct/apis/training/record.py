@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmfct.utils.checkpoint import load_checkpoint, load_state_dict
+from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict
 from mmfct.utils.files import write_atomically
 from mmfct.utils.fingerprint import fingerprint_state_dict, plain_json
 
@@ -162,7 +162,7 @@ def _checkpoints(value: object) -> set[str]:
 
 def _fingerprint(path: str) -> str | None:
     """Fingerprint the weights in a checkpoint; ``None`` if there is no such file (yet)."""
-    return fingerprint_state_dict(load_state_dict(path)) if Path(path).is_file() else None
+    return fingerprint_state_dict(load_state_dict(path)) if checkpoint_file(path).is_file() else None
 
 
 def check_inputs(checkpoint: str | Path, model: object) -> None:
