@@ -24,7 +24,7 @@ class TrainingOptions:
             checkpoint.
         amp: Train with automatic mixed precision.
         no_validate: Skip validation during training.
-        auto_scale_lr: Scale the learning rate to the actual batch size.
+        auto_scale_lr: Scale the learning rate to the actual batch size, see `scale_learning_rate`.
         no_pin_memory: Do not pin the memory of batches.
         no_persistent_workers: End data loader workers after every epoch.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.

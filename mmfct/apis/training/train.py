@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.learning_rate import scale_learning_rate
 from mmfct.apis.training.lock import one_at_a_time
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
@@ -93,7 +94,8 @@ def train_stage(config: Config) -> Runner:
     record = TrainingRecord(config.work_dir, config)
     if config.resume:
         record.check()
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    scaled = scale_learning_rate(config)
+    runner = RUNNERS.build(scaled) if 'runner_type' in config else Runner.from_cfg(scaled)
     _check_batches(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
