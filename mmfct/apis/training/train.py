@@ -17,6 +17,7 @@ from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.schedule import check_schedule
 from mmfct.engine.launch import init_launcher
 
 
@@ -40,14 +41,15 @@ def train(
 
     Raises:
         FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
-        ValueError: If a checkpoint belongs to another training than the config describes, the data do not fit, or an
-            option is a misspelt variable.
+        ValueError: If a checkpoint belongs to another training than the config describes, the data or the schedule of
+            a stage do not fit, or an option is a misspelt variable.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
     config = options.load(filename)
     check_variables(filename, options.cfg_options)
     check_data(config)
+    check_schedule(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
     with one_at_a_time(Path(config.work_dir)):
         options.continue_training(config)  # another process may have trained here since the config was loaded
@@ -80,6 +82,8 @@ def train_prerequisites(config: Config, options: TrainingOptions, *, train_missi
                 f'checkpoint {str(stage.checkpoint)!r} does not exist; make it with `{stage.command()}`'
             )
         check_data(stage.config)
+    for stage in stages:
+        check_schedule(stage.config)
     for stage in stages:
         with one_at_a_time(stage.checkpoint.parent):
             stage.options.continue_training(stage.config)  # another process may have trained it meanwhile
