@@ -5,6 +5,7 @@ This module imports neither torch nor a host, so a tool can call it first.
 
 from __future__ import annotations
 
+import warnings
 from importlib import metadata, util
 
 # Import name: onedl distribution, upstream distribution, oldest version that works.
@@ -21,6 +22,9 @@ def require_hosts(*names: str) -> None:
 
     The onedl and the upstream OpenMMLab distributions install the same import packages. The one installed last
     overwrites files of the other, which causes obscure errors much later.
+
+    A warning of mmcv is silenced: that its lite edition, which the extra ``onedl`` installs, lacks an operator of
+    detectors. Nothing here uses it.
 
     Args:
         *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
@@ -40,6 +44,7 @@ def require_hosts(*names: str) -> None:
     problems = [problem for name in names if (problem := _problem(name))]
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
 
 
 def _installed(name: str) -> dict[str, str]:

@@ -9,13 +9,12 @@ import mmengine
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.train import build_runner
 from mmfct.engine.launch import init_launcher
 from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
 from mmfct.utils.torchscript import is_torchscript
@@ -70,7 +69,7 @@ def test(
         config.default_hooks.visualization.update(enable=True, out_dir=show_dir)
     if tta:
         _use_test_time_augmentation(config)
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner = build_runner(config)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))

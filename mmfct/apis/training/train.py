@@ -19,6 +19,7 @@ from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.engine.launch import init_launcher
+from mmfct.engine.quiet_runner import QuietRunner, quieten
 
 
 def train(
@@ -89,7 +90,6 @@ def train_prerequisites(config: Config, options: TrainingOptions, *, train_missi
             stage.options.continue_training(stage.config)  # another process may have trained it meanwhile
             if stage.is_finished():
                 continue
-            print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
             train_stage(stage.config)
 
 
@@ -98,12 +98,23 @@ def train_stage(config: Config) -> Runner:
     record = TrainingRecord(config.work_dir, config)
     if config.resume:
         record.check()
-    scaled = scale_learning_rate(config)
-    runner = RUNNERS.build(scaled) if 'runner_type' in config else Runner.from_cfg(scaled)
+    print_log(f'{Path(config.filename).name}: training in {config.work_dir}', 'current')
+    runner = build_runner(scale_learning_rate(config))
     _check_batches(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
+    return runner
+
+
+def build_runner(config: Config) -> Runner:
+    """Build the Runner of a config, with a short console output, and say where the rest of it goes."""
+    if 'runner_type' in config:
+        runner = RUNNERS.build(config)
+        quieten(runner.logger, runner)
+    else:
+        runner = QuietRunner.from_cfg(config)
+    print_log(f'Everything else is in {runner.log_dir}', 'current')
     return runner
 
 
