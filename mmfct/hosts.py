@@ -5,6 +5,9 @@ This module imports neither torch nor a host, so a tool can call it first.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import warnings
 from importlib import metadata, util
 
@@ -45,6 +48,19 @@ def require_hosts(*names: str) -> None:
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+
+
+def import_quietly(name: str) -> None:
+    """Import the data sets of a host, without its remark that a package of OneDL, which few people have, is missing.
+
+    Args:
+        name: Import name of the host.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        importlib.import_module(f'{name}.datasets')
+    for line in output.getvalue().splitlines():
+        if line != 'Could not import OneDL':
+            print(line)
 
 
 def _installed(name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmfct.apis.training.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
-from mmfct.hosts import HOSTS, require_hosts
+from mmfct.hosts import HOSTS, import_quietly, require_hosts
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class TrainingOptions:
         config = load_config(filename, cfg_options)
         if config.get('default_scope') in HOSTS:  # the host whose components the config uses
             require_hosts(config.default_scope)
+            if config.default_scope in ('mmpretrain', 'mmseg'):
+                import_quietly(config.default_scope)
         self.apply(config)
         return config
 
