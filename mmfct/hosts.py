@@ -5,6 +5,10 @@ This module imports neither torch nor a host, so a tool can call it first.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
+import warnings
 from importlib import metadata, util
 
 # Import name: onedl distribution, upstream distribution, oldest version that works.
@@ -21,6 +25,9 @@ def require_hosts(*names: str) -> None:
 
     The onedl and the upstream OpenMMLab distributions install the same import packages. The one installed last
     overwrites files of the other, which causes obscure errors much later.
+
+    A warning of mmcv is silenced: that its lite edition, which the extra ``onedl`` installs, lacks an operator of
+    detectors. Nothing here uses it.
 
     Args:
         *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
@@ -40,6 +47,20 @@ def require_hosts(*names: str) -> None:
     problems = [problem for name in names if (problem := _problem(name))]
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+
+
+def import_quietly(name: str) -> None:
+    """Import the data sets of a host, without its remark that a package of OneDL, which few people have, is missing.
+
+    Args:
+        name: Import name of the host.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        importlib.import_module(f'{name}.datasets')
+    for line in output.getvalue().splitlines():
+        if line != 'Could not import OneDL':
+            print(line)
 
 
 def _installed(name: str) -> dict[str, str]:

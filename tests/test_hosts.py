@@ -131,3 +131,22 @@ def test_the_check_imports_no_host():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'set()'
+
+
+def test_a_remark_of_the_hosts_is_left_out_and_nothing_else(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'chatty').mkdir()
+    (tmp_path / 'chatty/__init__.py').touch()
+    (tmp_path / 'chatty/datasets.py').write_text("print('Could not import OneDL')\nprint('careful')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    hosts.import_quietly('chatty')
+    assert capsys.readouterr().out == 'careful\n'
+    assert 'chatty.datasets' in sys.modules
+
+
+def test_a_default_installation_imports_without_warnings():
+    program = (
+        "from mmfct.hosts import import_quietly, require_hosts; require_hosts('mmengine', 'mmcv', 'mmpretrain'); "
+        "import_quietly('mmpretrain'); import mmpretrain.models"
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ('', '')

@@ -53,7 +53,7 @@ def fill_shards(
     started = time.perf_counter()
     if dist.is_main_process() and pending:
         print_log(f'Computing embeddings of {number} images ({len(writer.shards)} shards)', 'current')
-    progress = Progress(total)
+    progress = Progress(total, 'images')
     with write_behind(writer) as write:
         for index, start, stop in pending:
             parts: dict[str, list[np.ndarray]] = {}

@@ -81,7 +81,7 @@ def find_neighbours(
     provenance = Provenance.from_metadata(gallery.metadata)
     check_same_model(model, provenance)
     if index is None:
-        progress = Progress(len(queries) * len(gallery))
+        progress = Progress(len(queries) * len(gallery), 'pairs')
         neighbours = search_exact(gallery, queries, k, provenance.distance, advance=progress.advance)
     else:
         neighbours = search_index(gallery, read_index(index, gallery), queries, k)

@@ -26,7 +26,8 @@ def check_data(
     Raises:
         FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
             the data set needs one.
-        ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs.
+        ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs; or if a
+            ``data_root`` is no name.
     """
     for loader in loaders:
         if config.get(loader) is None:
@@ -36,6 +37,8 @@ def check_data(
             kind = type_name(dataset)
             if not dataset.get('data_root') or kind in _DOWNLOADED:
                 continue
+            if not isinstance(dataset['data_root'], (str, Path)):
+                raise ValueError(f'`data_root` must be the folder of the data, got {dataset["data_root"]!r}; {_HINT}')
             _check_folder(Path(dataset['data_root']).expanduser(), config.get('data_hint', _HINT))
             if kind == 'CustomDataset' and dataset.get('with_label', True) and not dataset.get('ann_file'):
                 _check_classes(dataset, _kept_classes(wrappers), head)

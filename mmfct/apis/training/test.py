@@ -9,15 +9,14 @@ import mmengine
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.train import build_runner
 from mmfct.engine.launch import init_launcher
-from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict, load_weights
+from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
 from mmfct.utils.torchscript import is_torchscript
 
 
@@ -61,7 +60,8 @@ def test(
     check_data(config, ['test_dataloader'])
     state_dict = load_state_dict(checkpoint)
     # The Runner reads the file again, for its hooks.
-    config.load_from = f'{TORCHSCRIPT_SCHEME}{checkpoint}' if is_torchscript(checkpoint) else checkpoint
+    as_it_is = checkpoint_file(checkpoint) == Path(checkpoint) and not is_torchscript(checkpoint)
+    config.load_from = checkpoint if as_it_is else f'{TORCHSCRIPT_SCHEME}{checkpoint}'
     config.resume = False
     if show_dir is not None:
         if 'visualization' not in config.default_hooks:
@@ -69,7 +69,7 @@ def test(
         config.default_hooks.visualization.update(enable=True, out_dir=show_dir)
     if tta:
         _use_test_time_augmentation(config)
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner = build_runner(config)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -78,8 +78,8 @@ def test(
         mmengine.dump(metrics, out)
     folder = Path(config.work_dir)
     final = folder / FINAL_CHECKPOINT
-    if final.is_file() and not final.samefile(checkpoint):  # keep the report of the final weights
-        folder = folder / f'test_{Path(checkpoint).stem}'
+    if final.is_file() and not final.samefile(checkpoint_file(checkpoint)):  # keep the report of the final weights
+        folder = folder / f'test_{checkpoint_file(checkpoint).stem}'
     write_report(metrics, runner.test_evaluator.metrics, folder)
     return metrics
 

@@ -100,3 +100,9 @@ def test_more_classes_than_outputs(folder):
         check_data(config_of(images(folder), num_classes=2))
     check_data(config_of(dict(type='mmfct.ClassSubset', num_classes=2, dataset=images(folder)), num_classes=2))
     check_data(config_of(images(folder), 'test_dataloader', num_classes=2))
+
+
+@pytest.mark.parametrize('root', [2024, ['set', 'v2'], 1e5])
+def test_a_data_root_that_is_no_name(root):
+    with pytest.raises(ValueError, match='`data_root` must be the folder of the data, got .*; set it with'):
+        check_data(config_of(dict(type='CustomDataset', data_root=root)))

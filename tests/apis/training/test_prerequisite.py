@@ -106,7 +106,7 @@ def test_what_belongs_to_one_training_is_not_inherited(root):
 
 
 def test_flags_reach_every_stage_and_its_command(root):
-    old, *_ = stages_of(root, amp=True, auto_scale_lr=True, no_pin_memory=True, resume='of/main.pth')
+    old, *_ = stages_of(root, amp=True, auto_scale_lr=True, no_pin_memory=True, resume=str(root / 'main.py'))
     assert old.config.optim_wrapper.type == 'AmpOptimWrapper' and old.config.auto_scale_lr.enable
     assert not old.config.resume and old.config.load_from is None
     assert '--amp --auto-scale-lr --no-pin-memory --cfg-options' in old.command()
@@ -116,9 +116,11 @@ def test_flags_reach_every_stage_and_its_command(root):
 def test_interrupted_trainings_are_resumed(root):
     folder = root / 'runs/old'
     folder.mkdir(parents=True)
-    (folder / 'last_checkpoint').write_text('epoch_1.pth')
+    (folder / 'last_checkpoint').write_text('/moved/epoch_1.pth')
+    (folder / 'epoch_1.pth').touch()
     old, side, _ = stages_of(root)
-    assert (old.config.resume, old.config.load_from, side.config.resume) == (True, None, False)
+    assert (old.config.resume, old.config.load_from) == (True, str(folder / 'epoch_1.pth'))
+    assert side.config.resume is False
     assert f'--work-dir {folder} --resume --cfg-options' in old.command()
 
 

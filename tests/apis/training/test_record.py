@@ -243,3 +243,38 @@ def test_functions_have_the_same_name_in_every_process(tmp_path):
 def test_a_checkpoint_without_record_counts(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'final.pth')
     assert TrainingRecord(tmp_path, Config(CONFIG)).is_finished()
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [('auto_scale_lr.enable', True), ('optim_wrapper.type', 'AmpOptimWrapper'), ('optim_wrapper.loss_scale', 512.0)],
+)
+def test_a_finished_training_stays_valid_on_another_machine(tmp_path, runner, capsys, key, value):
+    record = TrainingRecord(tmp_path, changed(key, value))
+    record.start(resume=False)
+    record.finish(runner)
+    here = TrainingRecord(tmp_path, Config(CONFIG))
+    assert here.is_finished()
+    assert f'was trained with another {key} (there {value!r}, asked for None)' in capsys.readouterr().out
+    with pytest.raises(ValueError, match=f'differs in {key} '):  # but it cannot be continued in another way
+        here.start(resume=True)
+    with pytest.raises(ValueError, match=r'differs in .* and 1 more entries'):
+        TrainingRecord(tmp_path, changed('optim_wrapper.optimizer.lr', 0.3)).is_finished()
+
+
+def test_inputs_that_have_moved_are_the_same_inputs(tmp_path, runner):
+    def config(name: str, table: str) -> Config:
+        encoders = dict(old=dict(checkpoint=str(tmp_path / name)))
+        dataset = dict(type='mmfct.EmbeddingTable', path=table, encoders=encoders)
+        return Config(CONFIG | dict(model=dict(encoders=encoders), train_dataloader=dict(dataset=dataset)))
+
+    torch.save(dict(w=torch.ones(2)), tmp_path / 'a.pth')
+    torch.save(dict(w=torch.ones(2)), tmp_path / 'moved.pth')
+    torch.save(dict(w=torch.zeros(2)), tmp_path / 'other.pth')
+    TrainingRecord(tmp_path / 'work', config('a.pth', 'table')).start(resume=False)
+    assert not TrainingRecord(tmp_path / 'work', config('moved.pth', 'renamed/table')).is_finished()
+    for name in ('other.pth', 'none.pth'):
+        with pytest.raises(ValueError, match=rf"encoders\.old\.checkpoint \(there '.*a\.pth', asked for '.*{name}'"):
+            TrainingRecord(tmp_path / 'work', config(name, 'table')).is_finished()
+    (tmp_path / 'a.pth').unlink()  # what is missing at the same path is not another one
+    assert not TrainingRecord(tmp_path / 'work', config('a.pth', 'table')).is_finished()

@@ -13,6 +13,7 @@ import torch
 
 from mmfct.apis.training import prerequisite
 from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.test import test as run_test
 from mmfct.apis.training.train import train
 
@@ -249,6 +250,7 @@ def test_resuming_is_decided_when_no_other_process_trains(copied, digits, monkey
 
     @contextlib.contextmanager
     def other_process_was_here(path):
+        (folder / 'epoch_1.pth').touch()
         (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))  # written while this one waited
         with lock(path):
             yield
@@ -260,3 +262,35 @@ def test_resuming_is_decided_when_no_other_process_trains(copied, digits, monkey
         options = TrainingOptions(work_dir=str(folder), resume='auto', cfg_options=small)
         train(str(CONFIGS / 'resnet10_digits_old.py'), options)
     assert seen == [True]
+
+
+def test_a_copied_work_directory_is_resumed_from_its_own_checkpoints(copied, tmp_path):
+    """Not from those at the path that the copy still names."""
+    root, options = copied
+    names = ('epochs', 'warmup_epochs', 'image_size')
+    options = {name: options[name] for name in names} | {'default_hooks.checkpoint.interval': 1}
+    config, first = str(CONFIGS / 'resnet10_digits_old.py'), tmp_path / 'first'
+    train(config, TrainingOptions(work_dir=str(first), cfg_options=options))
+    moved = tmp_path / 'moved'
+    shutil.copytree(first, moved)
+    for name in ('final.pth', 'epoch_2.pth'):  # as after an interruption in the second epoch
+        (moved / name).unlink()
+    assert (moved / 'last_checkpoint').read_text() == str(first / 'epoch_2.pth')
+    (moved / 'last_checkpoint').write_text(str(first / 'epoch_1.pth'))
+    (first / 'epoch_1.pth').write_bytes(b'of another training')
+    train(config, TrainingOptions(work_dir=str(moved), resume='auto', cfg_options=options))
+    assert torch.load(moved / 'final.pth', weights_only=True)['meta']['epochs'] == 2
+    logs = '\n'.join(log.read_text() for log in moved.rglob('*.log'))
+    assert f'Load checkpoint from {moved}/epoch_1.pth' in logs and 'resumed epoch: 1, iter: ' in logs
+
+
+def test_a_renamed_root_of_all_trainings_is_taken_as_it_is(copied, digits):
+    root, options = copied
+    renamed = root.with_name('renamed')
+    root.rename(renamed)
+    before = final_times(renamed)
+    same = TrainingOptions(cfg_options=options | dict(work_root=str(renamed)))
+    TrainingRecord(renamed / 'resnet10_digits', same.load(digits.config)).check()
+    train(digits.config, same)
+    after = final_times(renamed)
+    assert [stage for stage in STAGES if after[stage] != before[stage]] == ['resnet10_digits']
