@@ -81,7 +81,9 @@ def extract_gallery(
         first = data[0]
     known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
     computed = rows(dict(inputs=[first['inputs']], data_samples=[first['data_samples']]))
-    provenance = Provenance(encoder.embedding, encoder.side_info, distance)
+    preprocessing = data.preprocessing(first['inputs'])
+    side_info = encoder.side_info and encoder.side_info.with_preprocessing(preprocessing)
+    provenance = Provenance(encoder.embedding.with_preprocessing(preprocessing), side_info, distance)
     writer = GalleryWriter(
         out,
         columns={
