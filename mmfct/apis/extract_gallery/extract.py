@@ -18,6 +18,7 @@ from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance
 
 
@@ -88,7 +89,7 @@ def extract_gallery(
         out,
         columns={
             **{name: ('float32', values.shape[1]) for name, values in computed.items()},
-            **{name: (values.dtype.str if name == 'id' else 'int64', None) for name, values in known.items()},
+            **{name: (text_dtype(values) if name == 'id' else 'int64', None) for name, values in known.items()},
         },
         num_rows=len(data),
         shard_rows=shard_rows,

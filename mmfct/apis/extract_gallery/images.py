@@ -17,6 +17,7 @@ from mmfct.apis.extract_gallery.preprocessing import describe_pipeline
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
+from mmfct.retrieval.gallery.texts import text_array
 from mmfct.utils.dataset_configs import dataset_chains, innermost_dataset, type_name, with_pipeline
 from mmfct.utils.fingerprint import fingerprint_json, plain_json
 
@@ -54,7 +55,7 @@ class GalleryImages(Dataset):
         if not infos:
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
         root = Path(innermost[0].get('data_root') or os.curdir).absolute()
-        self.ids = np.array([_name(info, root, split) for info in infos])
+        self.ids = text_array([_name(info, root, split) for info in infos])
         names, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
             raise ValueError(

@@ -3,7 +3,7 @@
 A gallery is a folder that numpy and a JSON reader can open without this project::
 
     manifest.json        description, and the files of every shard with their checksums
-    <column>-00000.npy   the rows of one column in one shard
+    <column>-00000.npy   the rows of one column in one shard (long texts: see `texts`)
     shard-00000.json     only while the gallery is being written: this shard is safely on disk
 """
 

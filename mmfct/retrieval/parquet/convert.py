@@ -128,7 +128,11 @@ def _shard_table(gallery: Gallery, index: int) -> Any:
         try:
             values = arrow.array(rows.reshape(-1))
         except UnicodeError as error:
-            raise ValueError(f'`{name}` must be valid Unicode for Parquet, got {error}') from error
+            bad = next(text for text in rows.tolist() if text != text.encode(errors='replace').decode())
+            raise ValueError(
+                f'`{name}` must be valid Unicode for Parquet, got {bad!r}; leave the row out with '
+                '`tools/extend_gallery.py --remove`, or rename the file and make the gallery again'
+            ) from error
         width = gallery.width(name)
         columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)
     return arrow.table(columns)

@@ -10,6 +10,7 @@ import pytest
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
+from mmfct.retrieval.source import open_source
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')
@@ -191,7 +192,7 @@ def test_missing_damaged_or_existing_files(path, tmp_path):
 
 def test_names_with_broken_bytes_are_refused(make_gallery, tmp_path):
     gallery = Gallery(make_gallery('g', 'm', np.eye(2), id=['a', '\udc80']))
-    with pytest.raises(ValueError, match='`id` must be valid Unicode for Parquet'):
+    with pytest.raises(ValueError, match=r"`id` must be valid Unicode for Parquet, got '\\udc80'; leave"):
         write_parquet(gallery, tmp_path / 'g.parquet')
     assert [file.name for file in tmp_path.iterdir()] == ['g']
 
@@ -245,3 +246,16 @@ def test_a_side_model_needs_side_information(tmp_path):
     provenance = Provenance(FOREIGN.embedding, FOREIGN.embedding, 'l2')
     with pytest.raises(ValueError, match='Parquet of a side model must have a column side_info, got none in'):
         read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=provenance)
+
+
+def test_one_long_id_does_not_make_every_row_as_long(tmp_path):
+    ids = [f'{row}' for row in range(500)]
+    ids[7] = 'ü' * 20_000
+    pq.write_table(pa.table(dict(id=ids, embedding=[[1.0, 2.0]] * 500)), tmp_path / 'f.parquet')
+    gallery = read_parquet(tmp_path / 'f.parquet', tmp_path / 'g', provenance=FOREIGN, shard_rows=100)
+    assert gallery.column('id').tolist() == ids
+    assert sum(file.stat().st_size for file in gallery.path.iterdir()) < 100_000
+    write_parquet(gallery, tmp_path / 'parts')
+    again = read_parquet(tmp_path / 'parts', tmp_path / 'again')
+    assert files_of(again.path) == files_of(gallery.path)
+    assert open_source(tmp_path / 'parts').rows('id', np.array([7, 8])).tolist() == ids[7:9]
