@@ -89,6 +89,12 @@ def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]
     return {name: _describe(name, schema.field(name).type, files) for name in _COLUMNS if name in schema.names}
 
 
+def column_names(files: Sequence[Path]) -> list[str]:
+    """List the columns that all files have, in the order of the first."""
+    first, *others = (_schema(path).names for path in files)
+    return [name for name in first if all(name in other for other in others)]
+
+
 def numpy_rows(values: Any, column: Column) -> np.ndarray:
     """Turn a column of Parquet into rows of a gallery.
 
