@@ -18,6 +18,7 @@ from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance
 
 
@@ -81,12 +82,14 @@ def extract_gallery(
         first = data[0]
     known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
     computed = rows(dict(inputs=[first['inputs']], data_samples=[first['data_samples']]))
-    provenance = Provenance(encoder.embedding, encoder.side_info, distance)
+    preprocessing = data.preprocessing(first['inputs'])
+    side_info = encoder.side_info and encoder.side_info.with_preprocessing(preprocessing)
+    provenance = Provenance(encoder.embedding.with_preprocessing(preprocessing), side_info, distance)
     writer = GalleryWriter(
         out,
         columns={
             **{name: ('float32', values.shape[1]) for name, values in computed.items()},
-            **{name: (values.dtype.str if name == 'id' else 'int64', None) for name, values in known.items()},
+            **{name: (text_dtype(values) if name == 'id' else 'int64', None) for name, values in known.items()},
         },
         num_rows=len(data),
         shard_rows=shard_rows,

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmfct.apis.extract_gallery.preprocessing import describe_pipeline
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.whole_image import check_whole_image
 from mmfct.registry import DATASETS
+from mmfct.retrieval.gallery.texts import text_array
 from mmfct.utils.dataset_configs import dataset_chains, innermost_dataset, type_name, with_pipeline
 from mmfct.utils.fingerprint import fingerprint_json, plain_json
 
@@ -45,13 +48,14 @@ class GalleryImages(Dataset):
         innermost = [chain[-1] for chain in dataset_chains(settings)]
         pipelines = [dataset.get('pipeline') for dataset in innermost]
         self._pipeline = plain_json(pipelines if len(pipelines) > 1 else pipelines[0])
+        self._transforms = _transforms(config, innermost, folder=folder)
         self._images = DATASETS.build(settings)
         self._images.full_init()
         infos = [self._images.get_data_info(index) for index in range(len(self._images))]
         if not infos:
             raise ValueError(f'the data set of `split` {split!r} must hold images, got none')
         root = Path(innermost[0].get('data_root') or os.curdir).absolute()
-        self.ids = np.array([_name(info, root, split) for info in infos])
+        self.ids = text_array([_name(info, root, split) for info in infos])
         names, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
             raise ValueError(
@@ -78,6 +82,14 @@ class GalleryImages(Dataset):
             return self._images[index]
         except Exception as error:  # a decoder may raise anything
             raise ValueError(f'image {str(self.ids[index])!r} cannot be read: {error}') from error
+
+    def preprocessing(self, image: Tensor) -> dict[str, Any]:
+        """Describe how images reach the network, see `ModelIdentity`.
+
+        Args:
+            image: An image as the pipeline packs it, of shape (C, H, W).
+        """
+        return dict(self._transforms, input=list(image.shape))
 
     @property
     def fingerprint(self) -> str:
@@ -109,6 +121,33 @@ def _files(config: Config, folder: str, files: Sequence[str] | None) -> dict[str
             'LoadImageFromFile, got none'
         )
     return dict(type='mmfct.ImageFiles', data_root=folder, files=files, pipeline=copy.deepcopy(pipeline))
+
+
+def _transforms(config: Config, data_sets: Sequence[dict], *, folder: str | None) -> dict[str, Any]:
+    """Describe what the pipelines of a config do to images.
+
+    A folder is read by the ``folder_pipeline`` of the config, where there is one: for files, it does what data set and
+    test pipeline do, so both galleries note both.
+    """
+    pipelines = [data_set.get('pipeline') or [] for data_set in data_sets]
+    sizes = [data_set['image_size'] for data_set in data_sets if 'image_size' in data_set]
+    for_files = config.get('folder_pipeline')
+    noted: dict[str, Any] = {}
+    if for_files is not None:
+        noted['folder_transforms'] = describe_pipeline(for_files)
+        if folder is not None:
+            pipelines = []
+            if config.get('test_dataloader') is not None:
+                data_set = innermost_dataset(_without_table(config.test_dataloader.dataset))
+                pipelines = [data_set.get('pipeline') or []]
+                sizes = [data_set['image_size']] if 'image_size' in data_set else []
+    described = [describe_pipeline(pipeline) for pipeline in pipelines]
+    if described:
+        same = all(other == described[0] for other in described)
+        noted['transforms'] = described[0] if same else described
+    if sizes:
+        noted['data_set_size'] = plain_json(sizes[0] if all(size == sizes[0] for size in sizes) else sizes)
+    return noted
 
 
 def _without_table(settings: dict) -> dict[str, Any]:

@@ -60,7 +60,9 @@ def search_images(
     files = [Path(image).absolute() for image in images]
     data = GalleryImages(config, folder='/', files=[str(file) for file in files])
     encode = encoder.encode.to(device := get_device())
+    made_by = encoder.embedding.with_preprocessing(data.preprocessing(data[0]['inputs']))
+    check_same_model(made_by, Provenance.from_metadata(opened.metadata))
     rows = [encode(data[number]['inputs'][None].to(device)).embedding for number in range(len(data))]
     embeddings = np.asarray(torch.cat(rows).float().cpu())
-    found = find_neighbours(opened, embeddings, encoder.embedding, names=list(images), k=k, index=index)
+    found = find_neighbours(opened, embeddings, made_by, names=list(images), k=k, index=index)
     return report_neighbours(found, list(files), image_root, out)

@@ -12,11 +12,14 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmfct.apis.evaluate_compatibility import evaluate_compatibility
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
 from mmfct.apis.extract_gallery import extract_gallery
 from mmfct.apis.extract_gallery.encoder import load_encoder
 from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.apis.mix_galleries import mix_galleries
+from mmfct.apis.search_gallery import search_gallery
 from mmfct.apis.training.config import load_config
 from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.datasets import CutMixImages
@@ -285,3 +288,61 @@ def test_replaced_images_do_not_continue_a_gallery(digits, folder, folder_option
     cv2.imwrite(str(folder / 'a/0.png'), np.zeros((16, 16), np.uint8))
     with pytest.raises(ValueError, match='another .*metadata.images'):
         extract_gallery(*call, images=str(folder), **folder_options)
+
+
+@pytest.mark.parametrize('forgotten', ['image_size', 'normalisation', 'transforms'])
+def test_a_gallery_of_images_that_were_preprocessed_otherwise_is_refused(digits, galleries, tmp_path, forgotten):
+    other = dict(
+        image_size=dict(image_size=16),
+        normalisation={f'model.encoders.{role}.data_preprocessor.std': [50.0] for role in ('old', 'new')},
+        transforms={
+            'test_dataloader.dataset.dataset.pipeline': [
+                dict(type='Resize', scale=8, keep_ratio=True),
+                dict(type='PackInputs'),
+            ]
+        },
+    )[forgotten]
+    name = dict(image_size='data_set_size', normalisation='normalization', transforms='transforms')[forgotten]
+    for role in ('old', 'new'):
+        checkpoint = str(digits.root / f'resnet10_digits_{role}/final.pth')
+        options = digits.cfg_options | other
+        extract_gallery(digits.config, checkpoint, str(tmp_path / role), role=role, cfg_options=options)
+    with pytest.raises(ValueError, match=f'transform .*h of resnet10_digits_old .* got `{name}`'):
+        upgrade_gallery(str(tmp_path / 'old'), [str(galleries / 'h')], str(tmp_path / 'upgraded'))
+    upgraded = upgrade_gallery(str(galleries / 'old'), [str(galleries / 'h')], str(tmp_path / 'upgraded')).path
+    with pytest.raises(ValueError, match=f'queries and gallery of resnet10_digits_new .* got `{name}`'):
+        search_gallery(upgraded, tmp_path / 'new')
+    with pytest.raises(ValueError, match=f"queries 'new' and gallery 'upgraded' of .* got `{name}`"):
+        evaluate_compatibility(dict(new=tmp_path / 'new'), dict(upgraded=upgraded), tmp_path / 'report')
+    with pytest.raises(ValueError, match=f'recomputed embeddings and gallery of .* got `{name}`'):
+        mix_galleries(upgraded, tmp_path / 'new', tmp_path / 'mixed')
+
+
+def test_files_and_data_set_of_one_config_are_one_preprocessing(digits, galleries, folder, folder_options, tmp_path):
+    pipeline = [FOLDER_PIPELINE[0], dict(type='Resize', scale=8), FOLDER_PIPELINE[1]]
+    options = folder_options['cfg_options'] | dict(folder_pipeline=pipeline)
+    checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
+    gallery = extract_gallery(
+        digits.config, checkpoint, str(tmp_path / 'files'), images=str(folder), cfg_options=options
+    )
+    made_by, wanted = (Provenance.from_metadata(g.metadata) for g in (gallery, Gallery(galleries / 'old')))
+    assert made_by.embedding.preprocessing['input'] == [1, 8, 8]
+    check_same_model(made_by.embedding, wanted)
+    assert upgrade_gallery(str(gallery.path), [str(galleries / 'h')], str(tmp_path / 'upgraded')).columns
+
+
+def test_the_classifiers_own_config_is_the_same_preprocessing(digits, galleries, tmp_path):
+    config = digits.config.replace('digits.py', 'digits_old.py')
+    options = {key: digits.cfg_options[key] for key in ('image_size', 'work_root')}
+    options |= dict(
+        test_dataloader=dict(
+            batch_size=8,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler'),
+            dataset=load_config(digits.config, digits.cfg_options).test_dataloader.dataset.dataset.to_dict(),
+        )
+    )
+    checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
+    gallery = extract_gallery(config, checkpoint, str(tmp_path / 'out'), cfg_options=options)
+    ours, theirs = (Provenance.from_metadata(g.metadata).embedding for g in (gallery, Gallery(galleries / 'old')))
+    assert ours == theirs and ours.preprocessing['normalization'] == [dict(mean=[78.0], std=[96.0])]
