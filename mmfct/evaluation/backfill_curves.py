@@ -36,8 +36,8 @@ def backfill_curves(
         distance: ``l2``, ``cosine`` or ``inner``.
 
     Returns:
-        For each order and score 22 values, at 0, 1/21, ..., 1 of these rows. Source of the points: FastFill (arXiv
-        2303.04766).
+        For each order and score 22 values, at 0, 1/21, ..., 1 of these rows, rounded down. Source of the points:
+        FastFill (arXiv 2303.04766).
 
     Raises:
         ValueError: If no query has a match.
@@ -62,7 +62,7 @@ def backfill_curves(
 
     curves = {}
     for name, order in orders.items():
-        points = [at(order, round(fraction * len(order))) for fraction in fractions()]
+        points = [at(order, point * len(order) // (POINTS - 1)) for point in range(POINTS)]
         curves[name] = {score: [point.means[score] for point in points] for score in SCORES}
     return curves
 

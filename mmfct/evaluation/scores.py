@@ -13,7 +13,7 @@ from torch import Tensor
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
 from mmfct.functional import MeanScores, QueryScores, query_scores, update_gain
-from mmfct.functional.retrieval_metrics import score_names
+from mmfct.functional.retrieval_scores import score_names
 from mmfct.utils.json import without_nan
 
 TOPK = (1, 5)
