@@ -25,6 +25,7 @@ def backfill_curves(
     orders: Mapping[str, np.ndarray],
     *,
     distance: str = 'l2',
+    exclude: str = 'matches',
 ) -> Curves:
     """Score queries while more and more of the gallery is replaced by embeddings of the new model.
 
@@ -34,6 +35,7 @@ def backfill_curves(
         new: The same rows by the new model.
         orders: Name -> rows in the order in which they are replaced. Rows that are recomputed already are left out.
         distance: ``l2``, ``cosine`` or ``inner``.
+        exclude: See `score_pair`.
 
     Returns:
         For each order and score 22 values, at 0, 1/21, ..., 1 of these rows, rounded down. Source of the points:
@@ -44,7 +46,7 @@ def backfill_curves(
     """
 
     def search(gallery: EmbeddingSet) -> MeanScores:
-        return mean_scores(score_pair(query, gallery, distance=distance))
+        return mean_scores(score_pair(query, gallery, distance=distance, exclude=exclude))
 
     start = search(upgraded)
     if start.num_queries == 0:

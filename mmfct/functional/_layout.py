@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmfct.functional._retrieval_inputs import UNKNOWN
 from mmfct.functional.distance import ranking_terms
+from mmfct.functional.retrieval_scores import UNKNOWN
 
 _TINY = torch.finfo(torch.float64).tiny
 

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmfct.functional.retrieval_scores import UNKNOWN
+
 Rows = np.ndarray | Tensor
 Ids = Sequence[int] | Sequence[str] | np.ndarray | Tensor
-
-# Label of an item whose class is not known.
-UNKNOWN = -1
 
 _NUMBERING = '; number the classes, such as by `numpy.unique(labels, return_inverse=True)`'
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmfct.functional._retrieval_inputs import UNKNOWN
+from mmfct.functional.retrieval_scores import UNKNOWN
 
 # Rows converted to float64 at a time.
 _ROWS_PER_BLOCK = 16384

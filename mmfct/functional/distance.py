@@ -33,18 +33,18 @@ def pairwise_distances(query: Rows, gallery: Rows, distance: str = 'l2') -> Tens
         ValueError: If the distance is unknown, or the inputs are not matrices of one width.
     """
     check_distance(distance)
-    query, gallery = as_tensor('query', query), as_tensor('gallery', gallery)
-    check_matrices(query, gallery)
-    dtype = torch.promote_types(torch.promote_types(query.dtype, gallery.dtype), torch.float32)
-    query, query_at = torch.unique(query.double(), dim=0, return_inverse=True)
-    gallery, gallery_at = torch.unique(gallery.double(), dim=0, return_inverse=True)
+    left, right = as_tensor('query', query), as_tensor('gallery', gallery)
+    check_matrices(left, right)
+    dtype = torch.promote_types(torch.promote_types(left.dtype, right.dtype), torch.float32)
+    left, query_at = torch.unique(left.double(), dim=0, return_inverse=True)
+    right, gallery_at = torch.unique(right.double(), dim=0, return_inverse=True)
     if distance == 'l2':
         # Not by products: these cancel where long vectors are close to one another.
-        distances = torch.cdist(query, gallery, compute_mode='donot_use_mm_for_euclid_dist')
+        distances = torch.cdist(left, right, compute_mode='donot_use_mm_for_euclid_dist')
     elif distance == 'cosine':
-        distances = 1 - _unit_rows(query) @ _unit_rows(gallery).T
+        distances = 1 - _unit_rows(left) @ _unit_rows(right).T
     else:
-        distances = -(query @ gallery.T)
+        distances = -(left @ right.T)
     return distances.to(dtype)[query_at][:, gallery_at]
 
 

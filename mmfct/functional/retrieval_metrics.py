@@ -38,7 +38,6 @@ from torch import Tensor
 from mmfct.functional._layout import Layout, OwnRows
 from mmfct.functional._ranking import Ranker, Ranks, SortingRanker, rank
 from mmfct.functional._retrieval_inputs import (
-    UNKNOWN,
     Ids,
     Rows,
     as_tensor,
@@ -49,7 +48,7 @@ from mmfct.functional._retrieval_inputs import (
 )
 from mmfct.functional._screening import ScreeningRanker, screening_applies
 from mmfct.functional.distance import check_matrices
-from mmfct.functional.retrieval_scores import MeanScores, QueryScores
+from mmfct.functional.retrieval_scores import UNKNOWN, MeanScores, QueryScores
 from mmfct.utils.distances import check_distance
 
 # What groups leave out for a query: rows of its label and group, or all rows of its group.

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+# Label of an item whose class is not known.
+UNKNOWN = -1
+
 
 class QueryScores(NamedTuple):
     """Scores of each query.
