@@ -1,4 +1,4 @@
-"""BCT on Grocery Store: the new model of FCT, trained so that the old classifier recognises its embeddings."""
+"""BCT on Grocery Store: the new model of FCT, trained so that the old classifier also recognises its embeddings."""
 
 _base_ = '../fct/resnet10_grocery_new.py'
 
@@ -11,7 +11,7 @@ old_checkpoint = f'{work_root}/resnet10_grocery_old_{setting}/final.pth'
 prerequisites = [
     dict(config='../fct/resnet10_grocery_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
 ]
-# Products are sorted by coarse product: where the old model knows those only, these are their old labels.
+# Products are sorted by coarse product: these are their labels in an old model that knows only those.
 products = [5, 1, 1, 1, 1, 1, 1, 4, 1, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1, 10, 6, 1]
 products += [1, 2, 1, 2, 2, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 3, 1, 3, 1]
 old_labels = sum(([label] * number for label, number in enumerate(products)), []) if setting == 'coarse' else None
@@ -20,7 +20,7 @@ model = dict(
     head=dict(
         _delete_=True,
         type='mmfct.BackwardCompatibleHead',
-        head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
+        head=_base_.model.head,
         influence=dict(
             checkpoint=old_checkpoint,
             num_classes=dict(half=40, tenth=8, coarse=43)[setting],

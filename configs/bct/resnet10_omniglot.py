@@ -1,4 +1,4 @@
-"""BCT on Omniglot: the new model of FCT, trained so that the old classifier recognises its embeddings."""
+"""BCT on Omniglot: the new model of FCT, trained so that the old classifier also recognises its embeddings."""
 
 _base_ = '../fct/resnet10_omniglot_new.py'
 
@@ -11,7 +11,7 @@ old_checkpoint = f'{work_root}/resnet10_omniglot_old_{setting}/final.pth'
 prerequisites = [
     dict(config='../fct/resnet10_omniglot_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting)),
 ]
-# Characters are sorted by alphabet: where the old model knows alphabets only, these are their old labels.
+# Characters are sorted by alphabet: these are their labels in an old model that knows only alphabets.
 characters = [24, 22, 24, 47, 40, 26, 42, 17]
 old_labels = sum(([label] * number for label, number in enumerate(characters)), []) if setting == 'coarse' else None
 
@@ -19,7 +19,7 @@ model = dict(
     head=dict(
         _delete_=True,
         type='mmfct.BackwardCompatibleHead',
-        head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
+        head=_base_.model.head,
         influence=dict(
             checkpoint=old_checkpoint,
             num_classes=dict(half=121, tenth=24, coarse=8)[setting],

@@ -1,40 +1,25 @@
-"""Stage 2, the cheap way: a neck on the old model's own stages, so that a gallery item costs one network."""
+"""Side-information from a neck on the frozen old backbone: one network serves both, so extraction costs less."""
 
 _base_ = [
     '../_base_/datasets/grocery.py',
     '../_base_/models/resnet10_rgb.py',
     '../_base_/schedules/simclr_neck_sgd.py',
-    '../_base_/default_runtime.py',
 ]
 
-seed = 0
-setting = 'half'  # of the old model, see its config
-side_classes = 40  # the images of the first so many products; no label is used
+setting = 'half'  # what the old model knows, see its config
+side_classes = 40  # images of the first n products, without their labels
 work_root = 'work_dirs'
 old_checkpoint = f'{work_root}/resnet10_grocery_old_{setting}/final.pth'
 prerequisites = [dict(config='resnet10_grocery_old.py', checkpoint=old_checkpoint, cfg_options=dict(setting=setting))]
 
-frozen_backbone = dict(
-    _base_.backbone,
-    frozen_stages=4,
-    init_cfg=dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.'),
-)
+old_weights = dict(type='Pretrained', checkpoint=old_checkpoint, prefix='backbone.')
 model = dict(
     _base_.simclr,
-    backbone=frozen_backbone,
+    _delete_=True,
+    backbone=dict(_base_.backbone, frozen_stages=4, init_cfg=old_weights),
     neck=dict(_base_.shared_neck, projector=_base_.projector),
-    data_preprocessor=dict(_base_.normalization, type='SelfSupDataPreprocessor'),
+    data_preprocessor=_base_.two_views_preprocessor,
 )
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=0,
-    drop_last=True,
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='mmfct.ClassSubset',
-        num_classes=side_classes,
-        dataset=dict(_base_.train_set, pipeline=_base_.two_views_pipeline),
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-randomness = dict(seed=10 * seed + 2)  # each stage draws weights of its own
+side_set = dict(type='mmfct.ClassSubset', num_classes=side_classes, dataset=_base_.two_views_set)
+train_dataloader = dict(dataset=side_set)
+randomness = dict(seed=10 * _base_.seed + 2)  # each stage has its own seed

@@ -1,4 +1,4 @@
-"""Stage 2 by another source: the code of an autoencoder, from images without their labels."""
+"""Side-information from another source: the code of an autoencoder, from images without their labels."""
 
 _base_ = './resnet10_omniglot_side.py'
 
@@ -12,5 +12,5 @@ model = dict(
     data_preprocessor=dict(_base_.normalization, type='ClsDataPreprocessor'),
 )
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=2e-3))
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=_base_.train_pipeline)))
-randomness = dict(seed=10 * _base_.seed + 5)  # each stage draws weights of its own
+train_dataloader = dict(dataset=dict(dataset=_base_.train_set))
+randomness = dict(seed=10 * _base_.seed + 5)  # each stage has its own seed

@@ -1,4 +1,4 @@
-"""FCT on Omniglot to another loss, softmax -> ArcFace; retrieval is by angle, since ArcFace learns nothing else."""
+"""FCT on Omniglot to another loss, softmax -> ArcFace; retrieval by angle, which is all that ArcFace learns."""
 
 _base_ = './resnet10_omniglot.py'
 

@@ -6,8 +6,8 @@ work_dir = f'{_base_.work_root}/resnet50_cifar100'
 side_checkpoint = f'{_base_.work_root}/resnet50_cifar100_side/final.pth'
 side_stage = dict(config='resnet50_cifar100_side.py', checkpoint=side_checkpoint)
 prerequisites = [_base_.old_stage, side_stage, _base_.new_stage]
-side_encoder = dict(_base_.encoder, checkpoint=side_checkpoint)
+encoders = dict(side=dict(_base_.encoder, checkpoint=side_checkpoint))
 
-model = dict(encoders=dict(side=side_encoder))
-train_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_train', encoders=dict(side=side_encoder)))
-test_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_test', encoders=dict(side=side_encoder)))
+model = dict(encoders=encoders)
+train_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_train', encoders=encoders))
+test_dataloader = dict(dataset=dict(path=f'{work_dir}/embeddings_test', encoders=encoders))

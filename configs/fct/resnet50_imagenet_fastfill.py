@@ -1,4 +1,4 @@
-"""FastFill on ImageNet: h also learns the classes of the new model, and how uncertain it is of each item."""
+"""FastFill on ImageNet: the transformation also learns the classes of the new model, and its own uncertainty."""
 
 _base_ = './resnet50_imagenet.py'
 

@@ -1,27 +1,7 @@
-"""Stage 1: the old embedding model, trained on the first 500 classes; its classifier has all 1000 outputs."""
+"""The old embedding model, trained on the first 500 classes; its classifier has all 1000 outputs."""
 
-_base_ = [
-    '../_base_/datasets/imagenet.py',
-    '../_base_/models/resnet50.py',
-    '../_base_/schedules/classifier_paper.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = './resnet50_imagenet_new.py'
 
-seed = 0
-
-model = dict(
-    _base_.classifier,
-    head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
-    data_preprocessor=_base_.image_preprocessor,
-)
-train_dataloader = dict(
-    batch_size=_base_.batch_size,
-    num_workers=_base_.num_workers,
-    dataset=dict(
-        type='mmfct.ClassSubset',
-        num_classes=_base_.old_classes,
-        dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-randomness = dict(seed=10 * seed + 0)  # each stage draws weights of its own
+old_set = dict(type='mmfct.ClassSubset', num_classes=_base_.old_classes, dataset=_base_.train_set)
+train_dataloader = dict(dataset=dict(old_set, _delete_=True))
+randomness = dict(seed=10 * _base_.seed + 0)  # each stage has its own seed

@@ -1,24 +1,12 @@
-"""Stage 4: the new embedding model, a ResNet-50 trained on all 8631 identities with ArcFace."""
+"""The new embedding model: a ResNet-50 trained on all 8631 identities with ArcFace."""
 
 _base_ = [
     '../_base_/datasets/vggface2.py',
     '../_base_/models/resnet50_arcface.py',
     '../_base_/schedules/classifier_paper.py',
-    '../_base_/default_runtime.py',
 ]
 
-seed = 0
-
-model = dict(
-    _base_.classifier,
-    head=dict(_base_.classifier.head, num_classes=_base_.num_classes),
-    data_preprocessor=_base_.image_preprocessor,
-)
+model = dict(head=dict(num_classes=_base_.num_classes), data_preprocessor=_base_.image_preprocessor)
+train_dataloader = dict(num_workers=_base_.num_workers, dataset=_base_.train_set)
 optim_wrapper = dict(optimizer=dict(lr=0.2))  # ArcFace's 0.1 for 512 images; the paper's own is not known
-train_dataloader = dict(
-    batch_size=_base_.batch_size,
-    num_workers=_base_.num_workers,
-    dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage has its own seed

@@ -1,23 +1,8 @@
-"""Stage 4 of an update to another architecture: a small vision transformer, trained on all 1000 classes."""
+"""The new embedding model of another architecture: a small vision transformer of all 1000 classes."""
 
-_base_ = [
-    '../_base_/datasets/imagenet.py',
-    '../_base_/models/vit_small.py',
-    '../_base_/schedules/classifier_adamw.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/datasets/imagenet.py', '../_base_/models/vit_small.py', '../_base_/schedules/classifier_adamw.py']
 
-seed = 0
-
-model = dict(
-    _base_.vit_classifier,
-    head=dict(_base_.vit_classifier.head, num_classes=_base_.num_classes),
-    data_preprocessor=_base_.image_preprocessor,
-)
-train_dataloader = dict(
-    batch_size=_base_.batch_size,
-    num_workers=_base_.num_workers,
-    dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-randomness = dict(seed=10 * seed + 3)  # each stage draws weights of its own
+head = dict(_base_.vit_classifier.head, num_classes=_base_.num_classes)
+model = dict(_base_.vit_classifier, head=head, data_preprocessor=_base_.image_preprocessor)
+train_dataloader = dict(num_workers=_base_.num_workers, dataset=_base_.train_set)
+randomness = dict(seed=10 * _base_.seed + 3)  # each stage has its own seed

@@ -9,7 +9,6 @@ _base_ = [
     '../_base_/models/resnet10_gray.py',
     '../_base_/schedules/classifier_sgd.py',
     '../_base_/classification_losses.py',
-    '../_base_/default_runtime.py',
 ]
 
 seed = 0
@@ -23,27 +22,24 @@ batch_size = 64
 work_dir = f'work_dirs/resnet10_digits_noisy_{weighting}'
 
 model = dict(
-    _base_.classifier,
-    head=dict(_base_.classifier.head, num_classes=_base_.num_classes, loss=_base_.losses[weighting]),
+    head=dict(num_classes=_base_.num_classes, loss=dict(_base_.losses[weighting], _delete_=True)),
     data_preprocessor=_base_.image_preprocessor,
 )
 instance_hook = dict(_base_.instance_hook, lr=instance_lr, max_factor=instance_max_factor)
 custom_hooks = [] if weighting == 'plain' else [instance_hook]
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=0,
     dataset=dict(
         type='mmfct.CorruptLabels',
         dataset=dict(_base_.train_set, pipeline=_base_.test_pipeline),
         fractions=dict(label=corrupted),
         seed=seed,
     ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
 )
 test_dataloader = dict(
     batch_size=256,
     num_workers=0,
-    dataset=dict(_base_.test_set, pipeline=_base_.test_pipeline, test_mode=True),
+    dataset=_base_.test_set,
     sampler=dict(type='DefaultSampler', shuffle=False),
 )
 test_cfg = dict()

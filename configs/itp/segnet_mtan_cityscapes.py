@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/datasets/cityscapes_multi_task_npy.py',
     '../_base_/models/segnet_mtan_multi_task.py',
     '../_base_/schedules/multi_task_adam.py',
-    '../_base_/task_weightings.py',
+    '../_base_/seg_depth_tasks.py',
     '../_base_/default_runtime_seg.py',
 ]
 
@@ -19,16 +19,10 @@ batch_size = 8
 log_variance_lr = 0.025  # of uncertainty weighting and the shared part of ITP
 work_dir = f'work_dirs/segnet_mtan_cityscapes_{weighting}'
 
+seg_head = dict(_base_.task_head, num_classes=_base_.num_classes, loss_decode=_base_.seg_loss)
 all_tasks = dict(
-    seg=dict(
-        type='mmfct.SegmentationTask',
-        head=dict(
-            _base_.task_head,
-            num_classes=_base_.num_classes,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
-        ),
-    ),
-    depth=dict(type='mmfct.DepthTask', error='l1', head=dict(_base_.task_head, num_classes=1)),
+    seg=dict(_base_.seg_task, head=seg_head),
+    depth=dict(_base_.depth_task, head=dict(_base_.task_head, num_classes=1)),
 )
 model = dict(
     type='mmfct.MultiTaskSegmentor',
@@ -45,8 +39,7 @@ custom_hooks = _base_.weighting_hooks.get(weighting, [])
 train_dataloader = dict(batch_size=batch_size)
 val_dataloader = dict(batch_size=batch_size)
 test_dataloader = dict(batch_size=batch_size)
-evaluators = dict(seg=dict(type='IoUMetric', iou_metrics=['mIoU']), depth=dict(type='mmfct.DepthErrorMetric'))
-val_evaluator = [evaluators[task] for task in tasks]
+val_evaluator = [_base_.evaluators[task] for task in tasks]
 test_evaluator = val_evaluator
 
 optim_wrapper = dict(

@@ -6,7 +6,7 @@ The images come from ``python tools/render_street_scenes.py data/street_scenes``
 _base_ = [
     '../_base_/datasets/street_scenes.py',
     '../_base_/models/unet_multi_task.py',
-    '../_base_/task_weightings.py',
+    '../_base_/seg_depth_tasks.py',
     '../_base_/default_runtime_seg.py',
 ]
 
@@ -22,16 +22,10 @@ learning_rate = 4e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
 work_dir = 'work_dirs/unet_street_scenes'
 
+seg_head = dict(_base_.task_head, num_classes=_base_.num_classes, loss_decode=_base_.seg_loss)
 all_tasks = dict(
-    seg=dict(
-        type='mmfct.SegmentationTask',
-        head=dict(
-            _base_.task_head,
-            num_classes=_base_.num_classes,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
-        ),
-    ),
-    depth=dict(type='mmfct.DepthTask', error='l1', head=dict(_base_.task_head, num_classes=1)),
+    seg=dict(_base_.seg_task, head=seg_head),
+    depth=dict(_base_.depth_task, head=dict(_base_.task_head, num_classes=1)),
 )
 model = dict(
     type='mmfct.MultiTaskSegmentor',
@@ -65,8 +59,7 @@ test_dataloader = dict(
 val_dataloader = None
 val_evaluator = None
 test_cfg = dict()
-evaluators = dict(seg=dict(type='IoUMetric', iou_metrics=['mIoU']), depth=dict(type='mmfct.DepthErrorMetric'))
-test_evaluator = [evaluators[task] for task in tasks]
+test_evaluator = [_base_.evaluators[task] for task in tasks]
 
 optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=learning_rate),

@@ -23,8 +23,7 @@ instance_lr = 0.2 / batch_size
 work_dir = f'work_dirs/wrn28_cifar100_noisy_{weighting}'
 
 model = dict(
-    _base_.classifier,
-    head=dict(_base_.classifier.head, num_classes=_base_.num_classes, loss=_base_.losses[weighting]),
+    head=dict(num_classes=_base_.num_classes, loss=dict(_base_.losses[weighting], _delete_=True)),
     data_preprocessor=_base_.image_preprocessor,
 )
 # Momentum 0.9, no decay, temperatures from 1/20 to 20, a constant rate. The images have no files.
@@ -35,7 +34,7 @@ train_dataloader = dict(
     num_workers=_base_.num_workers,
     dataset=dict(
         type='mmfct.CorruptLabels',
-        dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
+        dataset=_base_.train_set,
         fractions=dict(label=corrupted),
         seed=seed,
     ),
@@ -44,7 +43,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     batch_size=500,
     num_workers=_base_.num_workers,
-    dataset=dict(_base_.test_set, pipeline=_base_.test_pipeline),
+    dataset=_base_.test_set,
     sampler=dict(type='DefaultSampler', shuffle=False),
 )
 test_cfg = dict()

@@ -2,14 +2,13 @@
 
 data_root = 'data/cifar100'
 num_classes = 100
-old_classes = 50  # the old model and its side-information know the first so many classes
+old_classes = 50  # the old model and its side-information see the first n classes
 image_size = 224
 num_workers = 8
 
 normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=False)
 image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
-train_set = dict(type='CIFAR100', data_root=data_root, split='train')
-test_set = dict(type='CIFAR100', data_root=data_root, split='test')
+two_views_preprocessor = dict(normalization, type='SelfSupDataPreprocessor')
 train_pipeline = [
     dict(type='Resize', scale=image_size),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
@@ -35,3 +34,7 @@ two_views_pipeline = [
     ),
     dict(type='PackInputs'),
 ]
+
+train_set = dict(type='CIFAR100', data_root=data_root, split='train', pipeline=train_pipeline)
+test_set = dict(type='CIFAR100', data_root=data_root, split='test', pipeline=test_pipeline)
+two_views_set = dict(train_set, pipeline=two_views_pipeline)

@@ -2,14 +2,13 @@
 
 data_root = 'data/imagenet'
 num_classes = 1000
-old_classes = 500  # the old model and its side-information know the first so many classes
+old_classes = 500  # the old model and its side-information see the first n classes
 image_size = 224
 num_workers = 8
 
 normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 image_preprocessor = dict(normalization, type='ClsDataPreprocessor', num_classes=num_classes)
-train_set = dict(type='CustomDataset', data_root=data_root, data_prefix='train', with_label=True)
-test_set = dict(type='CustomDataset', data_root=data_root, data_prefix='val', with_label=True)
+two_views_preprocessor = dict(normalization, type='SelfSupDataPreprocessor')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=image_size),
@@ -43,3 +42,8 @@ two_views_pipeline = [
     ),
     dict(type='PackInputs'),
 ]
+
+images = dict(type='CustomDataset', data_root=data_root, with_label=True)
+train_set = dict(images, data_prefix='train', pipeline=train_pipeline)
+test_set = dict(images, data_prefix='val', pipeline=test_pipeline)
+two_views_set = dict(train_set, pipeline=two_views_pipeline)

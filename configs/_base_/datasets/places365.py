@@ -4,8 +4,9 @@ _base_ = './imagenet.py'
 
 data_root = 'data/places365_standard'
 num_classes = 365
-old_classes = 182  # in folder order; the paper gives their number alone
+old_classes = 182  # in folder order; the paper gives only their number
 
 image_preprocessor = dict(num_classes=num_classes)
 train_set = dict(data_root=data_root)
 test_set = dict(data_root=data_root)
+two_views_set = dict(data_root=data_root)

@@ -1,4 +1,4 @@
-"""The models of FCT's stages on a narrow ResNet-10 (16-32-64-128 channels) for small grey images."""
+"""A narrow ResNet-10 (16-32-64-128 channels) for small grey images: classifier, SimCLR and transformation."""
 
 embedding_dims = 128
 stage_channels = (16, 32, 64, 128)
@@ -15,13 +15,13 @@ backbone = dict(
     strides=(2, 2, 2, 1),
     out_indices=(0, 1, 2, 3),  # the last map is the embedding; a shared side-information neck reads all of them
 )
-classifier = dict(
+model = dict(
     type='ImageClassifier',
     backbone=backbone,
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
-        num_classes=None,  # set by the config of the stage
+        num_classes=None,  # set by the config
         in_channels=embedding_dims,
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
     ),

@@ -1,12 +1,12 @@
-"""The models of resnet50.py, with classifiers that learn angles to the centres of their classes (arXiv 1801.07698)."""
+"""The ResNet-50 of resnet50.py with an ArcFace classifier, which learns angles to class centres (arXiv 1801.07698)."""
 
 _base_ = './resnet50.py'
 
-classifier = dict(
+model = dict(
     head=dict(
         _delete_=True,
         type='ArcFaceClsHead',
-        num_classes=None,  # set by the config of the stage
+        num_classes=None,  # set by the config
         in_channels=_base_.embedding_dims,
         scale=64.0,
         margins=0.5,

@@ -19,7 +19,7 @@ vit_classifier = dict(
     neck=vit_neck,
     head=dict(
         type='LinearClsHead',
-        num_classes=None,  # set by the config of the stage
+        num_classes=None,  # set by the config
         in_channels=vit_embedding_dims,
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
     ),

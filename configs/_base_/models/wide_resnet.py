@@ -3,7 +3,7 @@
 depth = 28
 widen_factor = 10
 
-classifier = dict(
+model = dict(
     type='ImageClassifier',
     backbone=dict(type='mmfct.WideResNet', depth=depth, widen_factor=widen_factor),
     neck=dict(type='GlobalAveragePooling'),

@@ -1,9 +1,13 @@
 """Vision transformers: AdamW, batch 1024, 300 epochs, 5 of warm-up, then a cosine; after DeiT (arXiv 2012.12877)."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 epochs = 300
 warmup_epochs = 5
 batch_size = 128  # per GPU, for 8 GPUs
 
+train_dataloader = dict(batch_size=batch_size, sampler=dict(type='DefaultSampler', shuffle=True))
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(

@@ -1,9 +1,18 @@
 """SimCLR's recipe as in mmpretrain: LARS, batch 4096, 200 epochs."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 side_epochs = 200
 warmup_epochs = 10
 batch_size = 512  # per GPU, for 8 GPUs
 
+train_dataloader = dict(
+    batch_size=batch_size,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+)
 optim_wrapper = dict(
     optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6),
     paramwise_cfg=dict(
@@ -26,3 +35,4 @@ param_scheduler = [
 ]
 train_cfg = dict(by_epoch=True, max_epochs=side_epochs)
 auto_scale_lr = dict(base_batch_size=4096)
+sync_bn = 'torch'  # statistics over the batch of all GPUs

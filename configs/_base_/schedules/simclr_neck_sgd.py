@@ -1,9 +1,19 @@
-"""SimCLR for a neck on a frozen backbone, which needs half the epochs: SGD with a one-cycle rate."""
+"""SimCLR for a neck on a frozen backbone, which needs only half of the epochs: SGD with a one-cycle rate."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 side_epochs = 15
 warmup_epochs = 0.1 * side_epochs
 learning_rate = 0.4
 
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),

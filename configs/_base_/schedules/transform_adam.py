@@ -1,5 +1,8 @@
-"""The recipe of h (arXiv 2112.02805): Adam, 5 epochs of warm-up, then a cosine, both per epoch; MSE."""
+"""The recipe of the transformation (arXiv 2112.02805): Adam on the MSE, 5 epochs of warm-up, then a cosine."""
 
+_base_ = '../default_runtime.py'
+
+seed = 0
 transform_epochs = 80
 warmup_epochs = 5
 
@@ -16,5 +19,5 @@ param_scheduler = [
 ]
 train_cfg = dict(by_epoch=True, max_epochs=transform_epochs)
 test_cfg = dict()
-# The second half of the training sees the running statistics of BN, which then stay as they are.
+# BN's running statistics are frozen, and used, in the second half of the training.
 custom_hooks = [dict(type='mmfct.EvalModeFromEpochHook', epoch=transform_epochs // 2, module='head')]

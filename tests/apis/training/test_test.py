@@ -19,15 +19,11 @@ CLASSIFIER = f"""
 _base_ = ['{CONFIGS}/_base_/datasets/digits.py', '{CONFIGS}/_base_/models/resnet10_gray.py',
           '{CONFIGS}/_base_/default_runtime.py']
 image_size = 8
-model = dict(
-    _base_.classifier,
-    head=dict(_base_.classifier.head, num_classes=10),
-    data_preprocessor=_base_.image_preprocessor,
-)
+model = dict(head=dict(num_classes=10), data_preprocessor=_base_.image_preprocessor)
 test_dataloader = dict(
     batch_size=64,
     num_workers=0,
-    dataset=dict(_base_.test_set, image_size=image_size, pipeline=_base_.test_pipeline, indices=100),
+    dataset=dict(_base_.test_set, image_size=image_size, indices=100),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )
 test_evaluator = dict(type='Accuracy')
