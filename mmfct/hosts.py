@@ -6,6 +6,7 @@ This module imports neither torch nor a host, so a tool can call it first.
 from __future__ import annotations
 
 from importlib import metadata, util
+from pathlib import Path
 
 # Import name: onedl distribution, upstream distribution, oldest version that works.
 HOSTS = {
@@ -27,7 +28,8 @@ def require_hosts(*names: str) -> None:
 
     Raises:
         ValueError: A name is not that of a host.
-        ImportError: A host is missing, broken, too old or installed twice; the message names each one and the repair.
+        ImportError: A host is missing, broken, too old or installed twice, or lacks compiled operators that another
+            one imports; the message names each one and the repair.
     """
     for name in names:
         if name not in HOSTS:
@@ -40,6 +42,13 @@ def require_hosts(*names: str) -> None:
     problems = [problem for name in names if (problem := _problem(name))]
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
+    # Upstream mmseg imports them; upstream mmpretrain and the onedl packages do without.
+    if 'mmseg' in names and HOSTS['mmseg'][1] in _installed('mmseg') and _lacks_operators():
+        raise ImportError(
+            'mmsegmentation needs the compiled operators of mmcv, which was built without them: torch was missing '
+            "then. Build it again with `pip install 'setuptools<81' wheel ninja` and `pip install "
+            '--no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0`, or use the onedl packages'
+        )
 
 
 def _installed(name: str) -> dict[str, str]:
@@ -73,6 +82,13 @@ def _problem(name: str) -> str:
         lost = f'{distribution} {version} is listed, but its files are gone: {repair}'
         return f'{name} >= {minimum} ({lost})'
     return ''
+
+
+def _lacks_operators() -> bool:
+    """Whether mmcv's folder holds no compiled operators; importing them would import torch."""
+    spec = util.find_spec('mmcv')
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return bool(folders) and not any(True for folder in folders for _ in Path(folder).glob('_ext.*'))
 
 
 def _family() -> str:
