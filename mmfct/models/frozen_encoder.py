@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
+from mmfct.models.necks.last_output import describe_shapes
 from mmfct.models.reference_keys import place_reference_backbone
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_state_dict
@@ -19,8 +17,8 @@ class FrozenEncoder(BaseModule):
 
     Args:
         backbone: Config of the backbone as in the training config.
-        neck: Config of the neck, whose last output is the embedding; ``None`` for the last output of the backbone
-            itself: vectors as they are, such as class tokens, and maps averaged over their pixels.
+        neck: Config of the neck, whose last output is the embedding; ``None`` for `LastOutput`, that of
+            the backbone: vectors as they are, such as class tokens, and maps averaged over their pixels.
         data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises images
             in its own way.
         checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used; or a
@@ -44,7 +42,7 @@ class FrozenEncoder(BaseModule):
         super().__init__()
         self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck) if neck else _LastOutput()
+        self.neck = MODELS.build(neck or dict(type='mmfct.LastOutput'))
         if checkpoint is not None:
             _load(self, checkpoint)
         elif getattr(self.backbone, 'init_cfg', None):
@@ -81,36 +79,10 @@ class FrozenEncoder(BaseModule):
         embedding = output[-1] if isinstance(output, (tuple, list)) else output
         if not isinstance(embedding, Tensor) or embedding.dim() != 2:
             raise ValueError(
-                f'`neck` must end in a vector per image, (B, D), got {_shapes(embedding)} of '
+                f'`neck` must end in a vector per image, (B, D), got {describe_shapes(embedding)} of '
                 f'{type(self.neck).__name__} after {type(self.backbone).__name__}'
             )
         return embedding
-
-
-class _LastOutput(nn.Module):
-    """The last output of a backbone as a vector per image."""
-
-    def forward(self, feats: Tensor | Sequence) -> Tensor:
-        """Return vectors (B, D) as they are, the average of maps (B, D, H, W), or that of two tokens (B, D)."""
-        last = feats[-1] if isinstance(feats, (tuple, list)) else feats
-        if isinstance(last, (tuple, list)) and len({_shapes(token) for token in last}) == 1:
-            # The class and the distillation token of DeiT; their heads are averaged too (arXiv 2012.12877).
-            last = torch.stack(tuple(last)).mean(0)
-        if isinstance(last, Tensor) and last.dim() == 4:
-            return last.mean((2, 3))
-        if isinstance(last, Tensor) and last.dim() == 2:
-            return last
-        raise ValueError(
-            f'`neck` must be given for a backbone whose last output is neither (B, D) nor (B, D, H, W), got '
-            f"{_shapes(last)}; a transformer's `out_type` can make one vector of its tokens"
-        )
-
-
-def _shapes(output: object) -> str:
-    """Describe tensors for an error message."""
-    if isinstance(output, (tuple, list)):
-        return f'({", ".join(map(_shapes, output))})'
-    return str(tuple(output.shape)) if isinstance(output, Tensor) else type(output).__name__
 
 
 def _is_pretrained(backbone: nn.Module) -> bool:
