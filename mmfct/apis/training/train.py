@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.lock import one_at_a_time
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
@@ -94,6 +95,7 @@ def train_stage(config: Config) -> Runner:
     if config.resume:
         record.check()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    try_first_image(config, runner.model)
     _check_batches(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
