@@ -10,6 +10,7 @@ import importlib
 import io
 import warnings
 from importlib import metadata, util
+from pathlib import Path
 
 # Import name: onedl distribution, upstream distribution, oldest version that works.
 HOSTS = {
@@ -34,7 +35,8 @@ def require_hosts(*names: str) -> None:
 
     Raises:
         ValueError: A name is not that of a host.
-        ImportError: A host is missing, broken, too old or installed twice; the message names each one and the repair.
+        ImportError: A host is missing, broken, too old or installed twice, or lacks compiled operators that another
+            one imports; the message names each one and the repair.
     """
     for name in names:
         if name not in HOSTS:
@@ -48,6 +50,13 @@ def require_hosts(*names: str) -> None:
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+    # Upstream mmseg imports them; upstream mmpretrain and the onedl packages do without.
+    if 'mmseg' in names and HOSTS['mmseg'][1] in _installed('mmseg') and _lacks_operators():
+        raise ImportError(
+            'mmsegmentation needs the compiled operators of mmcv, which was built without them: torch was missing '
+            "then. Build it again with `pip install 'setuptools<81' wheel ninja` and `pip install "
+            '--no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0`, or use the onedl packages'
+        )
 
 
 def import_quietly(name: str) -> None:
@@ -94,6 +103,13 @@ def _problem(name: str) -> str:
         lost = f'{distribution} {version} is listed, but its files are gone: {repair}'
         return f'{name} >= {minimum} ({lost})'
     return ''
+
+
+def _lacks_operators() -> bool:
+    """Whether mmcv's folder holds no compiled operators; importing them would import torch."""
+    spec = util.find_spec('mmcv')
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return bool(folders) and not any(True for folder in folders for _ in Path(folder).glob('_ext.*'))
 
 
 def _family() -> str:

@@ -29,7 +29,7 @@ UPSTREAM = {
 def install(monkeypatch):
     """Return a function that makes exactly the given distributions look installed."""
 
-    def install(versions, importable=tuple(hosts.HOSTS), leftover=()):
+    def install(versions, importable=tuple(hosts.HOSTS), leftover=(), folder=None):
         def version(name):
             if name not in versions:
                 raise metadata.PackageNotFoundError(name)
@@ -38,7 +38,12 @@ def install(monkeypatch):
         def find_spec(name):
             if name in leftover:
                 return ModuleSpec(name, None, is_package=True)
-            return ModuleSpec(name, None, origin='there') if name in importable else None
+            if name not in importable:
+                return None
+            spec = ModuleSpec(name, None, origin='there', is_package=folder is not None)
+            if folder is not None:
+                spec.submodule_search_locations = [str(folder)]
+            return spec
 
         monkeypatch.setattr(metadata, 'version', version)
         monkeypatch.setattr(util, 'find_spec', find_spec)
@@ -117,6 +122,20 @@ def test_a_host_whose_files_are_gone_is_noticed(install, leftover):
     install(ONEDL, importable=('mmengine', 'mmpretrain', 'mmseg'), leftover=leftover)
     with pytest.raises(ImportError, match='mmcv 2.3.6 is listed, but .* uninstall -y onedl-mmcv`'):
         hosts.require_hosts()
+
+
+def test_upstream_mmseg_needs_the_operators_of_mmcv(install, tmp_path):
+    install(UPSTREAM, folder=tmp_path)
+    hosts.require_hosts('mmengine', 'mmcv', 'mmpretrain')
+    with pytest.raises(ImportError, match=r'compiled operators of mmcv.*--no-build-isolation .*mmcv==2\.1\.0`'):
+        hosts.require_hosts()
+    (tmp_path / '_ext.cpython-311-x86_64-linux-gnu.so').touch()
+    hosts.require_hosts()
+
+
+def test_the_onedl_packages_need_no_operators(install, tmp_path):
+    install(ONEDL, folder=tmp_path)
+    hosts.require_hosts()
 
 
 def test_a_source_tree_without_metadata_is_accepted(install):

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmfct.models.necks.last_output import describe_shapes
 from mmfct.models.reference_keys import place_reference_backbone
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_state_dict, unwrapped
@@ -18,7 +19,8 @@ class FrozenEncoder(BaseModule):
 
     Args:
         backbone: Config of the backbone as in the training config.
-        neck: Config of the neck, whose last output is the embedding; ``None`` for a global average pool.
+        neck: Config of the neck, whose last output is the embedding; ``None`` for `LastOutput`, that of
+            the backbone: vectors as they are, such as class tokens, and maps averaged over their pixels.
         data_preprocessor: Config of the data preprocessor as in the training config: every encoder normalises images
             in its own way.
         checkpoint: Checkpoint of the whole training model, of which ``backbone.*`` and ``neck.*`` are used; or a
@@ -44,7 +46,7 @@ class FrozenEncoder(BaseModule):
         super().__init__()
         self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='BaseDataPreprocessor'))
         self.backbone = MODELS.build(backbone)
-        neck = neck or dict(type='mmpretrain.GlobalAveragePooling')
+        neck = neck or dict(type='mmfct.LastOutput')
         self.neck = MODELS.build(neck)
         if checkpoint is not None:
             _load(self, checkpoint)
@@ -71,9 +73,19 @@ class FrozenEncoder(BaseModule):
         return self.embed(self.features(images))
 
     def embed(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Return embeddings (B, D) of the maps that `features` returned."""
+        """Return embeddings (B, D) of the outputs of the backbone that `features` returned.
+
+        Raises:
+            ValueError: If they are not one vector per image.
+        """
         output = self.neck(feats)
-        return output[-1] if isinstance(output, (tuple, list)) else output
+        embedding = output[-1] if isinstance(output, (tuple, list)) else output
+        if not isinstance(embedding, Tensor) or embedding.dim() != 2:
+            raise ValueError(
+                f'`neck` must end in a vector per image, (B, D), got {describe_shapes(embedding)} of '
+                f'{type(self.neck).__name__} after {type(self.backbone).__name__}'
+            )
+        return embedding
 
     def _refuse_random_weights(self, backbone: dict, neck: dict) -> None:
         """Raise a ``ValueError`` if weights are random: those that differ when the parts are built a second time."""

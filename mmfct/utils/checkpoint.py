@@ -47,6 +47,9 @@ _MMENGINE_GLOBALS = [
     (_history_statistic, 'builtins.getattr'),
     *{type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')},
 ]
+# For the whole process: mmengine resumes with `torch.load` itself, which since torch 2.6 reads weights only, and
+# upstream mmengine allows nothing of this.
+torch.serialization.add_safe_globals(_MMENGINE_GLOBALS)
 
 
 def load_checkpoint(path: str | Path) -> dict:
@@ -71,8 +74,7 @@ def load_checkpoint(path: str | Path) -> dict:
     if is_torchscript(path):
         return dict(state_dict=load_torchscript(path).state_dict())
     try:
-        with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # damaged bytes raise anything, from EOFError to struct.error
         if isinstance(error, pickle.UnpicklingError) and _holds_a_pickle(path):
             raise ValueError(

@@ -51,6 +51,23 @@ def test_weights_come_back(tmp_path, name):
     assert load_checkpoint(str(tmp_path / name))['meta'] == dict(epoch=3)
 
 
+def test_hosts_that_read_weights_only_can_resume(tmp_path):
+    # As upstream mmengine 0.10.7 calls it; with torch 2.6 that means `weights_only`.
+    saved = dict(
+        message_hub=dict(log_scalars={'train/loss': HistoryBuffer([2.0, 1.0], [1, 1])}),
+        optimizer=dict(state={0: dict(step=torch.tensor(3.0))}, param_groups=[dict(lr=np.float64(0.1))]),
+    )
+    torch.save(saved, tmp_path / 'epoch_1.pth')
+    loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    assert loaded['message_hub']['log_scalars']['train/loss'].current() == 1.0
+    assert loaded['optimizer'] == saved['optimizer']
+    for hostile in (Hostile(tmp_path / 'ran'), HostileShell(tmp_path / 'ran'), HostileLookUp(tmp_path / 'ran')):
+        torch.save(dict(message_hub=hostile), tmp_path / 'hostile.pth')
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(tmp_path / 'hostile.pth', weights_only=True)
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_a_checkpoint_written_with_numpy_1_loads(tmp_path):
     # There the functions that rebuild arrays are in another module.
     path = tmp_path / 'new.pth'

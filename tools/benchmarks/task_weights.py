@@ -119,7 +119,7 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
 
     def pairs(measure: Callable[[TaskWeighting], float], number: int) -> list[list[float]]:
         found = []
-        for order in [(0, 1), (1, 0)] * (number // 2 + 1):  # each comes first in half of the pairs
+        for order in [(0, 1), (1, 0)] * ((number + 1) // 2 + 1):  # each comes first in half of the pairs
             times = {which: measure((equal, itp)[which]) for which in order}
             found.append([times[0], times[1]])
         return found[2:]

@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.learning_rate import scale_learning_rate
 from mmfct.apis.training.lock import one_at_a_time
 from mmfct.apis.training.options import TrainingOptions
@@ -100,6 +101,7 @@ def train_stage(config: Config) -> Runner:
         record.check()
     print_log(f'{Path(config.filename).name}: training in {config.work_dir}', 'current')
     runner = build_runner(scale_learning_rate(config))
+    try_first_image(config, runner.model)
     _check_batches(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()

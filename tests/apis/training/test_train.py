@@ -141,11 +141,15 @@ def test_a_truncated_prerequisite(copied, digits):
         train(digits.config, TrainingOptions(cfg_options=options))
 
 
-def test_side_information_of_another_width(copied, digits):
-    _, options = copied
-    options = options | {'model.head.side_dims': 64}
-    with pytest.raises(ValueError, match=r'the side embedding must have shape \(B, 64\) as `side_dims=64` says'):
+@pytest.mark.parametrize('role', ['old', 'side', 'new'])
+def test_a_wrong_width_is_noticed_before_anything_is_embedded(copied, digits, role):
+    root, options = copied
+    shutil.rmtree(root / 'resnet10_digits' / 'embeddings_train')
+    options = options | {f'model.head.{role}_dims': 64}
+    message = rf'the {role} embedding must have shape \(B, 64\) as `{role}_dims=64` says, got \(1, 128\)'
+    with pytest.raises(ValueError, match=message):
         train(digits.config, TrainingOptions(cfg_options=options))
+    assert not (root / 'resnet10_digits' / 'embeddings_train').exists()
 
 
 def test_a_split_of_more_classes_than_the_data_set_has(digits, tmp_path):
