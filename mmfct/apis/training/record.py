@@ -150,7 +150,9 @@ def _without_objects(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_objects(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_without_objects, value)) if type(value) in (list, tuple) else _without_objects([*value])
+        return (
+            type(value)(map(_without_objects, value)) if type(value) in (list, tuple) else _without_objects([*value])
+        )
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     return value if isinstance(value, torch.Tensor) else plain_json(value)

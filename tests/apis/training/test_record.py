@@ -110,7 +110,9 @@ def test_final_checkpoint_has_the_meta_information_of_the_data_and_the_config(tm
         kind=Names,
         nothing=None,
     )
-    TrainingRecord(tmp_path, Config(CONFIG)).finish(make_runner(runner.model, dataset=SimpleNamespace(metainfo=metainfo)))
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(
+        make_runner(runner.model, dataset=SimpleNamespace(metainfo=metainfo))
+    )
     meta = torch.load(tmp_path / 'final.pth', weights_only=True)['meta']
     assert meta['dataset_meta'] == metainfo | dict(
         colors=[[1, 2]], count=2, names=['a'], kind=f'{__name__}.{Names.__qualname__}'
