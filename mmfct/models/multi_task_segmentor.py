@@ -36,6 +36,7 @@ class MultiTaskSegmentor(BaseModel):
 
     Attributes:
         task_names: Names of the tasks, in the order of columns (B, T).
+        label_kinds: Field of the label of each task in data samples, without ``gt_``, see `Task`.
 
     Raises:
         ValueError: If there is no task, ``mode`` is unknown, an option that has no meaning here is set, or the labels
@@ -67,6 +68,7 @@ class MultiTaskSegmentor(BaseModel):
         # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
         self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
+        self.label_kinds = {name: task.label_kind for name, task in self.tasks.items()}
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting: TaskWeighting = MODELS.build(dict(weighting, forms=forms))
 

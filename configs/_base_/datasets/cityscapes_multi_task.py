@@ -2,6 +2,7 @@
 
 data_root = 'data/cityscapes'
 num_classes = 7
+label_ids = None  # of your own label maps: 'classes' for 0, 1, ... or a dict of class by id
 image_size = (128, 256)
 batch_size = 8
 num_workers = 4
@@ -13,7 +14,9 @@ image_preprocessor = dict(
     bgr_to_rgb=True,
     size=image_size,
 )
-train_set = dict(type='mmfct.CityscapesMultiTask', data_root=data_root, split='train', num_classes=num_classes)
+train_set = dict(
+    type='mmfct.CityscapesMultiTask', data_root=data_root, split='train', num_classes=num_classes, label_ids=label_ids
+)
 val_set = dict(train_set, split='val', test_mode=True)
 loading = [
     dict(type='LoadImageFromFile'),

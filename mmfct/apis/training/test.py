@@ -16,6 +16,7 @@ from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.train import add_annotation_hook
 from mmfct.engine.launch import init_launcher
 from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict, load_weights
 from mmfct.utils.dataset_configs import type_name
@@ -75,6 +76,7 @@ def test(
     if tta:
         _use_test_time_augmentation(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    add_annotation_hook(runner)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -109,7 +111,7 @@ def _use_test_time_augmentation(config: Config) -> None:
     if 'tta_pipeline' not in config:
         if scope != 'mmpretrain':
             raise ValueError(
-                f'`--tta` needs `tta_pipeline` in the config, got none; only a classifier of mmpretrain has a default, '
+                '`--tta` needs `tta_pipeline` in the config, got none; only a classifier of mmpretrain has a default, '
                 f'and `default_scope` is {scope!r}'
             )
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]

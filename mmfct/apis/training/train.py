@@ -16,6 +16,7 @@ from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
 
 
@@ -95,10 +96,17 @@ def train_stage(config: Config) -> Runner:
         record.check()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     _check_batches(runner)
+    add_annotation_hook(runner)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
     return runner
+
+
+def add_annotation_hook(runner: Runner) -> None:
+    """Add an `AnnotationHook` to a runner that has none."""
+    if not any(isinstance(hook, AnnotationHook) for hook in runner.hooks):
+        runner.register_hook(AnnotationHook())
 
 
 def _check_batches(runner: Runner) -> None:

@@ -72,8 +72,8 @@ visualizer = dict(type='SegLocalVisualizer')
 
 CLASSIFIER = """
 _base_ = 'mmpretrain::resnet/resnet18_8xb32_in1k.py'
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='ResizeEdge', scale=16), dict(type='CenterCrop', crop_size=16),
-                 dict(type='PackInputs')]
+crop = [dict(type='ResizeEdge', scale=16), dict(type='CenterCrop', crop_size=16)]
+test_pipeline = [dict(type='LoadImageFromFile'), *crop, dict(type='PackInputs')]
 data = dict(type='CustomDataset', data_root='{folder}/classes', classes={classes}, pipeline=test_pipeline)
 train_dataloader = dict(batch_size=3, num_workers=0, dataset=dict(_delete_=True, **data))
 val_dataloader = dict(batch_size=3, num_workers=0, dataset=dict(_delete_=True, **data))
