@@ -107,9 +107,9 @@ def find_positions(dataset: Any) -> Positions:
         kind = type(dataset).__name__
         raise ValueError(
             f'`dataset` must be a data set of which every item is one image, got the wrapper {kind}, which mixes '
-            'images or may do so: a mixed image has no weight of its own. Leave it out (no Mosaic, no MixUp); or, if each of '
-            f'its items is one of `dataset.dataset`, say which: `inner_positions.register({kind}, lambda wrapper: '
-            'np.arange(len(wrapper)))`, from mmfct.instances.positions'
+            'images or may do so: a mixed image has no weight of its own. Leave it out (no Mosaic, no MixUp); or, if '
+            f'each of its items is one of `dataset.dataset`, say which: `inner_positions.register({kind}, lambda '
+            'wrapper: np.arange(len(wrapper)))`, from mmfct.instances.positions'
         )
     return Positions([dataset], np.zeros(len(dataset), np.int64), np.arange(len(dataset)))
 
