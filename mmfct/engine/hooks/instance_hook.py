@@ -11,6 +11,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch.nn.parallel import DistributedDataParallel
 
@@ -108,7 +109,7 @@ class InstanceHook(Hook, ABC):
     ) -> None:
         """Take the reports; step where the network has, or would have but for an overflow of half precision."""
         self.table.collect()
-        if runner.optim_wrapper.should_update():
+        if _should_update(runner.optim_wrapper):
             self.table.step(self.scale(runner))
         if is_iterative(runner):
             epoch = epoch_at(runner, runner.iter + 1)
@@ -146,6 +147,12 @@ class InstanceHook(Hook, ABC):
 def _needs_every_parameter(model: torch.nn.Module) -> bool:
     """Return whether a model is wrapped for several ranks such that every parameter must get a gradient."""
     return isinstance(model, DistributedDataParallel) and not model.find_unused_parameters and get_world_size() > 1
+
+
+def _should_update(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Return whether the network has taken a step; of several optimisers, whether one has."""
+    wrappers = list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
+    return any(wrapper.should_update() for wrapper in wrappers)
 
 
 def instance_key(hooks: list[dict]) -> str:
