@@ -16,7 +16,8 @@ from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
-from mmfct.apis.training.train import add_annotation_hook
+from mmfct.apis.training.train import add_hooks
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
 from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict, load_weights
 from mmfct.utils.dataset_configs import type_name
@@ -76,7 +77,7 @@ def test(
     if tta:
         _use_test_time_augmentation(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    add_annotation_hook(runner)
+    add_hooks(runner, AnnotationHook)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))

@@ -17,6 +17,7 @@ from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequ
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.launch import init_launcher
 
 
@@ -96,17 +97,18 @@ def train_stage(config: Config) -> Runner:
         record.check()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     _check_batches(runner)
-    add_annotation_hook(runner)
+    add_hooks(runner, AnnotationHook, DataEpochHook)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
     return runner
 
 
-def add_annotation_hook(runner: Runner) -> None:
-    """Add an `AnnotationHook` to a runner that has none."""
-    if not any(isinstance(hook, AnnotationHook) for hook in runner.hooks):
-        runner.register_hook(AnnotationHook())
+def add_hooks(runner: Runner, *kinds: type[Hook]) -> None:
+    """Add a hook of each kind to a runner that has none of it."""
+    for kind in kinds:
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
 
 
 def _check_batches(runner: Runner) -> None:
