@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from mmfct.utils.distributed import task_means
@@ -52,7 +53,7 @@ class InstanceModule(nn.Module, ABC):
         self._rows: Tensor | None = None
         self._names: Sequence[str] = ()
         self._count: Tensor | None = None
-        self._report: InstanceReport | None = None
+        self._reports: list[InstanceReport] = []
 
     @abstractmethod
     def weights(self, rows: Tensor) -> Tensor:
@@ -68,14 +69,15 @@ class InstanceModule(nn.Module, ABC):
                 join a collective in it.
         """
         self._rows, self._names, self._count = rows, names, count
+        self._reports = []
 
     def take_rows(self, batch_size: int) -> Tensor:
-        """Return the rows (B, T) of the batch, once: in the next batch they would be those of other instances.
+        """Return the rows (B, T) of the batch; some heads of the hosts call one loss several times for a batch.
 
         Raises:
             ValueError: If no hook has set them, or their number is not that of the batch.
         """
-        rows, self._rows = self._rows, None
+        rows = self._rows
         if rows is None:
             raise ValueError(
                 'the instances of the batch are unknown; add '
@@ -90,12 +92,22 @@ class InstanceModule(nn.Module, ABC):
 
     def report(self, values: Tensor, annotated: Tensor, losses: Tensor) -> None:
         """Leave an `InstanceReport` for the store; ``values`` count only where ``annotated``."""
-        self._report = InstanceReport(values.masked_fill(~annotated, 0.0), annotated, losses.detach())
+        self._reports.append(InstanceReport(values.masked_fill(~annotated, 0.0), annotated, losses.detach()))
 
     def pop_report(self) -> InstanceReport | None:
-        """Return the report of the last step, once; ``None`` if there was no step."""
-        report, self._report = self._report, None
-        return report
+        """Return the report of the last step, once, and forget its rows; ``None`` if there was no step.
+
+        If the module was called several times, the report has the means over the calls in which an instance is
+        annotated: that of its mean loss.
+        """
+        reports, self._reports, self._rows = self._reports, [], None
+        if len(reports) < 2:
+            return reports[0] if reports else None
+        annotated = torch.stack([report.annotated for report in reports])
+        counts = annotated.sum(dim=0).clamp(min=1)
+        values = torch.stack([report.values for report in reports]).sum(dim=0) / counts
+        losses = torch.stack([report.losses for report in reports]).masked_fill(~annotated, 0.0).sum(dim=0) / counts
+        return InstanceReport(values, annotated.any(dim=0), losses)
 
     def means(self, values: Tensor, annotated: Tensor) -> Tensor:
         """Return the means (T,) of values (B, T) over the instances of the global batch that are annotated (B, T)."""

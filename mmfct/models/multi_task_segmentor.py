@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmfct.models.sliding_windows import SlidingWindows, sliding_windows
 from mmfct.models.task_weightings.mean_of_others import mean_of_others
 from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.tasks.task import Task
@@ -31,15 +34,17 @@ class MultiTaskSegmentor(BaseModel):
         align_corners: How maps are resized, as in mmseg.
         pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.
         train_cfg: As `pretrained`.
-        test_cfg: As `pretrained`.
+        test_cfg: How mmseg's segmentors predict: ``dict(mode='whole')``, or ``dict(mode='slide', crop_size=(h, w),
+            stride=(h, w))`` for overlapping windows, whose outputs are averaged. Losses are always of whole images.
         init_cfg: Initialisation config.
 
     Attributes:
         task_names: Names of the tasks, in the order of columns (B, T).
+        label_kinds: Field of the label of each task in data samples, without ``gt_``, see `Task`.
 
     Raises:
-        ValueError: If there is no task, ``mode`` is unknown, an option that has no meaning here is set, or the labels
-            of a batch differ in size.
+        ValueError: If there is no task, ``mode`` is unknown, an option is out of range or has no meaning here, the
+            labels of a batch differ in size, or windows slide over images of which a task predicts vectors.
     """
 
     def __init__(
@@ -56,9 +61,10 @@ class MultiTaskSegmentor(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        unused = dict(pretrained=pretrained, train_cfg=train_cfg, test_cfg=test_cfg)
+        unused = dict(pretrained=pretrained, train_cfg=train_cfg)
         if any(unused.values()):
-            raise ValueError(f'`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got {unused}')
+            raise ValueError(f'`pretrained` and `train_cfg` have no meaning here, got {unused}')
+        self.windows = sliding_windows(test_cfg or {})
         if not tasks:
             raise ValueError('`tasks` must name at least one task, got none')
         self.align_corners = align_corners
@@ -67,6 +73,7 @@ class MultiTaskSegmentor(BaseModel):
         # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
         self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
+        self.label_kinds = {name: task.label_kind for name, task in self.tasks.items()}
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting: TaskWeighting = MODELS.build(dict(weighting, forms=forms))
 
@@ -131,6 +138,23 @@ class MultiTaskSegmentor(BaseModel):
         features = self.neck(self.backbone(inputs))
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
 
+    def _slide(self, inputs: Tensor, windows: SlidingWindows) -> dict[str, Tensor]:
+        """Return outputs (B, C, H, W) by task, each pixel the mean over the windows that it is in."""
+        totals: dict[str, Tensor] = {}
+        counts = inputs.new_zeros(1, 1, *inputs.shape[2:])
+        for rows, columns in windows.places(*inputs.shape[2:]):
+            counts[..., rows, columns] += 1
+            for name, output in self._outputs(inputs[..., rows, columns]).items():
+                if output.dim() == 2:
+                    raise ValueError(
+                        f"`test_cfg` must have the mode 'whole' for tasks with a vector per image, got 'slide' and "
+                        f'the task {name!r}'
+                    )
+                if name not in totals:
+                    totals[name] = output.new_zeros(len(inputs), output.shape[1], *inputs.shape[2:])
+                totals[name][..., rows, columns] += output
+        return {name: total / counts for name, total in totals.items()}
+
     def _as_labels(self, maps: Tensor, task: Task, data_samples: Sequence[Any]) -> Tensor:
         """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
         if maps.dim() == 2:
@@ -154,7 +178,7 @@ class MultiTaskSegmentor(BaseModel):
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         outputs = self._outputs(inputs)
         losses, annotated = self._losses(outputs, data_samples)
-        if self.training and (epoch := _current_epoch()) is not None:
+        if self.training and (epoch := _current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
         needed = dict(reference=self.reference_losses(outputs, data_samples)) if self.weighting.needs_reference else {}
         objective, weights = self.weighting(losses, annotated, **needed)
@@ -167,7 +191,7 @@ class MultiTaskSegmentor(BaseModel):
         return log
 
     def _predict(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> list[Any]:
-        outputs = self._outputs(inputs)
+        outputs = self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
         if data_samples is None:
             from mmseg.structures import SegDataSample
 
@@ -184,13 +208,30 @@ class MultiTaskSegmentor(BaseModel):
         return list(data_samples)
 
 
-def _current_epoch() -> int | None:
+def _current_epoch(weighting: TaskWeighting) -> int | None:
     """Return the epoch of the Runner that trains; ``None`` without one.
 
-    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config.
+    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config, except where
+    training is iteration-based: to mmengine that is one epoch, and only `mmfct.DataEpochHook` knows better.
     """
-    epoch = MessageHub.get_current_instance().runtime_info.get('epoch')
-    return None if epoch is None else int(epoch)
+    info = MessageHub.get_current_instance().runtime_info
+    epoch = info.get('epoch')
+    if epoch is None:
+        return None
+    needs_epoch = type(weighting).set_epoch is not TaskWeighting.set_epoch
+    if needs_epoch and 'data_epoch' not in info and info.get('max_epochs') == 1:
+        _warn_of_a_single_epoch(type(weighting).__name__)
+    return max(int(epoch), int(info.get('data_epoch', 0)))
+
+
+@cache
+def _warn_of_a_single_epoch(name: str) -> None:
+    """Warn once."""
+    text = (
+        f'the weights of {name} change from epoch to epoch, and mmengine counts a single one: where training is '
+        "iteration-based, add `dict(type='mmfct.DataEpochHook')` to `custom_hooks` of the config"
+    )
+    print_log(text, 'current', logging.WARNING)
 
 
 def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:

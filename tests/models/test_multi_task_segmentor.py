@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -244,10 +245,70 @@ def test_labels_of_several_sizes_are_refused(build, sample):
 
 def test_options_of_mmseg_without_a_meaning(build):
     build(pretrained=None, train_cfg=None, test_cfg={})  # as mmseg's init_model sets them
-    with pytest.raises(
-        ValueError, match="`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got .*'slide'"
-    ):
-        build(test_cfg=dict(mode='slide'))
+    build(test_cfg=dict(mode='whole'))
+    with pytest.raises(ValueError, match='`pretrained` and `train_cfg` have no meaning here, got .*work'):
+        build(train_cfg=dict(work='hard'))
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'match'),
+    [
+        (dict(mode='fast'), "`mode` of `test_cfg` must be 'whole' or 'slide', got 'fast'"),
+        (dict(mode='slide'), '`test_cfg` must have `crop_size` and `stride`, .* got .*slide'),
+        (dict(mode='slide', crop_size=(4, 4)), '`test_cfg` must have `crop_size` and `stride`'),
+        (dict(mode='slide', crop_size=(4, 4), stride=(4, 5)), 'strides from 1 to the size of the crop'),
+        (dict(mode='slide', crop_size=(4, 4), stride=(0, 4)), 'strides from 1 to the size of the crop'),
+    ],
+)
+def test_bad_modes_of_prediction(build, test_cfg, match):
+    with pytest.raises(ValueError, match=match):
+        build(test_cfg=test_cfg)
+
+
+@pytest.mark.parametrize('size', [(6, 8), (11, 17), (4, 23)])
+def test_sliding_windows_are_those_of_mmseg(build, sample, size):
+    from mmengine.config import ConfigDict
+    from mmseg.models.segmentors import EncoderDecoder
+
+    options = dict(mode='slide', crop_size=(6, 8), stride=(4, 5))
+    model = build(test_cfg=options).eval()
+    inputs = torch.randn(2, 3, *size)
+    found = model(inputs, [sample(size=size) for _ in inputs], mode='predict')
+    for task, channels in dict(seg=3, depth=1).items():
+        host = EncoderDecoder.__new__(EncoderDecoder)
+        nn.Module.__init__(host)
+        host.test_cfg, host.out_channels = ConfigDict(options), channels
+        host.encode_decode = lambda crop, metas, task=task: model._outputs(crop)[task]
+        expected = host.slide_inference(inputs, [{}])
+        for i, data in enumerate(found):
+            if task == 'depth':
+                torch.testing.assert_close(data.pred_depth_map.data, expected[i])
+            else:
+                assert torch.equal(data.pred_sem_seg.data, expected[i].argmax(dim=0, keepdim=True))
+
+
+def test_windows_do_not_slide_over_vectors(build, monkeypatch):
+    model = build(test_cfg=dict(mode='slide', crop_size=(6, 8), stride=(6, 8))).eval()
+    monkeypatch.setattr(model.tasks.depth, 'forward', lambda features: torch.zeros(2, 5))
+    with pytest.raises(ValueError, match="must have the mode 'whole' .* got 'slide' and the task 'depth'"):
+        model(torch.randn(2, 3, *SIZE), mode='predict')
+
+
+def test_a_single_epoch_is_told_of_once(build, sample, monkeypatch):
+    messages = []
+    module = 'mmfct.models.multi_task_segmentor'
+    monkeypatch.setattr(f'{module}.print_log', lambda text, logger, level: messages.append(text))
+    sys.modules[module]._warn_of_a_single_epoch.cache_clear()
+    hub = MessageHub.get_current_instance()
+    hub.update_info_dict(dict(epoch=0, max_epochs=1))
+    for weighting in ('EqualWeighting', 'DynamicWeightAverage', 'DynamicWeightAverage'):
+        model = build(weighting=weighting)
+        model(torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], mode='loss')
+    (message,) = messages
+    assert 'DynamicWeightAverage' in message and "dict(type='mmfct.DataEpochHook')" in message
+    hub.update_info('data_epoch', 5)
+    model(torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], mode='loss')
+    assert model.weighting.epoch == 5
 
 
 def test_predictions_without_data_samples(build):

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.structures import PixelData
 from mmengine.utils import track_iter_progress
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
@@ -17,8 +19,11 @@ from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
 from mmfct.instances.sample_tasks import instance_name
+from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_weights
+
+_IGNORED = 255
 
 
 def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: str) -> BaseModel:
@@ -69,6 +74,9 @@ def final_losses(
                     f'{instances.files[instances.keys.row(name)]!r}, in place of {file!r}'
                 )
         exchange.set_batch(data['data_samples'], names)
+        if not isinstance(model, MultiTaskSegmentor):  # which leaves the padding of images out by itself
+            for sample in data['data_samples']:
+                _pad_labels(sample, getattr(model.data_preprocessor, 'seg_pad_val', _IGNORED))
         model(**data, mode='loss')
         exchange.collect()
         exchange.take_reports()
@@ -81,6 +89,22 @@ def final_losses(
             'training image'
         )
     return losses
+
+
+def _pad_labels(sample: Any, value: int) -> None:
+    """Pad the label map of a sample, in place, as its image was padded for the test, and by the same share.
+
+    A head of mmseg scales its scores to the size of the labels: those of a padded image would be shrunk.
+    """
+    left, right, top, bottom = sample.metainfo.get('img_padding_size', (0, 0, 0, 0))
+    if 'gt_sem_seg' not in sample or not any((left, right, top, bottom)):
+        return
+    labels = sample.gt_sem_seg.data
+    height, width = sample.metainfo['pad_shape'][:2]
+    # Labels that were loaded after a resize have the size of the file.
+    scales = labels.shape[-1] / (width - left - right), labels.shape[-2] / (height - top - bottom)
+    padding = [round(scales[i // 2] * side) for i, side in enumerate((left, right, top, bottom))]
+    sample.gt_sem_seg = PixelData(data=functional.pad(labels, padding, value=value))
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ class TrainingOptions:
         self.continue_training(config)
         for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(key) is not None:
-                self._apply_to_dataloader(config[key])
+                self._apply_to_dataloader(config[key], config.get('default_scope'))
 
     def continue_training(self, config: Config) -> None:
         """Set in ``config``, in place, what to resume from, given the current state of its work directory.
@@ -108,10 +108,17 @@ class TrainingOptions:
                 )
             config.resume, config.load_from = True, self.resume
 
-    def _apply_to_dataloader(self, dataloader: dict) -> None:
+    def _apply_to_dataloader(self, dataloader: dict, scope: str | None) -> None:
         dataloader.setdefault('pin_memory', torch.cuda.is_available())
-        dataloader.setdefault('persistent_workers', dataloader.get('num_workers', 0) > 0)
-        dataloader.setdefault('collate_fn', dict(type='default_collate'))
+        if dataloader.get('num_workers', 0) > 0:
+            dataloader.setdefault('persistent_workers', True)
+        else:  # torch refuses options of workers where there are none, though a base may set them
+            dataloader['persistent_workers'] = False
+            dataloader.pop('prefetch_factor', None)
+        if scope == 'mmpretrain':
+            # As in its own tool. The other hosts' preprocessors pad images of several sizes, which mmengine's collate
+            # function leaves in a list.
+            dataloader.setdefault('collate_fn', dict(type='default_collate'))
         if self.no_pin_memory:
             dataloader['pin_memory'] = False
         if self.no_persistent_workers:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine import dist
 from mmengine.config import Config
@@ -110,7 +112,8 @@ class TrainingRecord:
         if dist.is_main_process():
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
-            checkpoint = dict(meta=dict(config=self.content, epochs=runner.epoch), state_dict=state_dict)
+            meta = dict(config=self.content, epochs=runner.epoch, **_host_meta(runner))
+            checkpoint = dict(meta=meta, state_dict=state_dict)
             runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds the parameters of instances
             temporary = self.folder / f'.{FINAL_CHECKPOINT}'
             torch.save(checkpoint, temporary)
@@ -151,6 +154,28 @@ class TrainingRecord:
         # A checkpoint that is missing now does not count as another one.
         changed = [path for path, weights in now.items() if weights and then.get(path) not in (None, weights)]
         return lines + [f'the weights of {path}' for path in changed]
+
+
+def _host_meta(runner: Runner) -> dict[str, Any]:
+    """Return what the hosts' inference reads from a checkpoint: the config, and names and colours of the classes."""
+    meta: dict[str, Any] = dict(cfg=runner.cfg.pretty_text)
+    dataset = runner.train_dataloader.dataset
+    if hasattr(dataset, 'metainfo'):
+        meta['dataset_meta'] = _without_objects(dataset.metainfo)
+    return meta
+
+
+def _without_objects(value: Any) -> Any:
+    """Turn meta information into values that ``weights_only`` reads; lists, tuples and keys stay as they are."""
+    if isinstance(value, Mapping):
+        return {key: _without_objects(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return (
+            type(value)(map(_without_objects, value)) if type(value) in (list, tuple) else _without_objects([*value])
+        )
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return value if isinstance(value, torch.Tensor) else plain_json(value)
 
 
 def _decisive(value: object) -> object:

@@ -32,7 +32,8 @@ def write_report(metrics: Mapping[str, Any], evaluated: Sequence[BaseMetric], fo
     if compatibility is not None:
         write_compatibility_report(metrics, compatibility, folder)
         return
-    rows = [f'| {name} | {value:.4g} |' for name, value in _numbers(metrics).items() if isinstance(value, float)]
+    values = {name: value for name, value in _numbers(metrics).items() if not isinstance(value, list)}
+    rows = [f'| {name} | {"not measured" if v is None else format(v, ".4g")} |' for name, v in values.items()]
     table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
     write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
     write_atomically(folder / 'metrics.json', encode_json(_numbers(metrics)))

@@ -14,10 +14,15 @@ from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
-from mmfct.apis.training.train import build_runner
+from mmfct.apis.training.train import add_hooks, build_runner
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
 from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
+from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.torchscript import is_torchscript
+
+# What merges the predictions of an image where the config does not say, by host.
+_TTA_MODELS = dict(mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'), mmseg=dict(type='mmseg.SegTTAModel'))
 
 
 def test(
@@ -42,7 +47,8 @@ def test(
         out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
         out_item: ``'pred'`` or ``'metrics'``.
         show_dir: Folder for pictures of the predictions; needs a ``visualization`` hook in the config.
-        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config, or flips for a classifier.
+        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config. A segmentor of mmseg needs
+            only the pipeline, a classifier of mmpretrain neither: its default is flips.
 
     Returns:
         The metrics.
@@ -70,6 +76,7 @@ def test(
     if tta:
         _use_test_time_augmentation(config)
     runner = build_runner(config)
+    add_hooks(runner, AnnotationHook)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -85,14 +92,30 @@ def test(
 
 
 def _use_test_time_augmentation(config: Config) -> None:
-    """Wrap the model for test-time augmentation as mmpretrain's tool does, in place."""
+    """Wrap the model for test-time augmentation as the tool of its host does, in place."""
     pipeline = config.test_dataloader.dataset.get('pipeline')
     if not pipeline:
         raise ValueError('`--tta` needs `test_dataloader.dataset.pipeline` in the config; there is none to augment')
+    scope = config.get('default_scope')
+    tta_model = config.get('tta_model') or _TTA_MODELS.get(scope)
+    if tta_model is None:
+        raise ValueError(
+            '`--tta` needs `tta_model` in the config, which merges the predictions of an image, got none and '
+            f'`default_scope` {scope!r}; there are defaults for {sorted(_TTA_MODELS)}'
+        )
+    if type_name(config.model) == 'MultiTaskSegmentor' and type_name(tta_model) == 'SegTTAModel':
+        raise ValueError(
+            '`--tta` needs a `tta_model` in the config that merges the predictions of every task of '
+            "mmfct.MultiTaskSegmentor, got mmseg's SegTTAModel, which merges those of one segmentation"
+        )
     if 'tta_pipeline' not in config:
+        if scope != 'mmpretrain':
+            raise ValueError(
+                '`--tta` needs `tta_pipeline` in the config, got none; only a classifier of mmpretrain has a default, '
+                f'and `default_scope` is {scope!r}'
+            )
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
         config.tta_pipeline = copy.deepcopy(pipeline)
         config.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
-    tta_model = config.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
     config.model = ConfigDict(**tta_model, module=config.model)
     config.test_dataloader.dataset.pipeline = config.tta_pipeline

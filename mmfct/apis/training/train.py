@@ -19,6 +19,8 @@ from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequ
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
 from mmfct.apis.training.schedule import check_schedule
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.launch import init_launcher
 from mmfct.engine.quiet_runner import QuietRunner, quieten
 
@@ -103,6 +105,7 @@ def train_stage(config: Config) -> Runner:
     runner = build_runner(scale_learning_rate(config))
     try_first_image(config, runner.model)
     _check_batches(runner)
+    add_hooks(runner, AnnotationHook, DataEpochHook)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
@@ -118,6 +121,13 @@ def build_runner(config: Config) -> Runner:
         runner = QuietRunner.from_cfg(config)
     print_log(f'Everything else is in {runner.log_dir}', 'current')
     return runner
+
+
+def add_hooks(runner: Runner, *kinds: type[Hook]) -> None:
+    """Add a hook of each kind to a runner that has none of it."""
+    for kind in kinds:
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
 
 
 def _check_batches(runner: Runner) -> None:

@@ -84,7 +84,8 @@ class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
             reference: Losses (B, T) of predictions that have not seen the instance; needed with ``relative``.
 
         Returns:
-            The objective, a scalar, and the mean weight (T,) of each task's annotated instances, for the log.
+            The objective, a scalar, and the mean weight (T,) of each task's annotated instances of this rank, for the
+            log.
         """
         losses = losses.float()  # half precision has too few digits for exp(-s) l
         self.check_finite(losses, annotated)
@@ -100,7 +101,9 @@ class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
             log_variance = log_variance + self.sharpness * rows
         weighted = weighted_losses(losses, log_variance, self.factor, self.exponent)
         weights = task_weights(log_variance.detach(), self.factor, self.exponent)
-        return self.means(weighted, annotated).sum(), self.means(weights, annotated)
+        # For the log: the mean of this rank, as mmengine logs losses; shares of a global mean add up only over ranks.
+        logged = weights.masked_fill(~annotated, 0.0).sum(dim=0) / annotated.sum(dim=0).clamp(min=1)
+        return self.means(weighted, annotated).sum(), logged
 
     def _relative(self, losses: Tensor, annotated: Tensor, reference: Tensor | None) -> Tensor:
         if reference is None:

@@ -25,6 +25,8 @@ class DepthTask(Task):
         head: Config of any decode head of mmseg with ``num_classes=1``; its ``loss_decode`` is not used.
         error: ``'l1'``, absolute errors, or ``'l2'``, squared ones; averaged over the valid pixels of each instance.
         signed: Whether labels may be 0 and below, such as depth relative to a point; invalid pixels are then NaN.
+        fill: What transforms fill labels with where an image has none: mmseg's RandomRotate and RandomCutOut give
+            depth the ignored label of segmentation, a number that looks valid. Such pixels are invalid.
         init_cfg: Initialisation config.
 
     Raises:
@@ -33,12 +35,21 @@ class DepthTask(Task):
 
     label_kind = 'depth_map'
 
-    def __init__(self, head: dict, error: str = 'l1', init_cfg: dict | None = None, *, signed: bool = False) -> None:
+    def __init__(
+        self,
+        head: dict,
+        error: str = 'l1',
+        init_cfg: dict | None = None,
+        *,
+        signed: bool = False,
+        fill: float = 255.0,
+    ) -> None:
         super().__init__(init_cfg)
         if error not in _FORMS:
             raise ValueError(f'`error` must be one of {sorted(_FORMS)}, got {error!r}')
         self.error = error
         self.signed = signed
+        self.fill = fill
         self.form = _FORMS[error]
         # Placeholder values that silence the head's warning about its loss, which is not used.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
@@ -70,11 +81,11 @@ class DepthTask(Task):
         if 'gt_depth_map' not in sample:
             return depth.new_full(depth.shape[1:], self._invalid)
         target = sample.gt_depth_map.data.to(depth.dtype)
+        target = target.masked_fill(target == self.fill, self._invalid)
         if not any(sample.metainfo.get('padding_size', ())):
             return target
         # mmseg pads depth with the ignored label of segmentation, a number that looks valid.
         height, width = sample.metainfo['img_shape']
-        target = target.clone()
         target[:, height:] = self._invalid
         target[:, :, width:] = self._invalid
         return target

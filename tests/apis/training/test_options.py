@@ -18,7 +18,7 @@ def config() -> Config:
             val_cfg=dict(),
             val_evaluator=dict(type='Accuracy'),
             test_dataloader=dict(
-                num_workers=0, collate_fn=dict(type='mine'), pin_memory=True, persistent_workers=True
+                num_workers=1, collate_fn=dict(type='mine'), pin_memory=True, persistent_workers=True
             ),
             test_cfg=dict(),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
@@ -34,15 +34,30 @@ def config() -> Config:
 def test_defaults(config):
     before = config.to_dict()
     TrainingOptions().apply(config)
-    loader = dict(
-        pin_memory=torch.cuda.is_available(), persistent_workers=True, collate_fn=dict(type='default_collate')
-    )
+    loader = dict(pin_memory=torch.cuda.is_available(), persistent_workers=True)
     assert config.to_dict() == before | dict(
         work_dir='work_dirs/name',
         launcher='none',
         train_dataloader=dict(loader, num_workers=2),
         val_dataloader=dict(loader, num_workers=0, persistent_workers=False),
     )
+
+
+@pytest.mark.parametrize('scope', ['mmpretrain', 'mmseg', 'mmengine', None])
+def test_batches_are_collated_as_the_host_of_the_config_does(config, scope):
+    config.default_scope = scope
+    TrainingOptions().apply(config)
+    stacked = dict(type='default_collate') if scope == 'mmpretrain' else None  # of mmengine's Runner
+    assert [loader.get('collate_fn') for loader in _loaders(config)] == [stacked, stacked, dict(type='mine')]
+
+
+def test_no_workers_persist_or_fetch_where_there_are_none(config):
+    config.train_dataloader.update(num_workers=0, persistent_workers=True, prefetch_factor=4)
+    config.val_dataloader = dict(batch_size=1, persistent_workers=True)  # torch's default is 0
+    config.test_dataloader.prefetch_factor = 4
+    TrainingOptions().apply(config)
+    assert [loader.persistent_workers for loader in _loaders(config)] == [False, False, True]
+    assert [loader.get('prefetch_factor') for loader in _loaders(config)] == [None, None, 4]
 
 
 def test_work_dir_of_the_option_goes_before_that_of_the_config(config):

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -30,14 +31,15 @@ CONFIG = dict(
 )
 
 
-def make_runner(model: torch.nn.Module, *hooks: Hook) -> SimpleNamespace:
-    """What a runner has for the record: a model, an epoch and hooks."""
+def make_runner(model: torch.nn.Module, *hooks: Hook, dataset: object = ()) -> SimpleNamespace:
+    """What a runner has for the record: a config, a model, an epoch, a data set and hooks."""
 
     def call_hook(name: str, **arguments) -> None:
         for hook in hooks:
             getattr(hook, name)(None, **arguments)
 
-    return SimpleNamespace(model=model, epoch=3, call_hook=call_hook)
+    loader = SimpleNamespace(dataset=dataset)
+    return SimpleNamespace(cfg=Config(CONFIG), model=model, epoch=3, train_dataloader=loader, call_hook=call_hook)
 
 
 @pytest.fixture
@@ -92,6 +94,35 @@ def test_final_checkpoint_holds_what_hooks_add(tmp_path, runner):
 
     TrainingRecord(tmp_path, Config(CONFIG)).finish(make_runner(runner.model, Table()))
     assert torch.load(tmp_path / 'final.pth', weights_only=True)['table'].tolist() == [1, 1]
+
+
+def test_final_checkpoint_has_the_meta_information_of_the_data_and_the_config(tmp_path, runner):
+    class Names(tuple):
+        """A tuple of its own type, as named tuples are."""
+
+    metainfo = dict(
+        classes=('cat', 'dog'),
+        palette=[[1, 2, 3], (4, 5, 6)],
+        label_map={0: 1},
+        colors=np.array([[1, 2]]),
+        count=np.int64(2),
+        names=Names(['a']),
+        kind=Names,
+        nothing=None,
+    )
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(
+        make_runner(runner.model, dataset=SimpleNamespace(metainfo=metainfo))
+    )
+    meta = torch.load(tmp_path / 'final.pth', weights_only=True)['meta']
+    assert meta['dataset_meta'] == metainfo | dict(
+        colors=[[1, 2]], count=2, names=['a'], kind=f'{__name__}.{Names.__qualname__}'
+    )
+    assert Config.fromstring(meta['cfg'], '.py').to_dict() == CONFIG
+
+
+def test_a_data_set_without_meta_information_leaves_none(tmp_path, runner):
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(runner)
+    assert 'dataset_meta' not in torch.load(tmp_path / 'final.pth', weights_only=True)['meta']
 
 
 def test_a_killed_save_leaves_no_final_checkpoint(tmp_path, runner, monkeypatch):

@@ -90,3 +90,8 @@ def test_metrics_of_the_host_that_are_no_single_numbers(tmp_path):
         'precision': [1.0, None],
     }
     assert (tmp_path / 'metrics.md').read_text().count('\n') == 3
+
+
+def test_a_metric_without_anything_to_measure_has_a_row_of_its_own(tmp_path):
+    write_report(dict(mIoU=math.nan, aAcc=50.0, matrix=[[1.0]]), [], tmp_path)
+    assert (tmp_path / 'metrics.md').read_text().splitlines()[2:] == ['| mIoU | not measured |', '| aAcc | 50 |']

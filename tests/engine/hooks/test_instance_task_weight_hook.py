@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch.utils.data import Dataset, Subset
 
 from mmfct.functional.task_weighting import WEIGHT_FORMS
@@ -435,3 +436,29 @@ def test_a_loss_that_is_not_finite_is_named_by_file_and_task(toy, train):
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         HOOKS.build(dict(type='mmfct.InstanceTaskWeightHook', **options))
+
+
+class TwoOptimisers:
+    """Mixin: the layer and the weighting have an optimiser each, of which only the first steps."""
+
+    def train_step(self, data, optim_wrapper):
+        data = self.data_preprocessor(data, True)
+        loss = self(**data, mode='loss')['loss']
+        optim_wrapper['layer'].update_params(loss)
+        return dict(loss=loss)
+
+
+def test_several_optimisers(toy, tmp_path):
+    model = type('Model', (TwoOptimisers, toy.ToyTasks), {})()
+    wrappers = {
+        name: OptimWrapper(torch.optim.SGD(part.parameters(), lr=0.05, momentum=0.9))
+        for name, part in dict(layer=model.layer, weighting=model.weighting).items()
+    }
+    runner = toy.make_runner(str(tmp_path), model=model)
+    runner.optim_wrapper = OptimWrapperDict(**wrappers)
+    runner.train()
+    frozen = dict(paramwise_cfg=dict(custom_keys=dict(weighting=dict(lr_mult=0.0))))
+    reference = toy.make_runner(str(tmp_path), optim_wrapper=frozen)
+    reference.train()
+    torch.testing.assert_close(toy.results(runner)['deviation'], toy.results(reference)['deviation'])
+    assert toy.results(runner)['deviation'].ne(0).all()

@@ -52,6 +52,20 @@ def test_two_ranks_equal_one_process(toy, ranks, tmp_path, case):
         assert torch.equal(ranks[0][case][name], ranks[1][case][name])
 
 
+@pytest.mark.parametrize(('case', 'task'), [('refused', 'b'), ('nowhere', 'a')])
+def test_a_rank_without_labels_of_a_task_is_refused_where_every_parameter_needs_a_gradient(ranks, case, task):
+    for rank in ranks:  # both, or one would wait for ever
+        assert f"got a batch without labels of ['{task}'] on a rank" in rank[case]
+        assert '`find_unused_parameters = True` must be in the config' in rank[case]
+
+
+def test_ranks_that_have_labels_of_every_task_need_no_option(toy, ranks, tmp_path):
+    runner = toy.make_runner(str(tmp_path), epochs=3, batch_size=8, **toy.STRICT_CASES['everywhere'])
+    runner.train()
+    for name, value in toy.results(runner).items():
+        torch.testing.assert_close(ranks[1]['everywhere'][name], value, rtol=1e-6, atol=1e-6, msg=name)
+
+
 def test_a_task_is_missing_on_one_rank_alone(toy):
     # What the case is there for: DefaultSampler gives the odd instances to the second rank.
     targets = toy.ToyInstances(missing=toy.RANK_CASES['missing']['missing']).targets

@@ -29,6 +29,12 @@ RANK_CASES: dict[str, dict[str, Any]] = dict(
     # As `missing`, in a model with a loss per task that a rank does not run where none of its instances has the task.
     heads=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0), (8, 0), (8, 1)], heads=True),
 )
+# Of `heads`, without `find_unused_parameters`: with a task that the second rank lacks in its first batch, and without.
+STRICT_CASES: dict[str, dict[str, Any]] = dict(
+    refused=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1)], heads=True),
+    nowhere=dict(missing=[(instance, 0) for instance in range(8)], heads=True),
+    everywhere=dict(missing=[(1, 1), (4, 0)], heads=True),
+)
 _numbers = itertools.count()
 
 
@@ -179,17 +185,21 @@ def train_on_this_rank(folder: str, rank: int) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
     out = {}
-    for name, options in RANK_CASES.items():
+    for name, options in (RANK_CASES | STRICT_CASES).items():
         wrapper = dict(
             type='mmfct.CpuDistributedDataParallel',
             device_ids=None,
             broadcast_buffers=False,
-            find_unused_parameters=options.get('heads', False),
+            find_unused_parameters=options.get('heads', False) and name not in STRICT_CASES,
         )
         distributed = dict(launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper))
         runner = make_runner(f'{folder}/{name}', epochs=3, batch_size=4, **options, **distributed)
-        runner.train()
-        out[name] = results(runner)
+        try:
+            runner.train()
+        except ValueError as error:
+            out[name] = str(error)
+        else:
+            out[name] = results(runner)
     torch.save(out, f'{folder}/rank{rank}.pt')
     leave_ranks()
 

@@ -102,3 +102,48 @@ def test_pixels_chosen_by_their_loss():
 def test_another_reduction_is_refused():
     with pytest.raises(ValueError, match="`reduction_override` must be 'none' or None, got 'sum'"):
         build()(torch.randn(3, 4), torch.randint(4, (3,)), reduction_override='sum')
+
+
+def test_knet_calls_its_loss_for_every_stage():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    update = dict(
+        type='mmseg.KernelUpdateHead',
+        num_classes=4,
+        num_ffn_fcs=2,
+        num_heads=2,
+        feedforward_channels=8,
+        in_channels=8,
+        out_channels=8,
+        kernel_updator_cfg=dict(
+            type='KernelUpdator', in_channels=8, feat_channels=8, out_channels=8, norm_cfg=dict(type='LN')
+        ),
+        _scope_='mmseg',
+    )
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=dict(type='mmseg.CrossEntropyLoss'))
+    generate = dict(type='mmseg.FCNHead', in_channels=8, channels=8, num_convs=1, concat_input=False, num_classes=4)
+    head = dict(type='mmseg.IterativeDecodeHead', num_stages=2, kernel_update_head=[update] * 2)
+    module = MODELS.build(dict(head, kernel_generate_head=dict(generate, loss_decode=loss)))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 8, 8)))) for _ in range(3)]
+    weighting = module.kernel_generate_head.loss_decode.weighting
+    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    losses = module.loss([torch.randn(3, 8, 8, 8)], samples, None)
+    stages = [losses[f'loss_ce.s{i}'] for i in range(3)]
+    # With equal weights each is the mean of the images' losses.
+    assert weighting.pop_report().losses.mean().item() == pytest.approx(sum(stages).item() / 3, rel=1e-5)
+
+
+def test_conformer_calls_its_loss_for_both_branches():
+    from mmpretrain.structures import DataSample
+
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='mmpretrain.CrossEntropyLoss'))
+    head = MODELS.build(dict(type='mmpretrain.ConformerHead', num_classes=4, in_channels=[6, 8], loss=loss))
+    weighting = head.loss_module.weighting
+    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    features, samples = [(torch.randn(3, 6), torch.randn(3, 8))], [DataSample().set_gt_label(i) for i in range(3)]
+    scores = head(features)
+    expected = sum(F.cross_entropy(score, torch.arange(3), reduction='none') for score in scores) / 2
+    objective = head.loss(features, samples)['loss']
+    torch.testing.assert_close(weighting.pop_report().losses[:, 0], expected)
+    assert objective.item() == pytest.approx(2 * expected.mean().item(), rel=1e-5)

@@ -239,7 +239,8 @@ def test_without_the_hook_it_says_what_to_add(batch):
         module(*batch)
     module.set_instances(torch.zeros(5, 3), NAMES)
     module(*batch)
-    with pytest.raises(ValueError, match=message):  # rows serve once
+    module.pop_report()
+    with pytest.raises(ValueError, match=message):  # rows serve one batch
         module(*batch)
 
 
@@ -262,3 +263,42 @@ def test_neither_part_is_refused():
 def test_an_unknown_form_is_refused():
     with pytest.raises(ValueError, match=r"`form` must be one of .*, got 'l2'"):
         MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(depth='l2')))
+
+
+def test_a_loss_that_is_called_several_times_reports_its_mean(batch):
+    losses, annotated = batch
+    other = annotated.clone()
+    other[2] = ~other[2]
+    module, once = build(), build()
+    rows = torch.randn(5, 3)
+    module.set_instances(rows, NAMES)
+    total = sum(module(losses * scale, flags)[0] for scale, flags in ((1, annotated), (3, other)))
+    reports = []
+    for scale, flags in ((1, annotated), (3, other)):
+        once.set_instances(rows, NAMES)
+        total = total - once(losses * scale, flags)[0]
+        reports.append(once.pop_report())
+    assert total.abs() < 1e-5
+    kept = module.pop_report()
+    assert torch.equal(kept.annotated, annotated | other)
+    for i in range(5):
+        for t in range(3):
+            seen = [report for report in reports if report.annotated[i, t]]
+            for values, name in ((kept.values, 'values'), (kept.losses, 'losses')):
+                expected = sum(getattr(report, name)[i, t].item() for report in seen) / max(len(seen), 1)
+                assert values[i, t].item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    module.set_instances(rows, NAMES)
+    module(losses, annotated)
+    module.set_instances(rows, NAMES)  # of a batch that nobody collected
+    assert module.pop_report() is None
+
+
+def test_logged_weights_do_not_depend_on_how_labels_are_spread_over_ranks():
+    module = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(a='classification')))
+    losses, annotated = torch.rand(3, 1), torch.tensor([[True], [True], [False]])
+    rows = torch.tensor([[0.2], [-0.4], [9.0]])
+    module.set_instances(rows, NAMES[:3], torch.tensor(1.0))  # another rank has no label at all: the mean is 1
+    objective, weights = module(losses, annotated)
+    expected = (-rows[:2]).exp()
+    assert weights.item() == pytest.approx(expected.mean().item())
+    assert objective.item() == pytest.approx((expected * losses[:2] + rows[:2] / 2).sum().item())
