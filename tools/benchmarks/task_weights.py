@@ -21,7 +21,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mmfct.instances.comparison import Comparison
 from mmfct.models.losses.instance_losses import instance_losses
 from mmfct.models.losses.wrapped_loss import WrappedLoss
 from mmfct.models.task_weightings import AgreementWeighting, InstanceTaskWeighting
@@ -62,14 +61,6 @@ class InstanceTaskWeightLoss(WrappedLoss):
         if not self.weighting.instance_tasks:
             # No all-reduce: mmpretrain skips a sub-head on ranks where no image of the batch has its task.
             self.weighting.set_instances(losses.new_zeros(len(losses), 0), (), annotated.sum())
-        comparisons = None
-        if self.weighting.needs_comparisons:
-            comparisons = [
-                Comparison.of(
-                    lambda outputs, targets: instance_losses(self.loss, outputs, targets, None, ignore_index),
-                    scores,
-                    target,
-                )
-            ]
+        comparisons = [self.comparison(scores, target, ignore_index)] if self.weighting.needs_comparisons else None
         objective, _ = self.weighting(losses[:, None], annotated[:, None], comparisons)
         return objective
