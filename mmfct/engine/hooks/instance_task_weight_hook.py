@@ -13,8 +13,8 @@ from mmfct.engine.hooks.instance_hook import InstanceHook
 from mmfct.instances.agreement import AgreementStore
 from mmfct.instances.instance_sgd import InstanceSGD
 from mmfct.instances.keys import InstanceKeys
-from mmfct.instances.module import InstanceModule
 from mmfct.instances.parameters import InstanceParameters
+from mmfct.instances.scaled_module import ScaledInstanceModule
 from mmfct.instances.store import InstanceStore
 from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS
@@ -26,7 +26,7 @@ _RATES = dict(lr=1.0, momentum=0.0, decay=0.0, max_factor=20.0)
 class InstanceTaskWeightHook(InstanceHook):
     """Keep what is known about all training instances, and give each batch its part.
 
-    Works with every model that has an `InstanceModule`, wherever it is. Weights by agreement
+    Works with every model that has a `ScaledInstanceModule`, wherever it is. Weights by agreement
     (`mmfct.AgreementWeighting`, `mmfct.InstanceTaskWeightLoss`) come from an `AgreementStore`, which is refitted after
     every epoch. Parameters that are trained by gradient descent (`mmfct.InstanceTaskWeighting`,
     `mmfct.DataParameterLoss`) come from an `InstanceTable`, of which every step moves those of its batch. Every rank
@@ -49,7 +49,7 @@ class InstanceTaskWeightHook(InstanceHook):
             training is resumed whose state is missing, of the other kind, or of another data set.
     """
 
-    module_type: ClassVar[Any] = InstanceModule
+    module_type: ClassVar[Any] = ScaledInstanceModule
 
     def __init__(
         self,
