@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -38,22 +38,23 @@ class Comparison(NamedTuple):
         return cls(loss, outputs, targets)
 
     @torch.no_grad()
-    def losses(self, number: int, *, earlier: Tensor | None = None, all_ranks: bool = True) -> tuple[Tensor, Tensor]:
+    def losses(self, number: int, *, earlier: Iterable[Tensor] = (), all_ranks: bool = True) -> tuple[Tensor, Tensor]:
         """Return the losses of the labels under their own predictions, and under those of other images.
 
         The others are the next images of the global batch, in the order in which a single process would have it.
 
         Args:
             number: Most other predictions to compare with.
-            earlier: Outputs (N, ...) of earlier batches, for a global batch of a single image.
+            earlier: Outputs (N, ...) of earlier batches, for a global batch of a single image; those of another size
+                do not count.
             all_ranks: Whether all ranks run this together.
 
         Returns:
             Losses (B,), and losses (K, B) under K other predictions, fewer than ``number`` in a small batch.
         """
         pool, place = self._pool(all_ranks)
-        if len(pool) == 1 and earlier is not None and earlier.shape[1:] == pool.shape[1:]:
-            pool = torch.cat([pool, earlier])
+        if len(pool) == 1:
+            pool = torch.cat([pool, *(outputs for outputs in earlier if outputs.shape[1:] == pool.shape[1:])])
         own, _ = self.loss(self.outputs, self.targets)
         others = [
             self.loss(pool[(place + step) % len(pool)], self.targets)[0]

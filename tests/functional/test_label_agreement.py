@@ -8,7 +8,6 @@ import torch
 
 from mmfct.functional.label_agreement import agreement_weights, contrasts, fit_agreement
 
-
 # The largest ratio so far is not the monotone fit: a label in the far tail decides about all the others.
 tails = pytest.mark.xfail(reason='one label in the tail raises the probability of all labels above it')
 

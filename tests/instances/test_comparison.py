@@ -61,16 +61,18 @@ def test_a_single_image_has_only_earlier_ones():
     own, others = comparison.losses(7)
     assert own.shape == (1,) and others.shape == (0, 1)
     earlier = torch.randn(4, 3)
-    _, others = comparison.losses(3, earlier=earlier)
+    _, others = comparison.losses(3, earlier=earlier.split(2))
     expected = [(output - comparison.targets[0]).abs().mean() for output in earlier[:3]]
     torch.testing.assert_close(others[:, 0], torch.stack(expected))
-    _, others = comparison.losses(3, earlier=torch.randn(4, 5))  # of another size
+    _, others = comparison.losses(3, earlier=[torch.randn(4, 5)])  # of another size
     assert others.shape == (0, 1)
+    _, others = comparison.losses(3, earlier=[torch.randn(2, 5), earlier[:1]])
+    torch.testing.assert_close(others[0, 0], expected[0])
 
 
 def test_earlier_ones_are_not_needed_where_there_are_others():
     comparison = Comparison.of(error, torch.randn(2, 3), torch.randn(2, 3))
-    _, others = comparison.losses(7, earlier=torch.randn(4, 3))
+    _, others = comparison.losses(7, earlier=[torch.randn(4, 3)])
     assert others.shape == (1, 2)
 
 

@@ -105,9 +105,8 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
             )
         columns = []
         for comparison, earlier in zip(comparisons, self._earlier, strict=True):
-            before = torch.cat([*earlier]) if earlier and len(comparison.outputs) == 1 else None
             # Ranks that do not all run this module have a count of their own, and must not wait for one another.
-            own, others = comparison.losses(self.others, earlier=before, all_ranks=self._count is None)
+            own, others = comparison.losses(self.others, earlier=earlier, all_ranks=self._count is None)
             columns.append(contrasts(own[:, None], others[..., None])[:, 0])
             if len(comparison.outputs) == 1:
                 earlier.append(comparison.outputs)
