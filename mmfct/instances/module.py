@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmfct.instances.comparison import Comparison
 from mmfct.utils.distributed import task_means
 
 
@@ -32,7 +33,7 @@ class InstanceModule(nn.Module, ABC):
     The rows are neither parameters nor buffers. An `InstanceStore` keeps those of all instances; before a step it sets
     those of the batch, and after it it takes back a report, so that a step touches no other row. What the numbers mean
     and what is reported is a matter of a pair of module and store: `InstanceParameters` and `InstanceTable` exchange
-    parameters and gradients.
+    parameters and gradients, `mmfct.AgreementWeighting` and `AgreementStore` weights and contrasts.
 
     Args:
         tasks: Names of the tasks.
@@ -42,9 +43,10 @@ class InstanceModule(nn.Module, ABC):
         hook: Type of the hook that keeps the rows, for error messages.
         tasks: Names of the tasks.
         instance_tasks: Names of the tasks that rows must have a number for: all, or none.
+        keep_comparisons: Whether to keep the predictions and labels of a batch for :meth:`pop_comparisons`.
     """
 
-    hook: ClassVar[str]
+    hook: ClassVar[str] = 'mmfct.InstanceTaskWeightHook'
 
     def __init__(self, tasks: Sequence[str], *, instance: bool = True) -> None:
         super().__init__()
@@ -54,6 +56,8 @@ class InstanceModule(nn.Module, ABC):
         self._names: Sequence[str] = ()
         self._count: Tensor | None = None
         self._reports: list[InstanceReport] = []
+        self.keep_comparisons = False
+        self._comparisons: Sequence[Comparison] | None = None
 
     @abstractmethod
     def weights(self, rows: Tensor) -> Tensor:
@@ -109,9 +113,30 @@ class InstanceModule(nn.Module, ABC):
         losses = torch.stack([report.losses for report in reports]).masked_fill(~annotated, 0.0).sum(dim=0) / counts
         return InstanceReport(values, annotated.any(dim=0), losses)
 
+    @property
+    def needs_comparisons(self) -> bool:
+        """Whether the forward pass takes a `Comparison` of each task."""
+        return self.keep_comparisons
+
+    def offer_comparisons(self, comparisons: Sequence[Comparison] | None) -> None:
+        """Keep the comparisons of a batch, one of each task, if somebody wants them."""
+        self._comparisons = comparisons if self.keep_comparisons else None
+
+    def pop_comparisons(self) -> Sequence[Comparison] | None:
+        """Return the comparisons of the last batch, once; ``None`` if there was none."""
+        comparisons, self._comparisons = self._comparisons, None
+        return comparisons
+
     def means(self, values: Tensor, annotated: Tensor) -> Tensor:
         """Return the means (T,) of values (B, T) over the instances of the global batch that are annotated (B, T)."""
         return task_means(values, annotated, self._count)
+
+    def logged(self, weights: Tensor, annotated: Tensor) -> Tensor:
+        """Return the means (T,) of weights (B, T) for the log: of this rank, as mmengine logs losses.
+
+        Shares of a mean over all ranks, as :meth:`means` returns them, add up only over ranks.
+        """
+        return weights.masked_fill(~annotated, 0.0).sum(dim=0) / annotated.sum(dim=0).clamp(min=1)
 
     def check_finite(self, losses: Tensor, annotated: Tensor) -> None:
         """Refuse losses (B, T) that are not finite where annotated (B, T), before they reach any weight.

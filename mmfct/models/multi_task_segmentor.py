@@ -13,8 +13,8 @@ from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmfct.instances.comparison import Comparison
 from mmfct.models.sliding_windows import SlidingWindows, sliding_windows
-from mmfct.models.task_weightings.mean_of_others import mean_of_others
 from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
@@ -28,7 +28,7 @@ class MultiTaskSegmentor(BaseModel):
         backbone: Config of the encoder.
         tasks: Config of each `Task` by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
             single-task model.
-        weighting: Config of the `TaskWeighting`: `InstanceTaskWeighting` (with its hook), `EqualWeighting`, ...
+        weighting: Config of the `TaskWeighting`: `AgreementWeighting` (with its hook), `EqualWeighting`, ...
         neck: Config of the neck between encoder and heads.
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         align_corners: How maps are resized, as in mmseg.
@@ -105,34 +105,23 @@ class MultiTaskSegmentor(BaseModel):
         Returns:
             Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
         """
-        return self._losses(self._outputs(inputs), data_samples)
+        losses, annotated, _ = self._losses(self._outputs(inputs), data_samples)
+        return losses, annotated
 
-    @torch.no_grad()
-    def reference_losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> Tensor:
-        """Return the losses of a prediction that ignores the image: the mean output of all other instances.
-
-        Args:
-            outputs: Outputs (B, C, H, W), or (B, C), by task, of one size on all ranks.
-            data_samples: Data samples with labels.
-
-        Returns:
-            Losses (B, T), without gradient; 1 where the global batch is a single instance.
-        """
-        others = {}
-        for name, output in outputs.items():
-            mean = mean_of_others(output)
-            if mean is None:
-                return torch.ones(len(data_samples), len(outputs), device=output.device)
-            others[name] = mean
-        return self._losses(others, data_samples)[0]
-
-    def _losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        pairs = [
-            task.losses(self._as_labels(outputs[name], task, data_samples), data_samples)
-            for name, task in self.tasks.items()
-        ]
-        losses, annotated = zip(*pairs, strict=True)
-        return torch.stack(losses, dim=1), torch.stack(annotated, dim=1)
+    def _losses(
+        self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]
+    ) -> tuple[Tensor, Tensor, list[Comparison]]:
+        """Return losses (B, T), booleans (B, T), and what they compare, for a weighting that needs it."""
+        losses, annotated, comparisons = [], [], []
+        for name, task in self.tasks.items():
+            output = self._as_labels(outputs[name], task, data_samples)
+            targets = task.targets(output, data_samples)
+            values, has_label = task.compare(output, targets)
+            losses.append(values)
+            annotated.append(has_label)
+            if self.weighting.needs_comparisons:
+                comparisons.append(Comparison.of(task.compare, output, targets))
+        return torch.stack(losses, dim=1), torch.stack(annotated, dim=1), comparisons
 
     def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
         features = self.neck(self.backbone(inputs))
@@ -177,10 +166,10 @@ class MultiTaskSegmentor(BaseModel):
 
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         outputs = self._outputs(inputs)
-        losses, annotated = self._losses(outputs, data_samples)
+        losses, annotated, comparisons = self._losses(outputs, data_samples)
         if self.training and (epoch := _current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
-        needed = dict(reference=self.reference_losses(outputs, data_samples)) if self.weighting.needs_reference else {}
+        needed = dict(comparisons=comparisons) if self.weighting.needs_comparisons else {}
         objective, weights = self.weighting(losses, annotated, **needed)
         log = {'loss': objective}
         counts = annotated.sum(dim=0).clamp(min=1)

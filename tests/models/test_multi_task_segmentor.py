@@ -102,36 +102,34 @@ def test_loss_with_parameters_per_instance_by_hand(build, sample):
     assert model.weighting.pop_report().annotated.tolist() == [[True, True], [True, False], [True, True]]
 
 
-def test_instances_are_judged_by_what_is_said_of_the_others(build, sample):
-    model, images = (
-        build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval(),
-        torch.randn(3, 3, *SIZE),
-    )
-    samples = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')]
-    model.weighting.set_instances(torch.zeros(3, 2), ['a', 'b', 'c'])
+def test_a_weighting_by_agreement_gets_the_outputs_and_labels_of_the_batch(build, sample):
+    model, images = build(weighting='AgreementWeighting'), torch.randn(3, 3, *SIZE)
+    samples, w = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')], torch.rand(3, 2)
+    model.backbone.eval()  # the same outputs twice
+    for module in model.tasks.values():
+        module.eval()
+    nn.init.constant_(model.weighting.log_variance, 0.5)
+    model.weighting.set_instances(w, ['a', 'b', 'c'])
     log = model(images, samples, mode='loss')
     outputs = model(images)
-    others = {name: (value.sum(0) - value) / 2 for name, value in outputs.items()}
-    losses, reference = (
-        {name: torch.stack(values) for name, values in expected_losses(found, samples).items()}
-        for found in (outputs, others)
-    )
-    torch.testing.assert_close(log['loss'], losses['seg'].mean() + losses['depth'].mean())
-    relative = {name: losses[name] * reference[name].mean() / reference[name] for name in losses}
-    gradient = model.weighting.pop_report().values
-    torch.testing.assert_close(gradient[:, 0], 0.5 - relative['seg'].detach())
-    torch.testing.assert_close(gradient[[0, 2], 1], 0.5 - 0.5 * relative['depth'].detach())
-
-
-def test_an_instance_alone_in_its_batch_is_judged_by_its_own_loss(build, sample):
-    images, samples, gradients = torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], []
-    model = build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval()
-    for relative in (True, False):
-        model.weighting.needs_reference = relative
-        model.weighting.set_instances(torch.zeros(1, 2), ['a'])
-        model(images, samples, mode='loss')
-        gradients.append(model.weighting.pop_report().values)
-    torch.testing.assert_close(*gradients)
+    expected = expected_losses(outputs, samples)
+    seg = [w[i, 0] * (math.exp(-0.5) * loss + 0.25) for i, loss in enumerate(expected['seg'])]
+    depth = [w[i, 1] * (math.exp(-0.25) * loss + 0.25) for i, loss in zip((0, 2), expected['depth'], strict=True)]
+    torch.testing.assert_close(log['loss'], torch.stack(seg).mean() + torch.stack(depth).mean())
+    torch.testing.assert_close(log['depth_weight'], w[[0, 2], 1].mean() * math.exp(-0.25))
+    found = model.weighting.pop_report()
+    assert found.annotated.tolist() == [[True, True], [True, False], [True, True]]
+    for t, name in enumerate(outputs):
+        for i in range(3):
+            if not found.annotated[i, t]:
+                continue
+            place = (0, 2).index(i) if t else i
+            own, ratios = expected[name][place], []
+            for other in {0, 1, 2} - {i}:
+                moved = {name: value[[other] * 3] for name, value in outputs.items()}
+                loss = expected_losses(moved, samples)[name][place]
+                ratios.append((own - loss) / (own + loss))
+            torch.testing.assert_close(found.values[i, t], torch.stack(ratios).mean(), rtol=1e-4, atol=1e-5)
 
 
 def test_losses_of_instances(build, sample):
@@ -145,11 +143,11 @@ def test_losses_of_instances(build, sample):
     assert losses[~annotated].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize('weighting', ['EqualWeighting', 'InstanceTaskWeighting'])
+@pytest.mark.parametrize('weighting', ['EqualWeighting', 'InstanceTaskWeighting', 'AgreementWeighting'])
 def test_a_batch_in_which_a_task_has_no_annotation_at_all(build, sample, weighting):
     model = build(weighting=weighting)
-    if weighting == 'InstanceTaskWeighting':
-        model.weighting.set_instances(torch.zeros(2, 2), ['a', 'b'])
+    if weighting != 'EqualWeighting':
+        model.weighting.set_instances(torch.ones(2, 2), ['a', 'b'])
     log = model(torch.randn(2, 3, *SIZE), [sample('seg'), sample('seg')], mode='loss')
     assert log['loss'].isfinite() and log['depth_error'] == 0
     log['loss'].backward()
@@ -361,8 +359,9 @@ def test_the_epoch_of_the_runner_reaches_the_weighting_in_training(build, sample
         assert model.weighting.epoch == expected
 
 
-def test_the_form_of_each_task_reaches_the_weighting(build):
-    model = build(weighting='InstanceTaskWeighting')
+@pytest.mark.parametrize('weighting', ['InstanceTaskWeighting', 'AgreementWeighting'])
+def test_the_form_of_each_task_reaches_the_weighting(build, weighting):
+    model = build(weighting=weighting)
     assert isinstance(model, MultiTaskSegmentor)
     assert model.weighting.tasks == ('seg', 'depth')
     assert model.weighting.exponent.tolist() == [1.0, 0.5]

@@ -53,10 +53,6 @@ class InstanceHook(Hook, ABC):
     def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
         """Make the store of a training; ``modules`` are of ``module_type``."""
 
-    def scale(self, runner: Runner) -> float:
-        """Return the factor of the store's rate in this iteration."""
-        return 1.0
-
     def before_train(self, runner: Runner) -> None:
         """Find the modules and make a store with a row for each training instance, or restore it."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -110,7 +106,7 @@ class InstanceHook(Hook, ABC):
         """Take the reports; step where the network has, or would have but for an overflow of half precision."""
         self.table.collect()
         if _should_update(runner.optim_wrapper):
-            self.table.step(self.scale(runner))
+            self.table.step()
         if is_iterative(runner):
             epoch = epoch_at(runner, runner.iter + 1)
             if epoch > epoch_at(runner, runner.iter):
@@ -122,7 +118,8 @@ class InstanceHook(Hook, ABC):
             self.end_epoch(runner, runner.epoch + 1)
 
     def end_epoch(self, runner: Runner, epoch: int) -> None:
-        """Log the mean and the spread of the weights after ``epoch`` rounds, and draw their histogram."""
+        """Let the store learn from the epoch; log mean and spread of the weights, and draw their histogram."""
+        self.table.end_epoch()
         weights = self.table.weights().cpu()
         spread = []
         for task, column in zip(self.table.tasks, weights.unbind(1), strict=True):

@@ -63,12 +63,15 @@ class DepthTask(Task):
         """Return depth (B, 1, h, w) from the features of the backbone or neck."""
         return self.head(features)
 
-    def losses(self, depth: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def targets(self, depth: Tensor, data_samples: Sequence[Any]) -> Tensor:
+        """Return labels (B, 1, H, W), 0 (or NaN) where invalid, for depth (B, 1, H, W)."""
+        return torch.stack([self._target(sample, depth.float()) for sample in data_samples])
+
+    def compare(self, depth: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from depth (B, 1, H, W), and whether it has a valid pixel (B,)."""
-        depth = depth.float()  # half precision has too few digits for differences, or for the labels
-        target = torch.stack([self._target(sample, depth) for sample in data_samples])
-        valid = ~target.isnan() if self.signed else target > 0
-        difference = depth - torch.where(valid, target, 0.0)  # a NaN would reach the gradient
+        depth = depth.float()  # half precision has too few digits for differences
+        valid = ~targets.isnan() if self.signed else targets > 0
+        difference = depth - torch.where(valid, targets, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)
 

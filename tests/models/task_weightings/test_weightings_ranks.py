@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 
 from mmfct.engine.launch import leave_ranks
-from mmfct.models.task_weightings.mean_of_others import mean_of_others
 from mmfct.registry import MODELS
 
 FORMS = dict(seg='classification', depth='laplace', pose='gaussian')
@@ -56,19 +55,6 @@ def run(name: str, rank: int, world_size: int) -> list:
     return found + [value.tolist() for value in weighting.state_dict().values()]
 
 
-def run_relative(rank: int, world_size: int) -> dict[str, list]:
-    """Means of the others, and gradients of the instances that are judged by them, of this rank's instances."""
-    generator = torch.Generator().manual_seed(1)
-    outputs = torch.randn(9, 2, 4, 5, generator=generator)
-    losses, reference = torch.rand(2, 9, 3, generator=generator) + 0.1
-    annotated = torch.rand(9, 3, generator=generator) < 0.6
-    own = slice(rank, None, world_size)  # of two ranks, the first has one more
-    weighting = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=FORMS, relative=True))
-    weighting.set_instances(torch.zeros(len(losses[own]), 3), [''] * len(losses[own]))
-    weighting(losses[own], annotated[own], reference[own])
-    return dict(means=mean_of_others(outputs[own]).tolist(), gradients=weighting.pop_report().values.tolist())
-
-
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory) -> list[dict]:
     """What each of two processes gets."""
@@ -95,16 +81,9 @@ def test_two_ranks_equal_one_process(ranks, name):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize('what', ['means', 'gradients'])
-def test_what_instances_are_judged_by_is_that_of_the_global_batch(ranks, what):
-    expected = torch.tensor(run_relative(0, 1)[what])
-    for rank, found in enumerate(ranks):
-        torch.testing.assert_close(torch.tensor(found['relative'][what]), expected[rank::2], rtol=1e-6, atol=1e-6)
-
-
 if __name__ == '__main__':
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
-    found = {name: run(name, rank, 2) for name in WEIGHTINGS} | dict(relative=run_relative(rank, 2))
+    found = {name: run(name, rank, 2) for name in WEIGHTINGS}
     (folder / f'{rank}.json').write_text(json.dumps(found))
     leave_ranks()
