@@ -35,9 +35,9 @@ def estimate_wrong_labels(ranks: ArrayLike) -> WrongLabels:
 
     The rank u of a label is the share of other images' predictions that fit it better than its own image's. For a
     permuted label that was not memorised u is uniform, since its own image is one like the others, and right labels
-    have small ones. So the share of wrong labels is twice that of ranks above 1/2 (with a Wilson interval), and a label
-    of rank u is wrong with the probability ``share / f(u)``, with the density f of all ranks, which falls (its Grenander
-    estimate: the least concave majorant of the distribution).
+    have small ones. So the share of wrong labels is twice that of ranks above 1/2 (with a Wilson interval), and a
+    label of rank u is wrong with the probability ``share / f(u)``, with the density f of all ranks, which falls (its
+    Grenander estimate: the least concave majorant of the distribution).
 
     Args:
         ranks: Ranks u in [0, 1], of shape (N,).

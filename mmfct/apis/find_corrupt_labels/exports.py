@@ -24,14 +24,7 @@ def write_suspects_csv(suspects: Suspects, folder: Path) -> Path:
     """
     header = ['file', 'task', 'probability', 'rank', 'weight', 'score', 'final_loss', 'mean_loss']
     columns: list[Sequence | np.ndarray] = [suspects.files, [suspects.task] * len(suspects.files)]
-    columns += [
-        suspects.probability,
-        suspects.rank,
-        suspects.weight,
-        suspects.score,
-        suspects.final_loss,
-        suspects.mean_loss,
-    ]
+    columns += [getattr(suspects, name) for name in header[2:]]
     if suspects.corrupted is not None:
         header.append('corrupted')
         columns.append(suspects.corrupted)
@@ -55,8 +48,8 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
 def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder: Path) -> Path:
     """Write ``fiftyone.csv``: a row per image, for FiftyOne's ``CSVDataset``.
 
-    Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``, ``<task>_final_loss``,
-    ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
+    Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``,
+    ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
 
         fo.Dataset.from_dir(
             dataset_type=fo.types.CSVDataset, labels_path='/.../fiftyone.csv', fields={'seg_score': float}

@@ -75,10 +75,8 @@ def read_learned_weights(checkpoint: dict[str, Any], path: str) -> LearnedWeight
         score, weight = tables['contrast_sum'] / tables['contrast_count'], tables['weight']
     else:
         score = tables['deviation']
-        factor, exponent = (
-            torch.as_tensor(state.get(name, 1.0), dtype=torch.float64) for name in ('factor', 'exponent')
-        )
-        weight = task_weights(tables['log_variance'] + score, factor, exponent)
+        form = [torch.as_tensor(state.get(name, 1.0), dtype=torch.float64) for name in ('factor', 'exponent')]
+        weight = task_weights(tables['log_variance'] + score, *form)
     mean_loss = torch.full_like(score, torch.nan)
     if 'visits' in state:
         mean_loss = mean_losses(state['loss_sum'], state['visits'])

@@ -1,4 +1,4 @@
-"""Run the trained network over training instances: what it makes of their labels, and their images with predictions."""
+"""Run the trained network over training instances: what it makes of their labels, and its predictions."""
 
 from __future__ import annotations
 

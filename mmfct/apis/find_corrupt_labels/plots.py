@@ -14,7 +14,7 @@ from mmfct.utils.figures import COLORS, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BINS = np.linspace(0, 1, 21)
+_BINS = np.linspace(0, 1, 21).tolist()
 _RIGHT, _WRONG, _UNKNOWN = COLORS[0], COLORS[3], COLORS[7]
 
 
@@ -39,7 +39,7 @@ def draw_detection(suspects: Suspects, path: Path) -> Path:
     panels[0].set(xlabel="share of other images' predictions that fit the label better", ylabel='labels')
     scores = suspects.score[np.isfinite(suspects.score)]
     if len(scores):
-        _histogram(panels[1], suspects, suspects.score, np.histogram_bin_edges(scores, 40))
+        _histogram(panels[1], suspects, suspects.score, np.histogram_bin_edges(scores, 40).tolist())
     panels[1].set(xlabel=suspects.score_name, ylabel='labels')
     if known:
         _reliability(panels[2], suspects)
@@ -50,7 +50,7 @@ def draw_detection(suspects: Suspects, path: Path) -> Path:
     return save_png(figure, path)
 
 
-def _histogram(axes: Axes, suspects: Suspects, values: np.ndarray, bins: np.ndarray) -> None:
+def _histogram(axes: Axes, suspects: Suspects, values: np.ndarray, bins: list[float]) -> None:
     if suspects.corrupted is None:
         axes.hist(values[np.isfinite(values)], bins, color=_UNKNOWN, label='labels')
         return
