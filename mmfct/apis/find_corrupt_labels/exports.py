@@ -49,7 +49,8 @@ def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder
     """Write ``fiftyone.csv``: a row per image, for FiftyOne's ``CSVDataset``.
 
     Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``,
-    ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
+    ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no
+    label. To import::
 
         fo.Dataset.from_dir(
             dataset_type=fo.types.CSVDataset, labels_path='/.../fiftyone.csv', fields={'seg_score': float}

@@ -65,9 +65,9 @@ def _evaluate(node: ast.expr, text: str) -> Any:
         return items if isinstance(node, ast.List) else tuple(items)
     if isinstance(node, ast.Dict) and None not in node.keys:  # no `**`
         pairs = zip(node.keys, node.values, strict=True)
-        return {_evaluate(key, text): _evaluate(value, text) for key, value in pairs}
+        return {_evaluate(key, text): _evaluate(value, text) for key, value in pairs if key is not None}
     is_dict = isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args
-    if is_dict and all(entry.arg for entry in node.keywords):
+    if is_dict and isinstance(node, ast.Call) and all(entry.arg for entry in node.keywords):
         return {entry.arg: _evaluate(entry.value, text) for entry in node.keywords}
     if isinstance(node, (ast.Name, ast.Attribute)):
         return ast.get_source_segment(text, node)

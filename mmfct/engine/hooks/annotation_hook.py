@@ -149,4 +149,4 @@ def _is_label(label: Any, kind: str) -> bool:
 
 
 def _number(loader: DataLoader) -> int:
-    return len(loader.dataset)
+    return len(loader.dataset)  # type: ignore[arg-type]  # torch's Dataset declares no length
