@@ -141,7 +141,7 @@ def _label(sample: Any) -> int:
     return -1 if label is None else int(label)
 
 
-def _fingerprint_encoder(network: torch.nn.Module, encoders: dict, role: str) -> str:
+def _fingerprint_encoder(network: Any, encoders: dict, role: str) -> str:
     """Fingerprint what determines the column of a role, given the views of the images."""
     shared = encoders['old'] if 'shares' in encoders[role] else None
     settings = [plain_json(_without_checkpoint(encoder)) for encoder in (encoders[role], shared)]
