@@ -65,8 +65,12 @@ def set_aside(path: str | Path, metadata: Mapping[str, Any]) -> None:
         remove(path)
 
 
-def reusable_columns(path: str | Path, metadata: Mapping[str, Any]) -> dict[str, StoredColumn]:
-    """Return the columns for the table at ``path`` that the one set aside has; with ids and labels, or none at all."""
+def reusable_columns(path: str | Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that the table set aside has for the one at ``path``, with ids and labels; or none at all.
+
+    Returns:
+        `StoredColumn` by name.
+    """
     previous = _previous(path)
     roles = _common_roles(previous, metadata)
     if not roles:

@@ -15,7 +15,7 @@ from mmengine import config as mmengine_config
 from mmengine.config import Config
 
 # Options that name files and folders, which may look like a number (`data_root=2024`) or a list (`data_root=set,v2`).
-_NAMES = re.compile(r'(root|dir|path|file|folder|prefix|checkpoint|name|load_from)$')
+_NAMES = re.compile(r'(?:^|[._])(root|dir|(?<!drop_)path|file|folder|prefix|checkpoint|name|load_from)$')
 
 
 class DictAction(mmengine_config.DictAction):
@@ -52,10 +52,11 @@ class DictAction(mmengine_config.DictAction):
         bracketed = text.strip().startswith(('[', '(', '{', 'dict('))
         if bracketed and re.search(r'dict\(|[{\'"]', text):
             return _evaluate(ast.parse(text.strip(), mode='eval').body, text.strip())
+        if _NAMES.search(key) and not bracketed:
+            return None if text == 'None' else text.strip('\'"')
         if ' ' in text.strip() and not set(text) & set(',()[]'):
             return text
-        value = self._parse_iterable(text)
-        return text if _NAMES.search(key) and not bracketed and not isinstance(value, (str, type(None))) else value
+        return self._parse_iterable(text)
 
 
 def _evaluate(node: ast.expr, text: str) -> Any:
@@ -63,12 +64,14 @@ def _evaluate(node: ast.expr, text: str) -> Any:
     if isinstance(node, (ast.List, ast.Tuple)):
         items = [_evaluate(item, text) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
-    if isinstance(node, ast.Dict) and None not in node.keys:  # no `**`
-        pairs = zip(node.keys, node.values, strict=True)
-        return {_evaluate(key, text): _evaluate(value, text) for key, value in pairs if key is not None}
-    is_dict = isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args
-    if is_dict and isinstance(node, ast.Call) and all(entry.arg for entry in node.keywords):
-        return {entry.arg: _evaluate(entry.value, text) for entry in node.keywords}
+    if isinstance(node, ast.Dict):
+        keys = [key for key in node.keys if key is not None]  # it is None for `**`, which the next line refuses
+        pairs = zip(keys, node.values, strict=True)
+        return {_evaluate(key, text): _evaluate(value, text) for key, value in pairs}
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args:
+        names = [entry.arg for entry in node.keywords if entry.arg is not None]
+        values = [entry.value for entry in node.keywords]
+        return {name: _evaluate(value, text) for name, value in zip(names, values, strict=True)}
     if isinstance(node, (ast.Name, ast.Attribute)):
         return ast.get_source_segment(text, node)
     return ast.literal_eval(node)

@@ -236,7 +236,10 @@ def test_a_word_that_is_no_option_is_named(words, capsys):
         ('work_dir=True', 'True'),
         ('old_checkpoint=None', None),
         ('data_root=[a,b]', ['a', 'b']),
+        ('img_path=a(1,b', 'a(1,b'),
         ('epochs=2024', 2024),
+        ('model.backbone.drop_path=0.1', 0.1),
+        ('profile=True', True),
         ('sizes=1,2', [1, 2]),
     ],
 )
