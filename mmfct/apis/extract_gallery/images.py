@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmfct.apis.extract_gallery.file_names import check_unicode, labels_of_folders
 from mmfct.apis.extract_gallery.preprocessing import describe_pipeline
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.whole_image import check_whole_image
@@ -20,6 +22,8 @@ from mmfct.registry import DATASETS
 from mmfct.retrieval.gallery.texts import text_array
 from mmfct.utils.dataset_configs import dataset_chains, innermost_dataset, type_name, with_pipeline
 from mmfct.utils.fingerprint import fingerprint_json, plain_json
+
+_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class GalleryImages(Dataset):
@@ -30,20 +34,35 @@ class GalleryImages(Dataset):
         split: Data loader of the config: ``'train'`` (also through the test pipeline), ``'val'`` or ``'test'``.
         folder: Folder of image files to use instead.
         files: Files of the folder to use, in this order; ``None`` for all.
+        labels_from_folders: Whether the label of a file is that of its first subfolder, see `folder_label`; -1 for
+            files that lie in none.
+        skip_broken: Whether an image that cannot be read is an item with an ``error``, not an exception.
 
     Attributes:
         ids: Ids of the images, shape (N,): their paths relative to the folder of the data; for images without files
             the split and their number in it, such as ``test/5``.
         labels: Labels of shape (N,), int64, or ``None`` if there are none.
+        label_names: Names of the labels, if they come from folders.
 
     Raises:
         FileNotFoundError: If the folder is missing or empty.
-        ValueError: If the config has no such loader or no pipeline for image files, or two images have the same id.
+        ValueError: If the config has no such loader or no pipeline for image files, two images have the same id, or a
+            name is not valid Unicode; or if ``labels_from_folders`` lacks a folder.
     """
 
     def __init__(
-        self, config: Config, *, split: str = 'test', folder: str | None = None, files: Sequence[str] | None = None
+        self,
+        config: Config,
+        *,
+        split: str = 'test',
+        folder: str | None = None,
+        files: Sequence[str] | None = None,
+        labels_from_folders: bool = False,
+        skip_broken: bool = False,
     ) -> None:
+        if labels_from_folders and folder is None:
+            raise ValueError('`labels_from_folders` needs `images`, a folder with a folder for each class, got None')
+        self._skip_broken = skip_broken
         settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
         innermost = [chain[-1] for chain in dataset_chains(settings)]
         pipelines = [dataset.get('pipeline') for dataset in innermost]
@@ -63,15 +82,21 @@ class GalleryImages(Dataset):
                 f'{counts.max()} times'
             )
         self._contents = fingerprint_images(infos, self.ids.tolist())
+        if not skip_broken:
+            for name in self.ids.tolist():
+                check_unicode(name)
         labels = [info.get('gt_label') for info in infos]
         self._files = [info.get('img_path') for info in infos]
         self.labels = None if any(label is None for label in labels) else np.array(labels, dtype=np.int64)
+        self.label_names: dict[int, str] = {}
+        if labels_from_folders:
+            self.labels, self.label_names = labels_of_folders(self.ids.tolist())
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int) -> dict:
-        """Return an image as the pipeline packs it.
+        """Return an image as the pipeline packs it; with ``skip_broken`` also its ``error``, empty if there is none.
 
         Raises:
             ValueError: If it cannot be read or is truncated; the message names it.
@@ -79,9 +104,16 @@ class GalleryImages(Dataset):
         try:
             if self._files[index] is not None:
                 check_whole_image(self._files[index])
-            return self._images[index]
+            image = self._images[index]
+            check_unicode(str(self.ids[index]))
         except Exception as error:  # a decoder may raise anything
-            raise ValueError(f'image {str(self.ids[index])!r} cannot be read: {error}') from error
+            text = f'image {str(self.ids[index])!r} cannot be read: {error}'
+            if not self._skip_broken:
+                raise ValueError(f'{text}; leave such images out with `--skip-broken`') from error
+            if not _is_of_the_image(error):
+                raise ValueError(text) from error
+            return dict(inputs=None, data_samples=None, error=text)
+        return image | dict(error='') if self._skip_broken else image
 
     def preprocessing(self, image: Tensor) -> dict[str, Any]:
         """Describe how images reach the network, see `ModelIdentity`.
@@ -95,6 +127,13 @@ class GalleryImages(Dataset):
     def fingerprint(self) -> str:
         """Hash of images and pipeline: an interrupted gallery is only continued with the same ones."""
         return fingerprint_json(dict(images=self._contents, pipeline=self._pipeline))
+
+
+def _is_of_the_image(error: Exception) -> bool:
+    """Whether an image is at fault, rather than the disk, the network or the memory, which would break all others."""
+    if isinstance(error, MemoryError):
+        return False
+    return not isinstance(error, OSError) or error.errno in (None, *_OF_THE_FILE)
 
 
 def _data_set(config: Config, split: str) -> dict[str, Any]:

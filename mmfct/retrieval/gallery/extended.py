@@ -27,7 +27,7 @@ EXTENDED = 'extended'
 # Entry of the metadata with the names of labels, where there are any.
 LABEL_NAMES = 'label_names'
 # Entries of the metadata that are only true of the items that a gallery had before.
-_OF_ITEMS = ('images',)
+_OF_ITEMS = ('images', 'skipped')
 _NEEDED = ('embedding', 'id')
 
 
