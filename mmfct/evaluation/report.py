@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mmfct.evaluation.gap import CONFIDENCE, Gap
 from mmfct.evaluation.scores import Scores
@@ -69,9 +69,15 @@ def gap_notes(gaps: Mapping[str, Gap]) -> list[str]:
         return []
     differences = [f'{score_title(name)} {_difference(gap)}' for name, gap in closed.items()]
     return [
-        f'No share of the gap is given in {" and ".join(map(score_title, closed))}: the new model is no better than '
+        f'No share of the gap is given in {list_titles(closed)}: the new model is no better than '
         f'the old one, so there is no gap to recover (new/new minus old/old, in points: {"; ".join(differences)}).'
     ]
+
+
+def list_titles(names: Iterable[str]) -> str:
+    """Name scores in a sentence: ``CMC-1, CMC-5 and mAP``."""
+    *first, last = map(score_title, names)
+    return f'{", ".join(first)} and {last}' if first else last
 
 
 def closed_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:

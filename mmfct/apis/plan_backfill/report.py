@@ -17,6 +17,7 @@ from mmfct.utils.tables import markdown_table, percent
 
 _TITLES = dict(uncertainty='uncertainty', class_mean='distance to class mean', random='random', oracle='oracle')
 _MARKERS = ('o', 's', '^', 'D')
+_LEAST_RANGE = 5.0  # points
 
 
 def write_curves(curves: Curves, folder: Path, *, done: float = 0.0, notes: Sequence[str] = ()) -> None:
@@ -64,6 +65,9 @@ def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
             label = f'{_TITLES[name]} (area {percent(area(scores[score]))})'
             values = [100 * value for value in scores[score]]
             axes.plot(percents, values, color=COLORS[place], marker=_MARKERS[place], markersize=4, label=label)
+        low, high = axes.get_ylim()
+        if high - low < _LEAST_RANGE:  # or a change of one query would fill the panel
+            axes.set_ylim(high - _LEAST_RANGE, high)
         axes.set_title(score_title(score))
         axes.set_xlabel('recomputed from images (% of the gallery)')
         axes.set_ylabel('score (%)')

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfct.evaluation.class_names import class_folders
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_model
@@ -119,26 +120,6 @@ def find_neighbours(
         None if labels is None else list(labels),
         _class_names(gallery, rows) if labelled else {},
     )
-
-
-def class_folders(ids: Sequence[str], labels: Sequence[int]) -> dict[int, str]:
-    """Find the names of classes in ids that are paths: a folder for each class, as in ImageNet.
-
-    Args:
-        ids: Ids of items.
-        labels: Their labels.
-
-    Returns:
-        Label -> name of the innermost folders that go with the labels one to one; empty if there are none, or a single
-        class, whose folder may be anything.
-    """
-    pairs = [(name.split('/')[:-1], label) for name, label in zip(ids, labels, strict=True) if label != UNKNOWN]
-    for depth in range(1, 1 + min((len(folders) for folders, _ in pairs), default=0)):
-        names = {(folders[-depth], label) for folders, label in pairs}
-        classes = {label: name for name, label in names}
-        if 1 < len(names) == len(classes) == len(set(classes.values())):
-            return dict(sorted(classes.items()))
-    return {}
 
 
 def _class_names(gallery: Gallery, found: list[np.ndarray]) -> dict[int, str]:

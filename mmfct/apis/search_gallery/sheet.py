@@ -33,7 +33,7 @@ def draw_neighbour_sheet(
 ) -> Path:
     """Draw each query on the left and its neighbours on the right, the nearest first.
 
-    At most the first six queries and the nearest ten neighbours are drawn. Where classes are known, a frame says
+    At most six queries, evenly spaced, and the nearest ten neighbours are drawn. Where classes are known, a frame says
     whether a neighbour has that of the query. The tile of an image that cannot be read says so.
 
     Args:
@@ -48,24 +48,26 @@ def draw_neighbour_sheet(
     from matplotlib.figure import Figure
 
     lines = min(len(found.queries), _MAX_QUERIES)
+    # Evenly spaced: sets are often sorted by class.
+    drawn = np.linspace(0, len(found.queries) - 1, lines).astype(int).tolist()
     most = max(len(ids) for ids in found.ids)
     neighbours = min(most, _MAX_NEIGHBOURS)
-    captions = [_captions(found, query, neighbours) for query in range(lines)]
+    captions = [_captions(found, query, neighbours) for query in drawn]
     rooms = [_LINE * max(caption.count('\n') + 1 for caption in row) + 0.1 for row in captions]
     width = (1 + neighbours) * (_TILE + _GAP) + _GAP
     height = _TITLE + sum(rooms) + lines * (_TILE + _GAP)
     figure = Figure(figsize=(width, height))
     top = height - _TITLE
-    for query in range(lines):
-        top -= rooms[query] + _TILE
+    for line, query in enumerate(drawn):
+        top -= rooms[line] + _TILE
         files = [query_files[query], *(Path(image_root) / name for name in found.ids[query][:neighbours])]
-        for place, (file, caption) in enumerate(zip(files, captions[query], strict=True)):
+        for place, (file, caption) in enumerate(zip(files, captions[line], strict=True)):
             # Fixed places: matplotlib's own layout measures every caption, which takes minutes.
             left = _GAP + place * (_TILE + _GAP)
             axes = figure.add_axes((left / width, top / height, _TILE / width, _TILE / height))
             _draw(axes, file, caption, None if place == 0 else found.is_right(query, place - 1), bold=place == 0)
         top -= _GAP
-    how_many = [] if lines == len(found.queries) else [f'the first {lines} of {len(found.queries)} queries']
+    how_many = [] if lines == len(found.queries) else [f'{lines} of {len(found.queries)} queries']
     how_many += [] if neighbours == most else [f'the nearest {neighbours} of {most}']
     title = ': '.join(['Nearest neighbours, with their distances', *([', '.join(how_many)] if how_many else [])])
     if found.labels is not None and found.query_labels is not None:

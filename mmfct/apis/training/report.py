@@ -55,7 +55,9 @@ def write_compatibility_report(metrics: Mapping[str, Any], measured: Compatibili
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(measured.scores, folder / 'compatibility.png')
     if {'old', 'upgraded', 'new'} <= measured.embeddings.keys():
-        plot_embedding_projection(measured.embeddings, measured.labels, folder / 'embeddings.png')
+        names = dict(enumerate((measured.dataset_meta or {}).get('classes') or ()))
+        file = folder / 'embeddings.png'
+        plot_embedding_projection(measured.embeddings, measured.labels, file, class_names=names)
         written.append('embeddings.png')
     print_log(f'Report: {folder}/{", ".join(written)}', 'current')
 

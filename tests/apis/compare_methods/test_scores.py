@@ -111,7 +111,7 @@ def test_a_new_model_that_is_no_better_has_no_gap(test_table):
     assert all(math.isnan(gain) for gain in result.gains.values())
     comparison = judge.compare(dict(mine=result))
     (note,) = comparison.notes
-    assert note.startswith('No share of the gap is given in CMC-1 and CMC-5 and mAP: the new model is no better')
+    assert note.startswith('No share of the gap is given in CMC-1, CMC-5 and mAP: the new model is no better')
     assert comparison.to_json()['methods']['mine']['gains'] == dict.fromkeys(['cmc1', 'cmc5', 'map'])
 
 

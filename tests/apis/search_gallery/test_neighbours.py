@@ -7,7 +7,6 @@ import pytest
 
 from mmfct.apis.build_index import IndexOptions, index_gallery
 from mmfct.apis.search_gallery import find_neighbours
-from mmfct.apis.search_gallery.neighbours import class_folders
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 
@@ -69,15 +68,6 @@ def test_queries_of_another_model_are_refused_with_both_names(gallery):
     other = ModelIdentity('other', 'f' * 64)
     with pytest.raises(ValueError, match=r'got queries of other \(ffffffffffff\) and a gallery of m \('):
         find_neighbours(gallery, np.zeros((1, 2)), other, names=['a'])
-
-
-def test_names_of_classes_are_folders_that_go_with_them():
-    ids = ['train/fruit/apple/1.jpg', 'test/fruit/pear/2.jpg', 'train/roots/carrot/3.jpg', 'test/fruit/apple/4.jpg']
-    assert class_folders(ids, [5, 2, 9, 5]) == {2: 'pear', 5: 'apple', 9: 'carrot'}
-    assert class_folders(ids, [1, 1, 0, 1]) == {0: 'roots', 1: 'fruit'}
-    assert class_folders([f'train/{name}.jpg' for name in 'abc'], [5, 2, 5]) == {}  # one folder of two classes
-    assert class_folders(ids[:1], [5]) == {} and class_folders([], []) == {}
-    assert class_folders(['0.png', '1.png'], [0, 1]) == {}
 
 
 def test_neighbours_are_right_or_wrong_by_class_name(make_gallery):
