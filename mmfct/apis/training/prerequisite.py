@@ -6,6 +6,7 @@ import difflib
 import inspect
 import logging
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     """
     found: dict[Path, Prerequisite] = {}
     for entry in config.get('prerequisites', []):
-        path = Path(config.filename).parent / entry['config']
+        path = _config_of(entry, Path(config.filename).parent)
         checkpoint = Path(entry['checkpoint'])
         cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
         names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
@@ -110,13 +111,24 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     return list(found.values())
 
 
+def _config_of(entry: Mapping[str, Any], folder: Path) -> Path:
+    """Return the config of a prerequisite, relative to that of the config which names it.
+
+    A config that a training has left in its work directory has no such neighbours: there it is the one that the
+    prerequisite's own training has left beside its checkpoint.
+    """
+    path = folder / entry['config']
+    left = Path(entry['checkpoint']).parent / path.name
+    return left if left.is_file() and not path.is_file() else path
+
+
 def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
     """Return the variables of a config and its prerequisites that accept options of another config."""
     own = config_variables(path).difference(_OWN) if path.is_file() else set()
     config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
     return own.union(
         *(
-            _variables(path.parent / entry['config'], {**cfg_options, **entry.get('cfg_options', {})})
+            _variables(_config_of(entry, path.parent), {**cfg_options, **entry.get('cfg_options', {})})
             for entry in config.get('prerequisites', [])
         )
     )
