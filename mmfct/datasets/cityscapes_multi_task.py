@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfct.datasets.cityscapes_files import LAYOUTS, check_for_train_ids, find_files
+from mmfct.datasets.cityscapes_labels import IGNORED
 from mmfct.datasets.label_ids import LabelIds, check_label_ids, default_classes
+from mmfct.datasets.transforms.load_label_map import read_label_map
 from mmfct.registry import DATASETS
 
 _FIELDS = dict(seg='seg_map_path', depth='depth_map_path')
@@ -70,6 +73,7 @@ class CityscapesMultiTask(BaseDataset):
         self.label_ids = dict(label_ids) if isinstance(label_ids, Mapping) else label_ids
         self.layout = layout
         self.require = tuple(require)
+        self._categories: dict[str, list[int]] = {}
         # `reduce_zero_label` and `label_map`, here and per image, are what mmseg asks its data sets for.
         names, palette = default_classes(label_ids, num_classes, layout)
         meta: dict[str, Any] = dict(classes=names, palette=palette, reduce_zero_label=False, label_map=None) | dict(
@@ -112,3 +116,16 @@ class CityscapesMultiTask(BaseDataset):
             )
             for files in found
         ]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes in the label map of an image, none where it has no map: for ``ClassBalancedDataset``.
+
+        The map is read when it is asked for first.
+        """
+        path = self.get_data_info(idx)['seg_map_path']
+        if path is None:
+            return []
+        if path not in self._categories:
+            classes = np.unique(read_label_map(path, self.num_classes, self.label_ids))
+            self._categories[path] = classes[classes != IGNORED].tolist()
+        return self._categories[path]

@@ -10,10 +10,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import ClassBalancedDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
+from mmfct.datasets.clean_instances import CleanInstances
+from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap
 from mmfct.instances.keys import InstanceKeys
 
@@ -297,3 +300,32 @@ def test_moving_the_data_changes_no_instance_key(tmp_path, files):
     assert after.fingerprint == before.fingerprint
     next(Path(tmp_path, 'far/away/leftImg8bit/train/aachen').glob('*.png')).unlink()
     assert InstanceKeys.of(CityscapesMultiTask(str(tmp_path / 'far/away'))).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize('wrap', ['plain', 'corrupt', 'clean'])
+def test_rare_classes_are_repeated(root, wrap):
+    """One of four images has a bus, which a third of the images should have."""
+    paths = sorted(root.rglob('train/*/*_labelIds.png'))
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), np.full((16, 32), 28 if number == 2 else 26, np.uint8))
+    paths[3].unlink()
+    dataset = CityscapesMultiTask(root, require=['depth'])
+    assert [dataset.get_cat_ids(i) for i in range(4)] == [[13], [13], [15], []]
+    names = [Path(dataset.get_data_info(i)['img_path']).name for i in range(4)]
+    bus, config = 2, dataset
+    if wrap == 'corrupt':
+        config = dict(type=CorruptLabels, dataset=dataset, fractions=dict(seg=1.0))
+        corrupt = CorruptLabels(dataset, dict(seg=1.0))
+        bus = [corrupt.get_data_info(i)['seg_map_path'] for i in range(4)].index(str(paths[2]))
+        assert corrupt.get_cat_ids(bus) == [15] and bus != 2
+    elif wrap == 'clean':
+        config = dict(type=CleanInstances, dataset=CorruptLabels(dataset, dict(depth=0.5), seed=1))
+        clean = CleanInstances(config['dataset'])
+        kept = [Path(clean.get_data_info(i)['img_path']).name for i in range(len(clean))]
+        assert [clean.get_cat_ids(i) == [15] for i in range(2)] == [name == names[2] for name in kept]
+        assert names[2] in kept
+    balanced = ClassBalancedDataset(config, oversample_thr=0.3)
+    if wrap == 'clean':  # a half has the bus, and the other half a car
+        assert balanced.repeat_indices == [0, 1]
+    else:
+        assert balanced.repeat_indices == sorted([*range(4), bus])

@@ -58,43 +58,59 @@ class LoadLabelMap:
         path = results['seg_map_path']
         if path is None:
             label_map = np.full(image_size(results), IGNORED, np.uint8)
-        elif path.endswith('.npy'):
-            label_map = self._read_classes(path, num_classes)
         else:
             label_ids = results.get('label_ids') if self.label_ids is None else self.label_ids
-            label_map = self._read_label_ids(path, id_table(label_ids, num_classes))
+            label_map = read_label_map(path, num_classes, label_ids)
         check_size(label_map, results, path)
         results['gt_seg_map'] = label_map
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
-    def _read_label_ids(self, path: str, table: np.ndarray) -> np.ndarray:
-        """Return the classes of a PNG file of ids, uint8 of shape (H, W); ``table`` has the class of every id."""
-        label_ids = read_png(path)
-        if label_ids.dtype != np.uint8 or label_ids.ndim != 2:
-            raise ValueError(
-                f'{path} must be a PNG image of 8 bits and one channel, got {label_ids.dtype} of shape '
-                f'{label_ids.shape}'
-            )
-        label_map = table[label_ids]
-        unknown = label_ids[label_map == UNKNOWN]
-        if len(unknown):
-            known = np.flatnonzero(table != UNKNOWN)
-            text = f'from 0 to {known[-1]}' if len(known) == known[-1] + 1 else f'out of {known.tolist()}'
-            raise ValueError(
-                f'{path} must hold label ids {text}, got {int(unknown.max())}; if it holds classes (as a file '
-                '*_labelTrainIds.png does) or ids of your own, say so with `label_ids`'
-            )
-        return label_map
 
-    def _read_classes(self, path: str, num_classes: int) -> np.ndarray:
-        """Return the classes of a ``.npy`` file, uint8 of shape (H, W)."""
-        classes = read_npy(path)
-        ignored = (classes == -1) | (classes == IGNORED)
-        wrong = ~ignored & ((classes < 0) | (classes >= num_classes) | (classes != np.rint(classes)))
-        if wrong.any():
-            raise ValueError(
-                f'{path} must hold classes from 0 to {num_classes - 1}, or -1 where ignored, '
-                f'got {classes[wrong][0].item()!r}'
-            )
-        return np.where(ignored, IGNORED, classes).astype(np.uint8)
+def read_label_map(path: str, num_classes: int, label_ids: LabelIds) -> np.ndarray:
+    """Return the classes in a file of a label map, uint8 of shape (H, W), 255 where ignored.
+
+    Args:
+        path: File of ids (PNG), or of classes (``.npy``).
+        num_classes: Number of classes.
+        label_ids: What the ids are, see `id_table`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or has a label out of range.
+    """
+    if path.endswith('.npy'):
+        return _read_classes(path, num_classes)
+    return _read_label_ids(path, id_table(label_ids, num_classes))
+
+
+def _read_label_ids(path: str, table: np.ndarray) -> np.ndarray:
+    """Return the classes of a PNG file of ids, uint8 of shape (H, W); ``table`` has the class of every id."""
+    label_ids = read_png(path)
+    if label_ids.dtype != np.uint8 or label_ids.ndim != 2:
+        raise ValueError(
+            f'{path} must be a PNG image of 8 bits and one channel, got {label_ids.dtype} of shape {label_ids.shape}'
+        )
+    label_map = table[label_ids]
+    unknown = label_ids[label_map == UNKNOWN]
+    if len(unknown):
+        known = np.flatnonzero(table != UNKNOWN)
+        text = f'from 0 to {known[-1]}' if len(known) == known[-1] + 1 else f'out of {known.tolist()}'
+        raise ValueError(
+            f'{path} must hold label ids {text}, got {int(unknown.max())}; if it holds classes (as a file '
+            '*_labelTrainIds.png does) or ids of your own, say so with `label_ids`'
+        )
+    return label_map
+
+
+def _read_classes(path: str, num_classes: int) -> np.ndarray:
+    """Return the classes of a ``.npy`` file, uint8 of shape (H, W)."""
+    classes = read_npy(path)
+    ignored = (classes == -1) | (classes == IGNORED)
+    wrong = ~ignored & ((classes < 0) | (classes >= num_classes) | (classes != np.rint(classes)))
+    if wrong.any():
+        raise ValueError(
+            f'{path} must hold classes from 0 to {num_classes - 1}, or -1 where ignored, '
+            f'got {classes[wrong][0].item()!r}'
+        )
+    return np.where(ignored, IGNORED, classes).astype(np.uint8)
