@@ -105,6 +105,17 @@ def plain_config_text():
 
 
 @pytest.fixture(scope='session')
+def plain_config_environment(tmp_path_factory) -> dict[str, str]:
+    """Environment of programs that tests start, which spares them the same."""
+    folder = tmp_path_factory.mktemp('plain')
+    (folder / 'yapf/yapflib').mkdir(parents=True)
+    (folder / 'yapf/__init__.py').write_text("__version__ = '1.0'\n")
+    (folder / 'yapf/yapflib/yapf_api.py').write_text('def FormatCode(text, **_):\n    return text, True\n')
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get('PYTHONPATH')])])
+    return os.environ | dict(OMP_NUM_THREADS='1', PYTHONPATH=path)
+
+
+@pytest.fixture(scope='session')
 def digits(tmp_path_factory, plain_config_text) -> SimpleNamespace:
     """FCT's whole life cycle on the digits, made tiny: for tests that read what it leaves and change nothing.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,23 +13,22 @@ ROOT = Path(__file__).parents[1]
 STAGES = ('resnet10_digits_old', 'resnet10_digits_side', 'resnet10_digits_new', 'resnet10_digits')
 
 
-def launch(script: str, *words: str, options: dict) -> list[str]:
+@pytest.fixture
+def launch(plain_config_environment):
     """Run a script of tools/ and return the lines it prints."""
-    command = [
-        'bash',
-        f'tools/{script}',
-        *words,
-        '--cfg-options',
-        *(f'{key}={value}' for key, value in options.items()),
-    ]
-    environment = os.environ | dict(OMP_NUM_THREADS='1')
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    return done.stdout.splitlines()
+
+    def run(script: str, *words: str, options: dict) -> list[str]:
+        assignments = [f'{key}={value}' for key, value in options.items()]
+        command = ['bash', f'tools/{script}', *words, '--cfg-options', *assignments]
+        done = subprocess.run(command, cwd=ROOT, env=plain_config_environment, capture_output=True, text=True)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+        return done.stdout.splitlines()
+
+    return run
 
 
 @pytest.mark.slow
-def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report(digits, tmp_path):
+def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report(launch, digits, tmp_path):
     lines = launch('dist_train.sh', digits.config, '2', options=digits.cfg_options | dict(work_root=str(tmp_path)))
     for stage in STAGES[:3]:
         assert sum(line.endswith(f'{stage}.py: training in {tmp_path / stage}') for line in lines) == 1
@@ -50,7 +48,7 @@ def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report
 
 
 @pytest.mark.slow
-def test_metrics_of_two_ranks_are_those_of_one(digits, tmp_path):
+def test_metrics_of_two_ranks_are_those_of_one(launch, digits, tmp_path):
     checkpoint, out = str(digits.root / 'resnet10_digits/final.pth'), tmp_path / 'metrics.json'
     words = ['--out', str(out), '--out-item', 'metrics', '--work-dir', str(tmp_path / 'work')]
     lines = launch('dist_test.sh', digits.config, checkpoint, '2', *words, options=digits.cfg_options)

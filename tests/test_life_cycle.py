@@ -52,13 +52,16 @@ def trained_epochs(folder: Path) -> list[list[int]]:
 
 
 @pytest.mark.slow
-def test_a_killed_prerequisite_is_resumed(configs, tmp_path, plain_config_text):
+def test_a_killed_prerequisite_is_resumed(configs, tmp_path, plain_config_text, plain_config_environment):
     (configs / 'main.py').write_text(MAIN)
     options = TINY | dict(work_root=str(tmp_path / 'work'))
     words = ['--cfg-options', *(f'{name}={value}' for name, value in options.items())]
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(configs / 'main.py'), *words]
     log = tmp_path / 'log'
-    with log.open('w') as output, subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path) as process:
+    with (
+        log.open('w') as output,
+        subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path, env=plain_config_environment) as process,
+    ):
         pointer = tmp_path / 'work/old/last_checkpoint'
         while not (pointer.is_file() and pointer.read_text()) and process.poll() is None:
             time.sleep(0.005)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,14 +149,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def runs(folder) -> dict[str, dict]:
+def runs(folder, plain_config_environment) -> dict[str, dict]:
     """What came of each config."""
     for name, text in CONFIGS.items():
         base, rest = text.split('\n', 2)[1:]
         (folder / f'{name}.py').write_text(
             '\n'.join([base, TINY, rest]).replace('{folder}', str(folder)).replace('{name}', name)
         )
-    environment = os.environ | dict(OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', MPLBACKEND='Agg')
+    environment = plain_config_environment | dict(CUDA_VISIBLE_DEVICES='', MPLBACKEND='Agg')
     command = [sys.executable, '-c', WORKER, str(folder), *CONFIGS]
     root = Path(mmfct.__file__).parents[2]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=300, check=False)

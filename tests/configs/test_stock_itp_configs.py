@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -238,13 +237,13 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def runs(folder) -> dict[str, dict]:
+def runs(folder, plain_config_environment) -> dict[str, dict]:
     """What came of each config."""
     for name, text in CONFIGS.items():
         first, rest = text.strip().split('\n', 1)
         content = '\n'.join([first, COMMON, rest]).replace('{folder}', str(folder)).replace('{name}', name)
         (folder / f'{name}.py').write_text(content)
-    environment = os.environ | dict(OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', MPLBACKEND='Agg')
+    environment = plain_config_environment | dict(CUDA_VISIBLE_DEVICES='', MPLBACKEND='Agg')
     command = [sys.executable, '-c', WORKER, str(folder), *CONFIGS]
     root = Path(mmfct.__file__).parents[2]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=300, check=False)
