@@ -101,10 +101,12 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
             resume='auto',
             cfg_options={name: value for name, value in cfg_options.items() if name in names},
         )
-        stage = Prerequisite(path, checkpoint, stage_options, stage_options.load(path))
+        # A finished one may have lost the checkpoints to resume from.
+        stage = Prerequisite(path, checkpoint, stage_options, replace(stage_options, resume=None).load(path))
         if stage.is_finished():
             print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
         else:
+            stage_options.continue_training(stage.config)
             for earlier in unfinished_prerequisites(stage.config, stage_options):
                 found.setdefault(earlier.checkpoint, earlier)
             found.setdefault(checkpoint, stage)

@@ -42,7 +42,7 @@ _DECISIVE = (
 )
 _INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
 # How the command line adapts a training to the machine: `--auto-scale-lr` and `--amp`.
-_OF_MACHINE = ('auto_scale_lr.', 'optim_wrapper.type ', 'optim_wrapper.loss_scale ')
+_OF_MACHINE = ('auto_scale_lr', 'optim_wrapper.type ', 'optim_wrapper.loss_scale ')
 
 
 class TrainingRecord:

@@ -24,7 +24,7 @@ def check_schedule(config: Config) -> None:
         ValueError: If there is no batch, or a scheduler ends before it begins.
     """
     loader, train_cfg = config.get('train_dataloader'), config.get('train_cfg')
-    if loader is None or train_cfg is None:
+    if loader is None or train_cfg is None or 'batch_size' not in loader:
         return
     entries = config.get('param_scheduler') or []
     entries = entries if isinstance(entries, (list, tuple)) else [entries]

@@ -17,7 +17,7 @@ from mmfct.apis.training.report import write_report
 from mmfct.apis.training.train import add_hooks, build_runner
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
-from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
+from mmfct.utils.checkpoint import ENTRY_SEPARATOR, TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
 from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.torchscript import is_torchscript
 
@@ -42,7 +42,8 @@ def test(
 
     Args:
         filename: Config file.
-        checkpoint: Checkpoint of its model. Read with ``weights_only`` first: a file with code is refused.
+        checkpoint: Checkpoint of its model, or ``FILE::ENTRY`` for other weights in it, such as an average. Read with
+            ``weights_only`` first: a file with code is refused.
         options: Options of the command line.
         out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
         out_item: ``'pred'`` or ``'metrics'``.
@@ -66,7 +67,8 @@ def test(
     check_data(config, ['test_dataloader'])
     state_dict = load_state_dict(checkpoint)
     # The Runner reads the file again, for its hooks.
-    as_it_is = checkpoint_file(checkpoint) == Path(checkpoint) and not is_torchscript(checkpoint)
+    file = checkpoint_file(checkpoint)
+    as_it_is = file == Path(checkpoint) and not is_torchscript(checkpoint)
     config.load_from = checkpoint if as_it_is else f'{TORCHSCRIPT_SCHEME}{checkpoint}'
     config.resume = False
     if show_dir is not None:
@@ -85,8 +87,9 @@ def test(
         mmengine.dump(metrics, out)
     folder = Path(config.work_dir)
     final = folder / FINAL_CHECKPOINT
-    if final.is_file() and not final.samefile(checkpoint_file(checkpoint)):  # keep the report of the final weights
-        folder = folder / f'test_{checkpoint_file(checkpoint).stem}'
+    if final.is_file() and not (file == Path(checkpoint) and final.samefile(file)):
+        # Keep the report of the final weights.
+        folder = folder / f'test_{file.stem}{checkpoint.removeprefix(str(file)).replace(ENTRY_SEPARATOR, "_")}'
     write_report(metrics, runner.test_evaluator.metrics, folder)
     return metrics
 

@@ -211,3 +211,10 @@ def test_known_variables():
         'work_dir',
     ]
     check_variables(config, dict.fromkeys(names, 1) | dict(train_drawers=(1, 2)))
+
+
+def test_a_finished_one_needs_no_checkpoint_to_resume_from(root):
+    stage = stages_of(root)[-1]
+    finish(stage)
+    (stage.checkpoint.parent / 'last_checkpoint').write_text('/removed/epoch_9.pth')
+    assert stage.checkpoint not in [other.checkpoint for other in stages_of(root)]
