@@ -18,7 +18,6 @@ from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
-from mmfct.instances.sample_tasks import instance_name
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_weights
@@ -66,7 +65,7 @@ def final_losses(
     expected = iter(enumerate(instances.files))
     for batch in track_iter_progress((loader, len(loader))):
         data = model.data_preprocessor(batch, False)
-        names = [instance_name(sample, instances.keys.field) for sample in data['data_samples']]
+        names = [instances.keys.name_of(sample) for sample in data['data_samples']]
         for name, (row, file) in zip(names, expected, strict=False):
             if name is not None and instances.keys.row(name) != row:
                 raise ValueError(
