@@ -21,7 +21,6 @@ from mmfct.instances.comparison import Comparison
 from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
-from mmfct.instances.sample_tasks import instance_name
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_weights
@@ -120,7 +119,7 @@ class _Passes:
         expected, progress = iter(wanted.tolist()), Progress(len(wanted))
         for batch in loader:
             data = self.model.data_preprocessor(batch, False)
-            names = [instance_name(sample, self.instances.keys.field) for sample in data['data_samples']]
+            names = [self.instances.keys.name_of(sample) for sample in data['data_samples']]
             for name, row in zip(names, expected, strict=False):
                 self._check(name, row)
             self.exchange.set_batch(data['data_samples'], names)

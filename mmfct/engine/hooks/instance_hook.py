@@ -19,7 +19,7 @@ from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.engine.weight_histogram import weight_histogram
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.module import InstanceModule
-from mmfct.instances.sample_tasks import instance_name, is_multi_task, is_seen
+from mmfct.instances.sample_tasks import is_multi_task, is_seen
 from mmfct.instances.store import CHECKPOINT_KEY, InstanceStore
 from mmfct.registry import HOOKS
 
@@ -42,6 +42,7 @@ class InstanceHook(Hook, ABC):
 
     module_type: ClassVar[type[InstanceModule]]
     table: InstanceStore
+    _keys: InstanceKeys
 
     def __init__(self, key: str = 'img_path', histogram: bool = True) -> None:
         self.key = key
@@ -68,7 +69,7 @@ class InstanceHook(Hook, ABC):
                 'mixed image is not that of one instance'
             )
         self._modules = modules if _needs_every_parameter(runner.model) else []
-        keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
+        self._keys = keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
         self.table = self.make_store(modules, keys, next(model.parameters()).device)
         loaded, self._loaded = self._loaded, None
         if loaded is not None and runner.iter > 0:  # otherwise weights to start from, maybe of another data set
@@ -83,7 +84,7 @@ class InstanceHook(Hook, ABC):
         samples = (data_batch or {})['data_samples']
         if self._modules and any(is_multi_task(sample) for sample in samples):
             self._check_used(samples)
-        self.table.set_batch(samples, [instance_name(sample, self.key) for sample in samples])
+        self.table.set_batch(samples, [self._keys.name_of(sample) for sample in samples])
 
     def _check_used(self, samples: Sequence[Any]) -> None:
         """Raise an error on every rank if one of them would leave a module, and with it a head, without gradient.
