@@ -40,7 +40,7 @@ def agreement(toy, **options):
 
 
 def simulate(toy, data, *, epochs, batch_size=4, others=7, shared=True) -> dict:
-    """The same in plain Python: one instance, task and other prediction after the other, SGD of the network by hand."""
+    """The same in plain Python: one instance, task and other prediction after the other, SGD by hand."""
     model, forms = toy.ToyTasks(), [WEIGHT_FORMS[form] for form in toy.FORMS.values()]
     sums, counts, weights = np.zeros((len(data), 2)), np.zeros((len(data), 2)), np.ones((len(data), 2))
     shares, before = [math.nan, math.nan], []
