@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mmfct.models.task_weightings import AgreementWeighting, InstanceTaskWeighting
 from mmfct.registry import MODELS
 
 NAMES = ['a.png', 'b.png', 'c.png']
@@ -52,6 +55,125 @@ def test_objective_of_a_classifier():
     losses = F.cross_entropy(scores, labels, reduction='none')
     torch.testing.assert_close(objective, ((-d[:, 0]).exp() * losses + d[:, 0] / 2).mean())
     assert not module.weighting.log_variance.requires_grad
+
+
+def plain_contrasts(scores, labels, others: int) -> list[float]:
+    """Contrasts of the mean cross-entropy in plain Python; labels of 255 do not count."""
+    found, size = [], len(scores)
+    for i in range(size):
+        losses = [
+            F.cross_entropy(scores[(i + k) % size][None], labels[i][None], ignore_index=255).item()
+            for k in range(min(others, size - 1) + 1)
+        ]
+        own, rest = losses[0], losses[1:]
+        found.append(sum((own - other) / (own + other) for other in rest) / len(rest))
+    return found
+
+
+def test_agreement_is_the_default():
+    module = build('mmpretrain')
+    assert isinstance(module.weighting, AgreementWeighting) and module.weighting.others == 7
+    assert isinstance(build(gradient=True).weighting, InstanceTaskWeighting)
+    assert isinstance(build(instance=False).weighting, InstanceTaskWeighting)
+
+
+@pytest.mark.parametrize('others', [1, 7])
+def test_agreement_of_a_classifier_by_a_loop(others):
+    module, w = build('mmpretrain', shared=False, others=others), torch.rand(3, 1)
+    scores, labels = torch.randn(3, 4, requires_grad=True), torch.randint(4, (3,))
+    module.weighting.set_instances(w, NAMES)
+    objective = module(scores, labels, avg_factor=3)  # as mmpretrain's heads call it
+    losses = F.cross_entropy(scores, labels, reduction='none')
+    torch.testing.assert_close(objective, (w[:, 0] * losses).mean())
+    report = module.weighting.pop_report()
+    assert report.values[:, 0].tolist() == pytest.approx(plain_contrasts(scores, labels, others), rel=1e-4)
+    objective.backward()
+    expected = torch.autograd.grad((w[:, 0] * losses).mean(), scores)[0]
+    torch.testing.assert_close(scores.grad, expected)  # comparisons have no part in it
+
+
+def test_agreement_of_maps_by_a_loop():
+    module, w = build(), torch.rand(3, 1)
+    torch.nn.init.constant_(module.weighting.log_variance, 0.3)
+    scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
+    labels[0, 2], labels[1] = 255, 255
+    module.weighting.set_instances(w, NAMES)
+    objective = module(scores, labels, weight=None, ignore_index=255)
+    own = [F.cross_entropy(scores[i : i + 1], labels[i : i + 1], ignore_index=255) for i in (0, 2)]
+    expected = sum(w[i, 0] * (math.exp(-0.3) * loss + 0.15) for i, loss in zip((0, 2), own, strict=True)) / 2
+    torch.testing.assert_close(objective, expected)
+    report = module.weighting.pop_report()
+    assert report.annotated.tolist() == [[True], [False], [True]] and report.values[1] == 0
+    plain = plain_contrasts(scores, labels, 7)
+    assert report.values[[0, 2], 0].tolist() == pytest.approx([plain[0], plain[2]], rel=1e-4)
+
+
+@pytest.mark.parametrize('kind', ['several', 'soft'])
+def test_agreement_of_several_labels_and_of_soft_ones(kind):
+    # As mmpretrain's MultiLabelClsHead and its label smoothing hand them over.
+    options = dict(use_sigmoid=True) if kind == 'several' else dict(use_soft=True)
+    loss = dict(type='mmpretrain.CrossEntropyLoss', **options)
+    module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, shared=False))
+    scores, labels = torch.randn(3, 4), torch.randint(2, (3, 4)).float()
+    if kind == 'soft':
+        labels = torch.rand(3, 4).softmax(1)
+    module.weighting.set_instances(torch.ones(3, 1), NAMES)
+    objective = module(scores, labels, avg_factor=3)
+
+    def plain(output, label):
+        if kind == 'several':
+            return F.binary_cross_entropy_with_logits(output, label).item()
+        return -(label * output.log_softmax(0)).sum().item()
+
+    own = [plain(scores[i], labels[i]) for i in range(3)]
+    assert objective.item() == pytest.approx(sum(own) / 3, rel=1e-5)
+    for i, value in enumerate(module.weighting.pop_report().values[:, 0].tolist()):
+        others = [plain(scores[(i + k) % 3], labels[i]) for k in (1, 2)]
+        assert value == pytest.approx(sum((own[i] - b) / (own[i] + b) for b in others) / 2, rel=1e-4)
+
+
+def test_decode_and_auxiliary_head_compare_the_predictions_of_their_own():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    labels = torch.randint(3, (3, 5, 6))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    for task in ('seg', 'seg_aux'):
+        head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_classes=3)
+        head['loss_decode'] = dict(type='mmfct.InstanceTaskWeightLoss', task=task, loss=loss)
+        head, scores = MODELS.build(head), torch.randn(3, 3, 5, 6)
+        weighting = head.loss_decode.weighting
+        weighting.set_instances(torch.ones(3, 1), NAMES)
+        head.loss_by_feat(scores, samples)
+        found = weighting.pop_report().values[:, 0].tolist()
+        assert weighting.tasks == (task,) and found == pytest.approx(plain_contrasts(scores, labels, 7), rel=1e-4)
+
+
+@pytest.mark.parametrize('gradient', [False, True])
+@pytest.mark.parametrize('unit', [1e-3, 1e3])
+def test_the_weight_of_the_wrapped_loss_is_a_unit(gradient, unit):
+    found, scores, labels = [], torch.randn(3, 4), torch.randint(4, (3,))
+    for loss_weight in (1.0, unit):
+        loss = dict(type='mmpretrain.CrossEntropyLoss', loss_weight=loss_weight)
+        module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, gradient=gradient))
+        rows = torch.zeros(3, 1) if gradient else torch.ones(3, 1)
+        module.weighting.set_instances(rows, NAMES)
+        leaf = scores.clone().requires_grad_()
+        module(leaf, labels).backward()
+        found.append((leaf.grad, module.weighting.pop_report().values))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_needs_no_other_images():
+    module = build('mmpretrain').eval()
+    module.weighting.set_instances(torch.ones(1, 1), NAMES[:1])
+    assert module(torch.randn(1, 4), torch.tensor([2])).isfinite()
+    module.weighting.keep_comparisons = True  # as somebody who looks for wrong labels sets it
+    module.weighting.set_instances(torch.ones(1, 1), NAMES[:1])
+    module(torch.randn(1, 4), torch.tensor([2]))
+    (comparison,) = module.weighting.pop_comparisons()
+    assert comparison.outputs.shape == (1, 4) and comparison.targets.tolist() == [2]
 
 
 def test_without_the_instance_part_no_hook_is_needed():
