@@ -63,6 +63,7 @@ class GalleryImages(Dataset):
         if labels_from_folders and folder is None:
             raise ValueError('`labels_from_folders` needs `images`, a folder with a folder for each class, got None')
         self._skip_broken = skip_broken
+        self._way_out = '; leave such images out with `--skip-broken`' if files is None else ''
         settings = _files(config, folder, files) if folder is not None else _data_set(config, split)
         innermost = [chain[-1] for chain in dataset_chains(settings)]
         pipelines = [dataset.get('pipeline') for dataset in innermost]
@@ -109,7 +110,7 @@ class GalleryImages(Dataset):
         except Exception as error:  # a decoder may raise anything
             text = f'image {str(self.ids[index])!r} cannot be read: {error}'
             if not self._skip_broken:
-                raise ValueError(f'{text}; leave such images out with `--skip-broken`') from error
+                raise ValueError(f'{text}{self._way_out}') from error
             if not _is_of_the_image(error):
                 raise ValueError(text) from error
             return dict(inputs=None, data_samples=None, error=text)
