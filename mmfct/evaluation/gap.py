@@ -13,8 +13,8 @@ from mmfct.functional.bootstrap import bootstrap_interval
 from mmfct.functional.compatibility import ROUNDING
 
 CONFIDENCE = 0.95
-# The end of an interval that decides needs fewer resamples than one that is published.
-_RESAMPLES = 2000
+# Enough to decide; fewer of very many queries, whose interval is narrow, so that it takes about a second.
+_MOST_RESAMPLES, _LEAST_RESAMPLES, _DRAWS = 2000, 400, 20_000_000
 
 
 class Gap(NamedTuple):
@@ -66,7 +66,8 @@ def measure_gaps(
             # Of queries that count in both; sorted, so that the order of the queries does not matter.
             differences = differences[differences.isfinite()].sort().values
             if len(differences):
-                interval = bootstrap_interval(differences, confidence=CONFIDENCE, resamples=_RESAMPLES)
+                resamples = min(max(_DRAWS // len(differences), _LEAST_RESAMPLES), _MOST_RESAMPLES)
+                interval = bootstrap_interval(differences, confidence=CONFIDENCE, resamples=resamples)
         gaps[name] = Gap(old.means[name], mean, interval)
     return gaps
 

@@ -67,7 +67,7 @@ def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
             axes.plot(percents, values, color=COLORS[place], marker=_MARKERS[place], markersize=4, label=label)
         low, high = axes.get_ylim()
         if high - low < _LEAST_RANGE:  # or a change of one query would fill the panel
-            axes.set_ylim(high - _LEAST_RANGE, high)
+            axes.set_ylim(high - _LEAST_RANGE, high + 0.05 * _LEAST_RANGE)  # markers are whole
         axes.set_title(score_title(score))
         axes.set_xlabel('recomputed from images (% of the gallery)')
         axes.set_ylabel('score (%)')

@@ -125,10 +125,11 @@ def _read(file: Path) -> np.ndarray | None:
 
 
 def _wrap(name: str) -> str:
-    """Break a long name into lines, at its folders where possible."""
+    """Break a long name into lines, at its folders or between words where possible."""
     lines, rest = [], name
     while len(rest) > _LINE_LENGTH:
-        cut = rest.rfind('/', 0, _LINE_LENGTH) + 1 or _LINE_LENGTH
+        cut = rest.rfind('/', 0, _LINE_LENGTH) + 1
+        cut = cut or max(rest.rfind(sign, 0, _LINE_LENGTH) for sign in '-_ ') + 1 or _LINE_LENGTH
         lines.append(rest[:cut])
         rest = rest[cut:]
     return '\n'.join([*lines, rest])
