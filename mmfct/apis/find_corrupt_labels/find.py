@@ -18,6 +18,7 @@ from mmfct.apis.find_corrupt_labels.exports import write_cleanlab_csv, write_fif
 from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights, read_learned_weights
 from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
+from mmfct.apis.find_corrupt_labels.pictures import image_files
 from mmfct.apis.find_corrupt_labels.ranking import Suspects, rank_suspects
 from mmfct.apis.find_corrupt_labels.report import detection_table, measure_detection, write_detection
 from mmfct.apis.find_corrupt_labels.sheet import draw_suspect_sheet
@@ -45,7 +46,8 @@ def find_corrupt_labels(
     the first ``top`` suspects for the pictures.
 
     Writes ``suspects_<task>.csv``, ``suspects_<task>.png`` and ``cleanlab_<task>.csv`` for each task, and
-    ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically.
+    ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically; and ``images/`` where FiftyOne
+    has no file to open.
 
     Args:
         filename: Config file of the training.
@@ -87,7 +89,7 @@ def find_corrupt_labels(
     for suspects in ranking:
         write_suspects_csv(suspects, folder)
         write_cleanlab_csv(suspects, folder)
-    write_fiftyone_csv(ranking, instances.paths, folder)
+    write_fiftyone_csv(ranking, image_files(ranking, instances, config, model, top, folder), folder)
     detection = measure_detection(ranking)
     write_detection(detection, folder)
     if top:
