@@ -30,7 +30,7 @@ fct_results=(work_dirs/resnet10_digits)
 
 # Segmentation and depth on rendered street scenes, a fifth of the depth maps permuted; then those are looked for.
 job_itp() {
-    local options=(data_root=data/quickstart_scenes corrupted_depth=0.2 epochs=15 work_dir=work_dirs/quickstart_itp)
+    local options=(data_root=data/quickstart_scenes corrupted_depth=0.2 epochs=30 work_dir=work_dirs/quickstart_itp)
     run_script tools/render_street_scenes.py data/quickstart_scenes --num 200 --num-val 50
     run_script tools/train.py configs/itp/unet_street_scenes.py --cfg-options "${options[@]}"
     run_script tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/quickstart_itp/final.pth \

@@ -15,6 +15,8 @@ weighting = 'itp'
 tasks = ('seg', 'depth')  # one of them alone is the single-task model
 corrupted_seg = 0.0  # share of the training images whose label maps are permuted among them
 corrupted_depth = 0.0  # the same of the depth maps
+seg_error = 'permuted'  # or another kind of mmfct.CorruptLabels: 'half', 'mirrored', 'shifted', ...
+depth_error = 'permuted'
 only_clean = False  # leave out the images with a wrong map: an oracle
 epochs = 30
 batch_size = 8
@@ -40,6 +42,7 @@ training_images = dict(
     type='mmfct.CorruptLabels',
     dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
     fractions=dict(seg=corrupted_seg, depth=corrupted_depth),
+    kinds=dict(seg=seg_error, depth=depth_error),
     seed=seed,
 )
 train_dataloader = dict(

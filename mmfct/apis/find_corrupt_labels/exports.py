@@ -35,9 +35,16 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
     """Write ``cleanlab_<task>.csv``: as cleanlab's ``find_label_issues``, in the order of the data.
 
     Columns: ``index`` (of the instance), ``file``, ``is_label_issue`` (True or False) and ``label_quality``, in 0..1
+<<<<<<< HEAD
     and low for bad labels: the probability that the label is right, or without evidence the share of other images'
     predictions that fit it no better.
     ``pandas.read_csv(path, index_col='index')`` gives the data frame.
+=======
+    and low for bad labels: ``1 / (1 + exp(score - c))``, in which c is the threshold, or the largest score where the
+    scores form one group. So quality keeps the order of the scores, and is below 1/2 for an issue.
+    ``pandas.read_csv(path, index_col='index')`` gives the data frame, which ``CleanLearning.fit(label_issues=...)``
+    takes: it must have a row for every label that is passed with it.
+>>>>>>> f-itp
     """
     quality = 1 - (suspects.probability if suspects.wrong.evidence else suspects.rank)
     cells = zip(suspects.rows.tolist(), suspects.files, suspects.is_issue.tolist(), quality, strict=True)
@@ -45,12 +52,19 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
     return _write(folder / f'cleanlab_{suspects.task}.csv', ['index', 'file', 'is_label_issue', 'label_quality'], rows)
 
 
-def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder: Path) -> Path:
+def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str | None], folder: Path) -> Path:
     """Write ``fiftyone.csv``: a row per image, for FiftyOne's ``CSVDataset``.
 
+<<<<<<< HEAD
     Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``,
     ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no
     label. To import::
+=======
+    FiftyOne opens every file, and keeps one row of each.
+
+    Columns: ``filepath``, absolute, and for each task ``<task>_score``, ``<task>_weight``, ``<task>_final_loss``,
+    ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
+>>>>>>> f-itp
 
         fo.Dataset.from_dir(
             dataset_type=fo.types.CSVDataset, labels_path='/.../fiftyone.csv', fields={'seg_score': float}
@@ -58,11 +72,11 @@ def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder
 
     Args:
         ranking: Suspects of each task.
-        paths: File of every instance, I of them.
+        paths: Image file of each of the I instances; ``None`` for one without, which gets no row.
         folder: Where the file goes.
     """
     header = ['filepath']
-    table: list[list[object]] = [[str(Path(path).absolute())] for path in paths]
+    table: list[list[object]] = [[path and str(Path(path).absolute())] for path in paths]
     for suspects in ranking:
         names = ('probability', 'score', 'weight', 'final_loss', 'mean_loss', 'is_label_issue')
         header += [f'{suspects.task}_{name}' for name in names]
@@ -70,7 +84,7 @@ def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder
         cells = dict(zip(suspects.rows.tolist(), zip(*columns, strict=True), strict=True))
         for row, line in enumerate(table):
             line += cells.get(row, [''] * len(names))
-    return _write(folder / 'fiftyone.csv', header, table)
+    return _write(folder / 'fiftyone.csv', header, [line for line in table if line[0]])
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+=======
+from collections.abc import Iterator, Sequence
+>>>>>>> f-itp
 from typing import Any
 
 import numpy as np
@@ -206,14 +210,24 @@ def predict(model: BaseModel, loader: DataLoader) -> list[tuple[np.ndarray, Any]
 
     The second of each pair is the data sample, on the CPU.
     """
-    to_rgb = any(getattr(model.data_preprocessor, name, False) for name in ('_channel_conversion', 'to_rgb'))
     views = []
     for batch in loader:
-        images = [_as_rgb(image, to_rgb) for image in batch['inputs']]
+        images = _images_of(model, batch)
         given = [sample.to('cpu') for sample in batch['data_samples']]
         for image, sample, output in zip(images, given, model.test_step(batch), strict=True):
             views.append((image, sample.update(output.to('cpu')) or sample))
     return views
+
+
+def show_images(model: BaseModel, loader: DataLoader) -> Iterator[np.ndarray]:
+    """Yield each image of a loader as it is shown, uint8 RGB of shape (H, W, 3)."""
+    for batch in loader:
+        yield from _images_of(model, batch)
+
+
+def _images_of(model: BaseModel, batch: dict) -> list[np.ndarray]:
+    to_rgb = any(getattr(model.data_preprocessor, name, False) for name in ('_channel_conversion', 'to_rgb'))
+    return [_as_rgb(image, to_rgb) for image in batch['inputs']]
 
 
 def _as_rgb(image: torch.Tensor, swap: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmfct.datasets.label_errors import wrong_map
 from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
 
@@ -39,6 +40,8 @@ class LoadDisparity:
         ValueError: If an option is not one of these.
     """
 
+    error_tasks = ('depth',)  # of `CorruptLabels`
+
     def __init__(self, target: str = 'inverse_depth', *, npy_holds: str = 'inverse_depth') -> None:
         for name, value in dict(target=target, npy_holds=npy_holds).items():
             if value not in _TARGETS:
@@ -62,15 +65,20 @@ class LoadDisparity:
         path = results['depth_map_path']
         if path is None:
             depth_map = np.zeros(image_size(results), np.float32)
-        elif path.endswith('.npy'):
-            depth_map = self._read_npy(path)
         else:
-            depth_map = self._read_disparity(path, results.get('camera_path'))
+            depth_map = wrong_map(results, 'depth', self._read(results), self._read)
         check_size(depth_map, results, path)
         results['gt_depth_map'] = depth_map
         results['depth_target'] = self.target
         results.setdefault('seg_fields', []).append('gt_depth_map')
         return results
+
+    def _read(self, annotation: dict) -> np.ndarray:
+        """Return the target from the file of an annotation, float32 of shape (H, W)."""
+        path = annotation['depth_map_path']
+        if path.endswith('.npy'):
+            return self._read_npy(path)
+        return self._read_disparity(path, annotation.get('camera_path'))
 
     def _read_npy(self, path: str) -> np.ndarray:
         """Return the values of a ``.npy`` file, float32 of shape (H, W)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmfct.datasets.cityscapes_labels import IGNORED
+from mmfct.datasets.label_errors import wrong_map
 from mmfct.datasets.label_ids import UNKNOWN, LabelIds, check_label_ids, id_table
 from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
@@ -34,6 +35,8 @@ class LoadLabelMap:
         ValueError: If an option is out of range.
     """
 
+    error_tasks = ('seg', 'parts')  # of `CorruptLabels`
+
     def __init__(self, num_classes: int | None = None, label_ids: LabelIds = None) -> None:
         check_label_ids(label_ids, UNKNOWN - 1 if num_classes is None else num_classes)
         self.num_classes = num_classes
@@ -61,6 +64,13 @@ class LoadLabelMap:
         else:
             label_ids = results.get('label_ids') if self.label_ids is None else self.label_ids
             label_map = read_label_map(path, num_classes, label_ids)
+            for task in self.error_tasks:
+                label_map = wrong_map(
+                    results,
+                    task,
+                    label_map,
+                    lambda donor: read_label_map(donor['seg_map_path'], num_classes, label_ids),
+                )
         check_size(label_map, results, path)
         results['gt_seg_map'] = label_map
         results.setdefault('seg_fields', []).append('gt_seg_map')

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmfct.datasets.label_errors import FIELD, wrong_map
 from mmfct.datasets.smpl_skeleton import PART_OF_LABEL
 from mmfct.datasets.surreal_camera import HEIGHT, WIDTH, to_camera, to_world
 from mmfct.datasets.surreal_files import SUFFIXES, ClipInfo, read_frame, read_info, read_map
@@ -37,6 +38,8 @@ class LoadSurreal:
         ValueError: If an option is out of range.
     """
 
+    error_tasks = ('depth', 'seg', 'parts')  # of `CorruptLabels`
+
     def __init__(self, size: Sequence[int] = (256, 256), *, margin: float = 1.4, cache: bool = False) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'`size` must be (height, width), both at least 1, got {size!r}')
@@ -60,11 +63,13 @@ class LoadSurreal:
             FileNotFoundError: If a file is missing, and ``skip_broken`` is not set.
             ValueError: If one is broken.
         """
-        key = (results['img_path'], *[results.get(field) for field in _LABELS])
+        key = (results['img_path'], *[results.get(field) for field in _LABELS], repr(results.get(FIELD)))
         if self._cache is not None and key in self._cache:
             return {**results, **self._cache[key], 'seg_fields': ['gt_depth_map', 'gt_seg_map']}
         try:
-            loaded = self._load(*key)
+            loaded = self._load(*key[:-1])
+            if results.get(FIELD):
+                self._make_wrong(loaded, results)
         except (FileNotFoundError, ValueError) as error:
             if not results.get('skip_broken'):
                 raise
@@ -74,6 +79,17 @@ class LoadSurreal:
         if self._cache is not None:
             self._cache[key] = loaded
         return {**results, **loaded, 'seg_fields': ['gt_depth_map', 'gt_seg_map']}
+
+    def _make_wrong(self, loaded: dict, results: dict) -> None:
+        """Make the maps of a frame wrong, in place, as its annotation says."""
+        if results.get('depth_map_path'):
+            loaded['gt_depth_map'] = wrong_map(
+                results, 'depth', loaded['gt_depth_map'], lambda donor: self._depth(*_split(donor['depth_map_path']))
+            )
+        for task in ('seg', 'parts') if results.get('seg_map_path') else ():
+            loaded['gt_seg_map'] = wrong_map(
+                results, task, loaded['gt_seg_map'], lambda donor: self._parts(*_split(donor['seg_map_path']))
+            )
 
     def _load(self, image: str, depth: str | None, parts: str | None, pose: str | None) -> dict:
         path, frame = _split(image)

@@ -56,6 +56,15 @@ def test_cleanlab_quality_is_below_one_half_for_issues(tmp_path, threshold, cent
     assert all((float(row['label_quality']) < 0.5) == (row['is_label_issue'] == 'True') for row in rows)
 
 
+def test_cleanlab_takes_the_table(tmp_path):
+    """As its `CleanLearning.fit` reads a data frame: a boolean column, a row per label, in the order of the data."""
+    pandas = pytest.importorskip('pandas')
+    frame = pandas.read_csv(write_cleanlab_csv(make_suspects(), tmp_path), index_col='index')
+    assert frame['is_label_issue'].dtype == bool and frame['is_label_issue'].tolist() == [False, True, False]
+    assert frame['label_quality'].between(0, 1).all() and frame.index.tolist() == [0, 2, 3]
+    assert frame['label_quality'].idxmin() == 2
+
+
 def test_fiftyone_has_a_row_per_image_and_columns_per_task(tmp_path):
     depth = make_suspects(task='depth', rows=np.array([1]), files=['b.png'], threshold=None, **{
         name: np.array([value]) for name, value in dict(score=7.0, weight=0.5, final_loss=1.0, mean_loss=2.0).items()
@@ -68,6 +77,9 @@ def test_fiftyone_has_a_row_per_image_and_columns_per_task(tmp_path):
     assert [row['seg_is_label_issue'] for row in rows] == ['0', '', '1', '0']
     assert [row['depth_final_loss'] for row in rows] == ['', '1', '', '']
     assert len(rows[0]) == 11
+    path = write_fiftyone_csv([make_suspects()], ['/x/a.png', None, '/x/c,1.png', None], tmp_path)
+    with path.open(newline='') as file:
+        assert [row['filepath'] for row in csv.DictReader(file)] == ['/x/a.png', '/x/c,1.png']
 
 
 def test_fiftyone_gets_absolute_paths(tmp_path, monkeypatch):

@@ -189,3 +189,26 @@ def test_box_is_a_square_around_the_joints():
     assert side == 50
     assert (row + side / 2, column + side / 2) == (40, 20)
     assert person_box(np.array([[3.0, 4.0]]), 1.25)[2] == 2
+
+
+@pytest.mark.parametrize('cache', [False, True])
+def test_wrong_maps_of_other_kinds_than_permuted(surreal_root, cache):
+    from mmfct.datasets.corrupt_labels import CorruptLabels
+
+    transform = LoadSurreal((32, 32), cache=cache)
+    clean = Surreal(surreal_root, pipeline=[transform])
+    kinds = dict(depth='mirrored', parts='half')
+    wrong = CorruptLabels(clean, dict(depth=0.5, parts=0.5), kinds=kinds)
+    right = [clean[i] for i in range(len(clean))]
+    for i in range(len(clean)):
+        depth, parts = right[i]['gt_depth_map'], right[i]['gt_seg_map']
+        found = wrong[i]
+        mirrored = np.array_equal(found['gt_depth_map'], depth[:, ::-1], equal_nan=True)
+        assert (
+            mirrored if wrong.corrupted['depth'][i] else np.array_equal(found['gt_depth_map'], depth, equal_nan=True)
+        )
+        assert np.array_equal(found['gt_seg_map'][:, :16], parts[:, :16])
+        donors = [other['gt_seg_map'][:, 16:] for j, other in enumerate(right) if j != i]
+        half = any(np.array_equal(found['gt_seg_map'][:, 16:], donor) for donor in donors)
+        assert half if wrong.corrupted['parts'][i] else np.array_equal(found['gt_seg_map'], parts)
+    assert wrong.corrupted['depth'].any() and wrong.corrupted['parts'].any()
