@@ -35,16 +35,10 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
     """Write ``cleanlab_<task>.csv``: as cleanlab's ``find_label_issues``, in the order of the data.
 
     Columns: ``index`` (of the instance), ``file``, ``is_label_issue`` (True or False) and ``label_quality``, in 0..1
-<<<<<<< HEAD
     and low for bad labels: the probability that the label is right, or without evidence the share of other images'
     predictions that fit it no better.
-    ``pandas.read_csv(path, index_col='index')`` gives the data frame.
-=======
-    and low for bad labels: ``1 / (1 + exp(score - c))``, in which c is the threshold, or the largest score where the
-    scores form one group. So quality keeps the order of the scores, and is below 1/2 for an issue.
     ``pandas.read_csv(path, index_col='index')`` gives the data frame, which ``CleanLearning.fit(label_issues=...)``
     takes: it must have a row for every label that is passed with it.
->>>>>>> f-itp
     """
     quality = 1 - (suspects.probability if suspects.wrong.evidence else suspects.rank)
     cells = zip(suspects.rows.tolist(), suspects.files, suspects.is_issue.tolist(), quality, strict=True)
@@ -55,16 +49,11 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
 def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str | None], folder: Path) -> Path:
     """Write ``fiftyone.csv``: a row per image, for FiftyOne's ``CSVDataset``.
 
-<<<<<<< HEAD
+    FiftyOne opens every file, and keeps one row of each.
+
     Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``,
     ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no
     label. To import::
-=======
-    FiftyOne opens every file, and keeps one row of each.
-
-    Columns: ``filepath``, absolute, and for each task ``<task>_score``, ``<task>_weight``, ``<task>_final_loss``,
-    ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
->>>>>>> f-itp
 
         fo.Dataset.from_dir(
             dataset_type=fo.types.CSVDataset, labels_path='/.../fiftyone.csv', fields={'seg_score': float}

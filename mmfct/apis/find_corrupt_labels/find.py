@@ -17,13 +17,9 @@ from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.exports import write_cleanlab_csv, write_fiftyone_csv, write_suspects_csv
 from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights, read_learned_weights
-<<<<<<< HEAD
 from mmfct.apis.find_corrupt_labels.model import build_model, judge_labels, predict
-from mmfct.apis.find_corrupt_labels.plots import draw_detection
-=======
-from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
 from mmfct.apis.find_corrupt_labels.pictures import image_files
->>>>>>> f-itp
+from mmfct.apis.find_corrupt_labels.plots import draw_detection
 from mmfct.apis.find_corrupt_labels.ranking import Suspects, rank_suspects
 from mmfct.apis.find_corrupt_labels.report import detection_table, measure_detection, write_detection
 from mmfct.apis.find_corrupt_labels.sheet import draw_suspect_sheet
@@ -50,14 +46,9 @@ def find_corrupt_labels(
     No held-out data and no further training are needed: the trained network runs over the training set twice, without
     augmentation, and over the first ``top`` suspects for the pictures.
 
-<<<<<<< HEAD
     Writes ``suspects_<task>.csv``, ``suspects_<task>.png``, ``detection_<task>.png`` and ``cleanlab_<task>.csv`` for
-    each task, and ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically.
-=======
-    Writes ``suspects_<task>.csv``, ``suspects_<task>.png`` and ``cleanlab_<task>.csv`` for each task, and
-    ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically; and ``images/`` where FiftyOne
-    has no file to open.
->>>>>>> f-itp
+    each task, and ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically; and ``images/``
+    where FiftyOne has no file to open.
 
     Args:
         filename: Config file of the training.

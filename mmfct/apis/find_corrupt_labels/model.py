@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-=======
-from collections.abc import Iterator, Sequence
->>>>>>> f-itp
 from typing import Any
 
 import numpy as np
