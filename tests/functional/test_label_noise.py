@@ -1,4 +1,4 @@
-"""Detection of corrupted labels: scores of a ranking, and the cut where nothing is known."""
+"""Detection of corrupted labels: scores of a ranking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmfct.functional.label_noise import detection_scores, suspicion_threshold
+from mmfct.functional.label_noise import detection_scores
 
 
 def by_loops(scores, corrupted) -> dict[str, float]:
@@ -67,47 +67,3 @@ def test_order_does_not_matter_and_tensors_do():
 def test_bad_input(scores, corrupted, match):
     with pytest.raises(ValueError, match=match):
         detection_scores(scores, corrupted)
-
-
-def best_split(values) -> float:
-    """Sum of squares within two groups, least over all splits, by a plain loop."""
-    values = sorted(values)
-    return min(
-        np.var(values[:cut]) * cut + np.var(values[cut:]) * (len(values) - cut) for cut in range(1, len(values))
-    )
-
-
-@pytest.mark.parametrize('rate', [0.1, 0.2, 0.4, 0.6, 0.8])
-def test_threshold_of_two_groups(rate):
-    rng = np.random.default_rng(0)
-    corrupted = rng.random(1000) < rate
-    scores = rng.normal(np.where(corrupted, 2.5, -0.5), 0.5)
-    threshold = suspicion_threshold(scores)
-    within = [scores[scores > threshold], scores[scores <= threshold]]
-    assert sum(np.var(part) * len(part) for part in within) == pytest.approx(best_split(scores))
-    assert (scores > threshold).mean() == pytest.approx(corrupted.mean(), abs=0.01)
-
-
-@pytest.mark.parametrize('shape', ['normal', 'uniform', 'exponential', 'laplace', 'gumbel'])
-@pytest.mark.parametrize('seed', range(3))
-def test_one_bump_has_no_threshold(shape, seed):
-    assert suspicion_threshold(getattr(np.random.default_rng(seed), shape)(size=3000)) is None
-
-
-def test_threshold_moves_with_the_scores():
-    scores = np.concatenate([np.arange(5.0), 100 + np.arange(3.0)])
-    assert suspicion_threshold(scores) == 52
-    assert suspicion_threshold(10 * scores - 7) == 513
-    assert suspicion_threshold([0.0] * 5 + [1.0] * 3) == 0.5
-
-
-@pytest.mark.parametrize('scores', [[], [1.0], [2.0] * 9, [-5.9] + [-6.0] * 9])
-def test_scores_that_cannot_be_split(scores):
-    assert suspicion_threshold(scores) is None
-
-
-def test_threshold_of_bad_scores():
-    with pytest.raises(ValueError, match='NaN or infinity for 1 of 2'):
-        suspicion_threshold([1.0, np.nan])
-    with pytest.raises(ValueError, match=r'`scores` must have the shape \(I,\), got \(1, 2\)'):
-        suspicion_threshold([[1.0, 2.0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from mmfct.apis.find_corrupt_labels import find_corrupt_labels
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
-from mmfct.apis.find_corrupt_labels.model import build_model
+from mmfct.apis.find_corrupt_labels.model import Judgement, build_model, judge_labels
 from mmfct.apis.training.config import load_config
 from mmfct.utils.checkpoint import load_checkpoint
 
@@ -42,11 +43,25 @@ def changed(street, tmp_path):
     return changed
 
 
+def judge_as_trained(street):
+    """The losses of the network, and ranks as if it had learned its tasks: it has random weights."""
+
+    def judge(*args, **options) -> Judgement:
+        judgement = judge_labels(*args, **options)
+        ranks = np.linspace(0, 0.05, 12)[:, None].repeat(2, axis=1)
+        ranks[street.corrupted, 1] = 0.4, 0.5, 0.8  # enough for evidence among eleven
+        return Judgement(judgement.losses, np.where(np.isnan(judgement.ranks), np.nan, ranks))
+
+    return judge
+
+
 @pytest.fixture(scope='module')
 def found(street, tmp_path_factory) -> Path:
     """The folder that a run with all defaults has left."""
     folder = tmp_path_factory.mktemp('found')
-    find_corrupt_labels(street.config, street.checkpoint, folder, device='cpu')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmfct.apis.find_corrupt_labels.find.judge_labels', judge_as_trained(street))
+        find_corrupt_labels(street.config, street.checkpoint, folder, device='cpu')
     return folder
 
 
@@ -54,21 +69,23 @@ def test_all_files_are_written_and_nothing_else(found):
     tasks = ('seg', 'depth')
     expected = {'fiftyone.csv', 'detection.json', 'detection.md'}
     expected |= {f'{kind}_{task}.csv' for kind in ('suspects', 'cleanlab') for task in tasks}
-    expected |= {f'suspects_{task}.png' for task in tasks}
+    expected |= {f'{kind}_{task}.png' for kind in ('suspects', 'detection') for task in tasks}
     assert {path.name for path in found.iterdir()} == expected
 
 
-def test_labels_are_ordered_by_the_learned_parameter(street, found):
+def test_labels_are_ordered_by_their_rank_and_have_the_learned_parameter(street, found):
     for column, task in enumerate(('seg', 'depth')):
         rows = rows_of(found / f'suspects_{task}.csv')
         without = {'seg': 2, 'depth': 4}[task]  # has no label of the task
         scores = {
             f'aachen_{i:02d}_leftImg8bit.png': street.table['deviation'][i, column] for i in range(12) if i != without
         }
-        assert [row['file'] for row in rows] == sorted(scores, key=scores.get, reverse=True)
-        assert [float(row['score']) for row in rows] == pytest.approx(
-            sorted(map(float, scores.values()), reverse=True)
-        )
+        ranks = [float(row['rank']) for row in rows]
+        assert ranks == sorted(ranks, reverse=True) and len(set(ranks)) == 11
+        assert {row['file'] for row in rows} == set(scores)
+        assert [float(row['score']) for row in rows] == pytest.approx([float(scores[row['file']]) for row in rows])
+        probabilities = [float(row['probability']) for row in rows]
+        assert probabilities == sorted(probabilities, reverse=True)
         assert {row['task'] for row in rows} == {task}
 
 
@@ -113,10 +130,14 @@ def test_corruption_of_the_data_set_is_known_and_found(street, found):
     assert {int(row['file'][7:9]) for row in rows if row['corrupted'] == '1'} == set(np.flatnonzero(street.corrupted))
     assert 'corrupted' not in rows_of(found / 'suspects_seg.csv')[0]
     detection = json.loads((found / 'detection.json').read_text())
-    assert detection['seg'] == dict(labels=11, threshold=None, flagged=0)
-    assert detection['depth']['corrupted'] == detection['depth']['flagged'] == street.corrupted.sum()
-    assert detection['depth']['rankings']['score'] == dict(auroc=1, ap=1, precision_at_rate=1)
-    assert detection['depth']['rankings'].keys() == {'score', 'final_loss', 'mean_loss'}
+    seg, depth = detection['seg'], detection['depth']
+    assert seg.keys() == {'labels', 'share', 'interval', 'evidence', 'finding', 'flagged'}
+    assert (seg['labels'], seg['share'], seg['flagged'], seg['evidence']) == (11, 0, 0, True)
+    assert depth['corrupted'] == depth['flagged'] == street.corrupted.sum()
+    assert depth['precision'] == depth['recall'] == 1
+    assert depth['rankings']['rank']['scores'] == dict(auroc=1, ap=1, precision_at_rate=1)
+    assert depth['rankings'].keys() == {'rank', 'score', 'final_loss', 'mean_loss'}
+    assert depth['rankings']['score']['name'] == 'learned parameter'
 
 
 def test_exports_have_a_row_per_label_and_per_image(street_root, found):
@@ -134,7 +155,8 @@ def test_exports_have_a_row_per_label_and_per_image(street_root, found):
 
 def test_pictures_are_not_blank(found):
     for task in ('seg', 'depth'):
-        assert np.ptp(image.imread(found / f'suspects_{task}.png')[..., :3]) > 0.5
+        for kind in ('suspects', 'detection'):
+            assert np.ptp(image.imread(found / f'{kind}_{task}.png')[..., :3]) > 0.5
 
 
 def test_default_folder_is_beside_the_checkpoint_and_tasks_can_be_chosen(street, changed):
@@ -143,7 +165,8 @@ def test_default_folder_is_beside_the_checkpoint_and_tasks_can_be_chosen(street,
     assert detection.keys() == {'depth'}
     folder = Path(checkpoint).parent / 'suspects'
     assert {path.name for path in folder.iterdir()} == {
-        'suspects_depth.csv', 'cleanlab_depth.csv', 'fiftyone.csv', 'detection.json', 'detection.md'
+        'suspects_depth.csv', 'cleanlab_depth.csv', 'fiftyone.csv', 'detection.json', 'detection.md',
+        'detection_depth.png',
     }  # fmt: skip
     assert rows_of(folder / 'fiftyone.csv')[0].keys() & {'depth_score', 'seg_score'} == {'depth_score'}
 
@@ -163,9 +186,9 @@ def test_table_without_losses(street, changed, tmp_path):
     content = torch.load(checkpoint) | dict(instance_task_weights=table)
     torch.save(content, checkpoint)
     detection = find_corrupt_labels(street.config, checkpoint, tmp_path, top=0, device='cpu')
-    assert detection['depth']['rankings']['mean_loss'] is None
+    assert detection['depth']['rankings']['mean_loss']['scores'] is None
     assert rows_of(tmp_path / 'suspects_depth.csv')[0]['mean_loss'] == ''
-    assert '| depth | mean loss | not tracked |' in (tmp_path / 'detection.md').read_text()
+    assert '| depth | mean loss | not tracked |' in re.sub(' +', ' ', (tmp_path / 'detection.md').read_text())
 
 
 def test_checkpoint_of_a_real_training_of_a_repeated_data_set(street, tmp_path):
@@ -185,23 +208,23 @@ def test_checkpoint_of_a_real_training_of_a_repeated_data_set(street, tmp_path):
 
 
 def write_checkpoint(filename: str, options: dict, task: str, path: Path) -> str:
-    """A checkpoint of a stock model with random weights; parameters grow with the row."""
+    """A checkpoint of a stock model with random weights; what was learned grows with the row."""
     config = load_config(filename, options)
     with DefaultScope.overwrite_default_scope(config.default_scope):
         model = MODELS.build(config.model)
         instances = TrainingInstances.of(config)
     count = len(instances.files)
-    table = dict(
-        tasks=[task],
-        log_variance=torch.zeros(1),
-        deviation=torch.arange(float(count))[:, None] / count,
-        fingerprint=instances.keys.fingerprint,
-    )
+    score = torch.arange(float(count))[:, None] / count
+    if options.get('weighting') == 'itp':
+        table = dict(contrast_sum=score, contrast_count=torch.ones(count, 1), weight=1 - score)
+    else:
+        table = dict(log_variance=torch.zeros(1), deviation=score)
+    table |= dict(tasks=[task], fingerprint=instances.keys.fingerprint)
     torch.save(dict(state_dict=model.state_dict(), instance_task_weights=table), path)
     return str(path)
 
 
-@pytest.mark.parametrize('weighting', ['itp', 'data_parameters'])
+@pytest.mark.parametrize('weighting', ['itp', 'itp_gradient', 'data_parameters'])
 def test_classifier_of_mmpretrain(weighting, tmp_path):
     filename = str(CONFIGS / 'itp/resnet10_digits_noisy.py')
     options = {'weighting': weighting, 'image_size': 8, 'train_dataloader.dataset.dataset.indices': 40}
@@ -210,7 +233,7 @@ def test_classifier_of_mmpretrain(weighting, tmp_path):
     assert detection['label']['labels'] == 40
     assert detection['label']['corrupted'] == pytest.approx(16, abs=4)  # some get a label of their own class
     rows = rows_of(tmp_path / 'suspects/suspects_label.csv')
-    assert all(np.isfinite(float(row['final_loss'])) for row in rows)
+    assert all(np.isfinite(float(row['final_loss'])) and 0 <= float(row['rank']) <= 1 for row in rows)
     assert image.imread(tmp_path / 'suspects/suspects_label.png').shape[1] > 300
 
 
@@ -235,7 +258,8 @@ def stock_segmentor(street, tmp_path, task: str, **options) -> tuple[str, str]:
 def test_segmentor_of_mmseg(street, tmp_path):
     file, checkpoint = stock_segmentor(street, tmp_path, 'labels')
     detection = find_corrupt_labels(file, checkpoint, top=2, device='cpu')
-    assert detection == dict(labels=dict(labels=11, threshold=None, flagged=0))
+    assert detection.keys() == {'labels'} and detection['labels']['labels'] == 11
+    assert 'corrupted' not in detection['labels']
     assert (tmp_path / 'suspects/suspects_labels.png').is_file()
 
 

@@ -33,9 +33,23 @@ def test_weights_of_other_forms():
     np.testing.assert_allclose(weight[1], [np.exp(-1.25), 0.5 * np.exp(-2)])
 
 
-def test_weights_of_a_sharpness():
-    weight = read_learned_weights(make_table(sharpness=torch.tensor([2.0, 1.0])), 'a.pth').weight
-    np.testing.assert_allclose(weight, np.exp([[-0.5, 0], [-4.5, -2], [1.5, 0.5]]))
+def make_agreement(**changes) -> dict:
+    table = dict(
+        tasks=['seg', 'depth'],
+        contrast_sum=torch.tensor([[-0.2, 0.1], [0.0, 0.3], [0.0, -0.4]]),
+        contrast_count=torch.tensor([[0.2, 0.2], [0.0, 0.6], [0.5, 0.8]]),
+        weight=torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+        fingerprint='sha256:1',
+    )
+    return dict(instance_task_weights=table | changes)
+
+
+def test_weights_by_agreement_have_the_mean_contrast_as_their_score():
+    learned = read_learned_weights(make_agreement(), 'a.pth')
+    np.testing.assert_allclose(learned.score, [[-1, 0.5], [np.nan, 0.5], [0, -0.5]], rtol=1e-6)
+    np.testing.assert_allclose(learned.weight, [[1, 2], [3, 4], [5, 6]])
+    assert learned.score_name == 'contrast in training'
+    assert read_learned_weights(make_table(), 'a.pth').score_name == 'learned parameter'
 
 
 def test_mean_loss_where_there_was_one():
@@ -52,13 +66,18 @@ def test_mean_loss_where_there_was_one():
         (dict(instance_task_weights=dict(tasks=[])), r"lacks \['deviation', 'fingerprint', 'log_variance'\]"),
         (
             make_table(deviation=torch.zeros(3, 1)),
-            r'a column for each of the tasks .* got deviations of shape \(3, 1\)',
+            r'a column for each of the tasks .* got `deviation` of shape \(3, 1\)',
         ),
-        (make_table(deviation=torch.zeros(3)), r'got deviations of shape \(3,\)'),
-        (make_table(log_variance=torch.zeros(3)), r'log-variances of shape \(3,\)'),
+        (make_table(deviation=torch.zeros(3)), r'got `deviation` of shape \(3,\)'),
+        (make_table(log_variance=torch.zeros(3)), r'got `log_variance` of shape \(3,\)'),
+        (make_agreement(weight=torch.zeros(3)), r'got `weight` of shape \(3,\)'),
+        (
+            dict(instance_task_weights=dict(tasks=[], contrast_sum=0)),
+            r"lacks \['contrast_count', 'fingerprint', 'weight'\]",
+        ),
         (
             make_table(deviation=torch.tensor([[0.0, 0.0], [0.0, torch.nan]])),
-            "must be finite, got NaN or infinity for 1 of 4 parameters, the first for task 'depth'",
+            "must be finite, got NaN or infinity for 1 of 4 values of `deviation`, the first for task 'depth'",
         ),
     ],
 )

@@ -11,17 +11,17 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.labels import label_kind, label_names
-from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
+from mmfct.apis.find_corrupt_labels.model import Judgement, build_model, judge_labels, predict
 from mmfct.utils.checkpoint import load_checkpoint
 
 TASKS = ('seg', 'depth')
 
 
-def run(street, config: Config, tasks=TASKS) -> np.ndarray:
+def run(street, config: Config, tasks=TASKS, **options) -> Judgement:
     with DefaultScope.overwrite_default_scope('mmseg'):
         instances = TrainingInstances.of(config)
         model = build_model(config, load_checkpoint(street.checkpoint), street.checkpoint, 'cpu')
-        return final_losses(model, instances, instances.loader(config), tasks)
+        return judge_labels(model, instances, config, tasks, **options)
 
 
 @pytest.mark.parametrize('batch_size', [1, 5])
@@ -29,8 +29,42 @@ def test_losses_do_not_depend_on_the_batch(street, batch_size):
     config = Config.fromfile(street.config)
     expected = run(street, config)
     config.val_dataloader.batch_size = batch_size
-    np.testing.assert_allclose(run(street, config), expected, rtol=1e-5)
-    assert np.argwhere(np.isnan(expected)).tolist() == [[2, 0], [4, 1]]
+    found = run(street, config)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-5)
+    np.testing.assert_allclose(found.ranks, expected.ranks)
+    for values in (expected.losses, expected.ranks):
+        assert np.argwhere(np.isnan(values)).tolist() == [[2, 0], [4, 1]]
+
+
+@pytest.mark.parametrize('references', [400, 5])
+@pytest.mark.parametrize('weighting', ['InstanceTaskWeighting', 'AgreementWeighting'])
+def test_ranks_are_those_of_a_plain_loop(street, references, weighting):
+    config = Config.fromfile(street.config)
+    config.model.weighting = dict(type=f'mmfct.{weighting}')
+    found = run(street, config, references=references, seed=3)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        instances = TrainingInstances.of(config)
+        model = build_model(config, load_checkpoint(street.checkpoint), street.checkpoint, 'cpu')
+    items = [
+        model.data_preprocessor(dict(inputs=[x['inputs']], data_samples=[x['data_samples']]))
+        for x in instances.dataset
+    ]
+    with torch.no_grad():
+        outputs = [model(item['inputs']) for item in items]
+    chosen = sorted(np.random.default_rng(3).choice(12, min(references, 12), replace=False))
+    for column, (name, task) in enumerate(model.tasks.items()):
+        for i, item in enumerate(items):
+            own, annotated = task.losses(outputs[i][name], item['data_samples'])
+            if not annotated.all():
+                assert np.isnan(found.ranks[i, column])
+                continue
+            assert found.losses[i, column] == pytest.approx(own.item(), rel=1e-4)
+            better = []
+            for k in chosen:
+                if k != i:
+                    other = task.losses(outputs[k][name], item['data_samples'])[0].item()
+                    better.append(1.0 if other < own.item() else 0.5 if other == own.item() else 0.0)
+            assert found.ranks[i, column] == pytest.approx(np.mean(better), abs=1e-6), (name, i)
 
 
 def test_a_model_of_other_tasks(street):
@@ -125,9 +159,10 @@ def test_several_heads_of_mmpretrain():
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         instances = TrainingInstances.of(config)
         classifier = build_model(config, MODELS.build(config.model).state_dict(), 'a.pth', 'cpu')
-        losses = final_losses(classifier, instances, instances.loader(config), ('color', 'shape'))
+        judgement = judge_labels(classifier, instances, config, ('color', 'shape'))
         views = predict(classifier, instances.loader(config))
-    assert np.isnan(losses).tolist() == [[False, i % 2 == 0] for i in range(6)]
+    for values in (judgement.losses, judgement.ranks):
+        assert np.isnan(values).tolist() == [[False, i % 2 == 0] for i in range(6)]
     for i, (image, sample) in enumerate(views):
         assert image.shape == (8, 8, 3)
         assert label_kind(classifier, 'color', sample) == 'label'

@@ -13,14 +13,20 @@ from mmfct.apis.find_corrupt_labels.maps import ClassPainter, DepthPainter
 from mmfct.apis.find_corrupt_labels.pose_painter import PosePainter
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
 from mmfct.apis.find_corrupt_labels.sheet import draw_suspect_sheet
+from mmfct.functional.wrong_labels import WrongLabels
 
 METAINFO = dict(classes=('road', 'car', 'sky'), palette=[[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 
 
-def make_suspects(task: str, count: int, corrupted: np.ndarray | None = None) -> Suspects:
+def make_suspects(task: str, count: int, corrupted: np.ndarray | None = None, *, evidence: bool = True) -> Suspects:
     values = np.linspace(2, -1, count)
     files = [f'{"folder/" * 8}{i}.png' for i in range(count)]
-    return Suspects(task, np.arange(count), files, values, np.exp(-values), values, values, corrupted, None)
+    ranks = np.linspace(1, 0, count)
+    wrong = WrongLabels(0.5, (0.4, 0.6), ranks, evidence)
+    rows = np.arange(count)
+    return Suspects(
+        task, rows, files, ranks / 2, wrong, values, 'contrast', np.exp(-values), values, values, corrupted
+    )
 
 
 def make_views(count: int, height: int = 8, width: int = 16) -> list:
@@ -59,7 +65,14 @@ def test_maps_beside_each_image(task, count, tmp_path, figures):
     assert len(drawn) == 3 * count
     assert [axes.texts[0].get_text() for axes in drawn[:3] if axes.texts] == ['given', 'predicted']
     assert drawn[0].get_title(loc='left').startswith('1  ...lder/folder/')
-    assert 'score 2  weight 0.135  loss 2' in drawn[0].get_title(loc='left')
+    assert 'P(wrong) 1.00  weight 0.135  loss 2' in drawn[0].get_title(loc='left')
+
+
+def test_captions_without_evidence_have_ranks(tmp_path, figures):
+    suspects = make_suspects('seg', 2, evidence=False)
+    draw_suspect_sheet(suspects, make_views(2), tmp_path / 'sheet.png', METAINFO, 'sem_seg')
+    titles = [axes.get_title(loc='left') for axes in figures[0].axes if axes.get_title(loc='left')]
+    assert 'rank 0.50  weight 0.135  loss 2' in titles[0]
 
 
 def test_captions_tell_the_truth_in_words_and_colours(tmp_path, figures):

@@ -45,6 +45,19 @@ def test_losses_match_a_plain_loop(features, rotation, width, error, form):
         torch.testing.assert_close(losses[i], expected)
 
 
+def test_labels_are_compared_with_the_predictions_of_other_images(features):
+    task, samples = BodyPoseTask(8, channels=5), [make_sample(), make_sample(annotated=False), make_sample()]
+    values = task(features)
+    targets = task.targets(values, samples)
+    assert targets.shape == (3, 24 * 9 + 10 + 72) and targets[1].isnan().all() and targets[[0, 2]].isfinite().all()
+    losses, annotated = task.compare(values.roll(1, 0), targets)
+    assert annotated.tolist() == [True, False, True] and losses[1] == 0
+    for i in (0, 2):
+        expected, _ = task.losses(values.roll(1, 0)[i : i + 1], samples[i : i + 1])
+        torch.testing.assert_close(losses[i], expected[0])
+    assert losses.isfinite().all()
+
+
 def test_predictions_are_rotations_shape_and_joints(features):
     task, sample = BodyPoseTask(8), BaseDataElement()
     task.add_prediction(10 * torch.randn(226), sample)

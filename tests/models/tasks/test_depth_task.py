@@ -68,6 +68,22 @@ def test_invalid_pixels_have_no_gradient(task, sample, error, invalid):
     assert torch.equal(depth.grad[0, 0] != 0, torch.eye(2, dtype=torch.bool))
 
 
+@pytest.mark.parametrize('signed', [False, True])
+def test_labels_are_compared_with_the_predictions_of_other_images(task, sample, signed):
+    module, depth, maps = task(signed=signed), torch.rand(3, 1, 4, 5), torch.rand(3, 4, 5) + 0.1
+    maps[0, 1:3] = math.nan if signed else 0
+    samples = [sample(maps[0]), sample(), sample(maps[2])]
+    targets = module.targets(depth.bfloat16(), samples)
+    assert targets.shape == (3, 1, 4, 5) and targets.dtype == torch.float32
+    assert torch.equal(targets[2, 0], maps[2])
+    assert targets[1].isnan().all() if signed else not targets[1].any()
+    losses, annotated = module.compare(depth.roll(1, 0), targets)
+    expected, known = module.losses(depth.roll(1, 0), samples)
+    assert torch.equal(losses, expected) and torch.equal(annotated, known) and known.tolist() == [True, False, True]
+    few = module.compare(depth[2:].expand(2, -1, -1, -1), targets[[0, 2]])  # another number than the batch's
+    torch.testing.assert_close(few[0][1], (depth[2] - maps[2]).abs().mean())
+
+
 def test_an_infinite_label_is_left_to_be_reported(task, sample):
     losses, annotated = task().losses(torch.rand(1, 1, 2, 2), [sample(torch.full((2, 2), math.inf))])
     assert annotated.all() and losses.isinf().all()

@@ -53,6 +53,17 @@ def test_losses_are_those_of_the_head_per_instance(task, samples):
     assert (scores.grad[2:] == 0).all() and (scores.grad[0, :, 2:] == 0).all()
 
 
+def test_labels_are_compared_with_the_predictions_of_other_images(task, samples):
+    scores = torch.randn(4, 3, 5, 6)
+    targets = task.targets(scores, samples[0])
+    assert targets.shape == (4, 5, 6) and torch.equal(targets[:3], samples[1][:3]) and targets[3].eq(255).all()
+    losses, annotated = task.compare(scores.roll(1, 0), targets)
+    assert annotated.tolist() == [True, True, False, False]
+    torch.testing.assert_close(losses[1], 2 * F.cross_entropy(scores[:1], samples[1][1:2]))
+    few, _ = task.compare(scores[:1, :, ::2], targets[1:2, ::2])  # as maps are thinned out
+    torch.testing.assert_close(few[0], 2 * F.cross_entropy(scores[:1, :, ::2], samples[1][1:2, ::2]))
+
+
 def test_head_and_prediction(task, samples):
     scores = task((torch.randn(2, 4, 5, 6),))
     assert scores.shape == (2, 3, 5, 6)
