@@ -14,8 +14,9 @@ README = ROOT / 'README.md'
 HOSTS = {
     'onedl': ['onedl-mmengine>=0.10.8', 'onedl-mmcv>=2.3', 'onedl-mmpretrain>=1.3']
     + ['onedl-mmsegmentation>=1.4', 'opencv-python', 'torchvision'],
+    # mmseg imports ftfy and regex but does not require them; mmengine imports pkg_resources, gone from setuptools 81.
     'openmmlab': ['mmengine>=0.10.7', 'mmcv==2.1.0', 'mmpretrain>=1.2', 'mmsegmentation>=1.2']
-    + ['opencv-python', 'torchvision'],
+    + ['ftfy', 'opencv-python', 'regex', 'setuptools<81', 'torchvision'],
 }
 
 setup(

@@ -5,7 +5,12 @@ This module imports neither torch nor a host, so a tool can call it first.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
+import warnings
 from importlib import metadata, util
+from pathlib import Path
 
 # Import name: onedl distribution, upstream distribution, oldest version that works.
 HOSTS = {
@@ -22,12 +27,16 @@ def require_hosts(*names: str) -> None:
     The onedl and the upstream OpenMMLab distributions install the same import packages. The one installed last
     overwrites files of the other, which causes obscure errors much later.
 
+    A warning of mmcv is silenced: that its lite edition, which the extra ``onedl`` installs, lacks an operator of
+    detectors. Nothing here uses it.
+
     Args:
         *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
 
     Raises:
         ValueError: A name is not that of a host.
-        ImportError: A host is missing, broken, too old or installed twice; the message names each one and the repair.
+        ImportError: A host is missing, broken, too old or installed twice, or lacks compiled operators that another
+            one imports; the message names each one and the repair.
     """
     for name in names:
         if name not in HOSTS:
@@ -40,6 +49,27 @@ def require_hosts(*names: str) -> None:
     problems = [problem for name in names if (problem := _problem(name))]
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+    # Upstream mmseg imports them; upstream mmpretrain and the onedl packages do without.
+    if 'mmseg' in names and HOSTS['mmseg'][1] in _installed('mmseg') and _lacks_operators():
+        raise ImportError(
+            'mmsegmentation needs the compiled operators of mmcv, which was built without them: torch was missing '
+            "then. Build it again with `pip install 'setuptools<81' wheel ninja` and `pip install "
+            '--no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0`, or use the onedl packages'
+        )
+
+
+def import_quietly(name: str) -> None:
+    """Import the data sets of a host, without its remark that a package of OneDL, which few people have, is missing.
+
+    Args:
+        name: Import name of the host.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        importlib.import_module(f'{name}.datasets')
+    for line in output.getvalue().splitlines():
+        if line != 'Could not import OneDL':
+            print(line)
 
 
 def _installed(name: str) -> dict[str, str]:
@@ -73,6 +103,13 @@ def _problem(name: str) -> str:
         lost = f'{distribution} {version} is listed, but its files are gone: {repair}'
         return f'{name} >= {minimum} ({lost})'
     return ''
+
+
+def _lacks_operators() -> bool:
+    """Whether mmcv's folder holds no compiled operators; importing them would import torch."""
+    spec = util.find_spec('mmcv')
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return bool(folders) and not any(True for folder in folders for _ in Path(folder).glob('_ext.*'))
 
 
 def _family() -> str:

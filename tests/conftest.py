@@ -276,6 +276,7 @@ def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upg
     """Write a gallery of the named model; models of one name are the same."""
     from mmfct.retrieval import GalleryWriter
     from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+    from mmfct.retrieval.gallery.texts import text_dtype
 
     arrays = dict(embedding=np.asarray(embedding, np.float32), id=[f'{row:03d}.png' for row in range(len(embedding))])
     arrays = {name: np.asarray(array) for name, array in {**arrays, **columns}.items()}
@@ -283,7 +284,7 @@ def write_gallery(folder, model, embedding, *, shard_rows=40, distance='l2', upg
     writer = GalleryWriter(
         folder,
         columns={
-            name: (array.dtype.str if array.dtype.kind == 'U' else array.dtype.name, *(array.shape[1:] or (None,)))
+            name: (text_dtype(array) if array.dtype.kind in 'UO' else array.dtype.name, *(array.shape[1:] or (None,)))
             for name, array in arrays.items()
         },
         num_rows=len(embedding),

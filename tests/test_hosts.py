@@ -29,7 +29,7 @@ UPSTREAM = {
 def install(monkeypatch):
     """Return a function that makes exactly the given distributions look installed."""
 
-    def install(versions, importable=tuple(hosts.HOSTS), leftover=()):
+    def install(versions, importable=tuple(hosts.HOSTS), leftover=(), folder=None):
         def version(name):
             if name not in versions:
                 raise metadata.PackageNotFoundError(name)
@@ -38,7 +38,12 @@ def install(monkeypatch):
         def find_spec(name):
             if name in leftover:
                 return ModuleSpec(name, None, is_package=True)
-            return ModuleSpec(name, None, origin='there') if name in importable else None
+            if name not in importable:
+                return None
+            spec = ModuleSpec(name, None, origin='there', is_package=folder is not None)
+            if folder is not None:
+                spec.submodule_search_locations = [str(folder)]
+            return spec
 
         monkeypatch.setattr(metadata, 'version', version)
         monkeypatch.setattr(util, 'find_spec', find_spec)
@@ -119,6 +124,20 @@ def test_a_host_whose_files_are_gone_is_noticed(install, leftover):
         hosts.require_hosts()
 
 
+def test_upstream_mmseg_needs_the_operators_of_mmcv(install, tmp_path):
+    install(UPSTREAM, folder=tmp_path)
+    hosts.require_hosts('mmengine', 'mmcv', 'mmpretrain')
+    with pytest.raises(ImportError, match=r'compiled operators of mmcv.*--no-build-isolation .*mmcv==2\.1\.0`'):
+        hosts.require_hosts()
+    (tmp_path / '_ext.cpython-311-x86_64-linux-gnu.so').touch()
+    hosts.require_hosts()
+
+
+def test_the_onedl_packages_need_no_operators(install, tmp_path):
+    install(ONEDL, folder=tmp_path)
+    hosts.require_hosts()
+
+
 def test_a_source_tree_without_metadata_is_accepted(install):
     install({})
     hosts.require_hosts()
@@ -131,3 +150,22 @@ def test_the_check_imports_no_host():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'set()'
+
+
+def test_a_remark_of_the_hosts_is_left_out_and_nothing_else(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'chatty').mkdir()
+    (tmp_path / 'chatty/__init__.py').touch()
+    (tmp_path / 'chatty/datasets.py').write_text("print('Could not import OneDL')\nprint('careful')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    hosts.import_quietly('chatty')
+    assert capsys.readouterr().out == 'careful\n'
+    assert 'chatty.datasets' in sys.modules
+
+
+def test_a_default_installation_imports_without_warnings():
+    program = (
+        "from mmfct.hosts import import_quietly, require_hosts; require_hosts('mmengine', 'mmcv', 'mmpretrain'); "
+        "import_quietly('mmpretrain'); import mmpretrain.models"
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ('', '')

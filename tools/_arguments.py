@@ -20,8 +20,24 @@ def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or d
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``."""
     parser.add_argument(
-        '--device', help="torch device, such as 'cpu' or 'cuda:1' (default: the accelerator, if there is one)"
+        '--device',
+        type=_device,
+        help="torch device, such as 'cpu' or 'cuda:1' (default: the accelerator, if there is one)",
     )
+
+
+def _device(text: str) -> str:
+    """Check that torch knows a device and that this machine has it."""
+    import torch
+
+    try:
+        torch.empty(0, device=text)
+    except Exception as error:  # an AssertionError, a RuntimeError or others, depending on the build of torch
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(
+            f'{text!r} cannot be used here: {reason}; leave --device out to use what there is'
+        ) from error
+    return text
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

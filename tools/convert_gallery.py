@@ -3,6 +3,7 @@
 Example:
     python tools/convert_gallery.py gallery gallery.parquet
     python tools/convert_gallery.py gallery.parquet gallery_again
+    python tools/convert_gallery.py edited.parquet gallery_again --accept-changes
     python tools/convert_gallery.py foreign.parquet gallery --model encoder-v1 --fingerprint 64_HEXADECIMAL_DIGITS
 """
 
@@ -17,7 +18,9 @@ from mmfct.utils.distances import DISTANCES
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', help='folder of a gallery; or a Parquet file, or a folder of Parquet files')
+    parser.add_argument(
+        'source', help='folder of a gallery; or a Parquet file, or a folder of Parquet files, nested or not'
+    )
     parser.add_argument(
         'out', help='NAME.parquet, or a folder for one Parquet file per shard; or a folder for a gallery'
     )
@@ -33,6 +36,12 @@ def parse_args() -> argparse.Namespace:
     )
     foreign.add_argument(
         '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
+    )
+    parser.add_argument(
+        '--accept-changes',
+        action='store_true',
+        help='make a gallery of Parquet whose rows another program has removed, added or changed since it was written '
+        'from a gallery; models and distance stay those of that gallery',
     )
     return parser.parse_args()
 

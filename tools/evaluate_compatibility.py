@@ -54,6 +54,16 @@ def parse_args() -> argparse.Namespace:
         '--confidence', type=float, default=0.95, help='confidence level of the interval (default: 0.95)'
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: 0)')
+    parser.add_argument(
+        '--groups',
+        help=r"retrieval across groups, such as cameras: a column, or a regular expression on ids: '_c(\d+)'",
+    )
+    parser.add_argument(
+        '--exclude',
+        choices=['matches', 'all'],
+        default='matches',
+        help="with --groups, leave out the items of a query's label and group, or all of its group (default: matches)",
+    )
     return parser.parse_args()
 
 
@@ -68,7 +78,8 @@ def main() -> int:
         names = ('metric', 'baseline', 'candidate', 'margin', 'confidence', 'seed')
         gate = GateRule(**{name: getattr(args, name) for name in names}) if args.gate else None
         query, gallery = named_folders(args.query), named_folders(args.gallery)
-        evaluation = evaluate_compatibility(query, gallery, args.out, also=args.also, gate=gate)
+        options = dict(also=args.also, groups=args.groups, exclude=args.exclude)
+        evaluation = evaluate_compatibility(query, gallery, args.out, gate=gate, **options)
     return 0 if evaluation.gate is None or evaluation.gate.safe else 1
 
 

@@ -6,6 +6,8 @@ Example:
     python tools/extract_gallery.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits_old/final.pth old
     python tools/extract_gallery.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits_new/final.pth new \
         --role new
+    python tools/extract_gallery.py configs/fct/resnet10_grocery.py work_dirs/resnet10_grocery_new/final.pth mine \
+        --role new --images photos --labels-from-folders --skip-broken
 """
 
 from __future__ import annotations
@@ -35,6 +37,16 @@ def parse_args() -> argparse.Namespace:
         '--split', choices=['train', 'val', 'test'], default='test', help='data set of the config (default: test)'
     )
     parser.add_argument('--images', help='folder of image files to embed instead of a data set')
+    parser.add_argument(
+        '--labels-from-folders',
+        action='store_true',
+        help='take the first subfolders of --images for classes; folders of one name are one class in every gallery',
+    )
+    parser.add_argument(
+        '--skip-broken',
+        action='store_true',
+        help='leave out images that cannot be read and list them in OUT/skipped.json (default: stop at the first)',
+    )
     parser.add_argument('--side-checkpoint', help="checkpoint of the side-information model (default: the config's)")
     parser.add_argument('--no-side', dest='with_side', action='store_false', help='leave out the side-information')
     parser.add_argument(

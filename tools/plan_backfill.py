@@ -30,6 +30,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--query', help='labelled embedding set, made by the new model')
     parser.add_argument('--uncertainty', help='.npy file with a log-variance per row (default: column log_variance)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random order (default: 0)')
+    parser.add_argument(
+        '--groups',
+        help=r"retrieval across groups, such as cameras: a column, or a regular expression on ids: '_c(\d+)'",
+    )
+    parser.add_argument(
+        '--exclude',
+        choices=['matches', 'all'],
+        default='matches',
+        help="with --groups, leave out the items of a query's label and group, or all of its group (default: matches)",
+    )
     return parser.parse_args()
 
 
@@ -40,7 +50,7 @@ def main() -> None:
     from mmfct.apis.plan_backfill import plan_backfill
     from mmfct.utils.user_errors import user_errors
 
-    options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed')}
+    options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed', 'groups', 'exclude')}
     with user_errors():
         plan_backfill(args.upgraded, args.out, orders=args.order, **options)
 

@@ -36,6 +36,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--k', type=int, default=5, help='neighbours per query (default: 5)')
     parser.add_argument('--index', help='FAISS index of the gallery (default: exact search)')
     parser.add_argument('--image-root', help='folder that the ids of the gallery are relative to, for the figure')
+    parser.add_argument(
+        '--query-root', help='folder that the ids of --query are relative to, for the figure (default: --image-root)'
+    )
     parser.add_argument('--out', help='folder for neighbours.json and, with --image-root, neighbours.png')
     add_cfg_options(parser)
     args = parser.parse_args()
@@ -54,7 +57,7 @@ def main() -> None:
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
     with user_errors():
         if args.query:
-            search_gallery(args.gallery, args.query, **options)
+            search_gallery(args.gallery, args.query, query_root=args.query_root, **options)
         else:
             model = dict(role=args.role, cfg_options=args.cfg_options)
             search_images(args.gallery, args.images, args.config, args.checkpoint, **model, **options)

@@ -31,7 +31,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size'
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size over all processes: linearly for SGD and LARS, by the square '
+        'root for Adam',
     )
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the host memory of batches')
     parser.add_argument(

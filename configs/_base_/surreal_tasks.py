@@ -2,7 +2,6 @@
 
 _base_ = './task_weightings.py'
 
-instance_relative = False  # no better for poses, see configs/itp/README.md
 task_weights = dict(pose=1.0, depth=1.0, parts=1.0)  # of 'fixed'
 pose_error = 'l2'  # or 'l1', absolute errors
 depth_error = 'l1'
@@ -21,8 +20,4 @@ evaluators = dict(
     depth=dict(type='mmfct.DepthErrorMetric', signed=True, rmse=True),
     parts=dict(type='mmfct.PartIoUMetric'),
 )
-weightings = dict(
-    fixed=dict(_delete_=True, type='mmfct.FixedWeighting', weights=task_weights),
-    itp=dict(relative=instance_relative),
-    itp_instance=dict(relative=instance_relative),
-)
+weightings = dict(fixed=dict(_delete_=True, type='mmfct.FixedWeighting', weights=task_weights))

@@ -9,17 +9,13 @@ seg_weight = 1.0  # of 'fixed'
 depth_weight = 1.0
 temperature = 2.0  # of 'dwa'
 scalarizer = 'IMTLL'  # of 'torchjd'; arguments: model.weighting.options.NAME=VALUE
-# Of the parameters per instance. An instance is met once in an epoch: a rate far above the network's.
+# Of 'itp_gradient', the parameters per instance. An instance is met once in an epoch: a rate far above the network's.
 instance_lr = 1.0
 instance_momentum = 0.0
 instance_decay = 0.0
-instance_sharpness = 2.0
-instance_relative = True  # judged by what a prediction without the image would have lost
-instance_center = True
-instance_schedule = 'constant'  # or 'cosine'
-instance_warmup_epochs = 0
+instance_max_factor = 20.0
+others = 7  # of 'itp': predictions of other images that each label is compared with
 
-instance_weighting = dict(type='mmfct.InstanceTaskWeighting', sharpness=instance_sharpness, relative=instance_relative)
 weightings = dict(
     equal=dict(type='mmfct.EqualWeighting'),
     fixed=dict(type='mmfct.FixedWeighting', weights=dict(seg=seg_weight, depth=depth_weight)),
@@ -28,16 +24,16 @@ weightings = dict(
     rlw=dict(type='mmfct.RandomLossWeighting', seed=seed),
     gls=dict(type='mmfct.GeometricLossStrategy'),
     torchjd=dict(type='mmfct.TorchJDWeighting', scalarizer=scalarizer),
-    itp=instance_weighting,
-    itp_instance=dict(instance_weighting, shared=False),
+    itp=dict(type='mmfct.AgreementWeighting', others=others),
+    itp_instance=dict(type='mmfct.AgreementWeighting', others=others, shared=False),
+    itp_gradient=dict(type='mmfct.InstanceTaskWeighting'),
 )
-instance_hook = dict(
-    type='mmfct.InstanceTaskWeightHook',
+instance_hook = dict(type='mmfct.InstanceTaskWeightHook')
+gradient_hook = dict(
+    instance_hook,
     lr=instance_lr,
     momentum=instance_momentum,
     decay=instance_decay,
-    center=instance_center,
-    schedule=instance_schedule,
-    warmup_epochs=instance_warmup_epochs,
+    max_factor=instance_max_factor,
 )
-weighting_hooks = dict(itp=[instance_hook], itp_instance=[instance_hook])
+weighting_hooks = dict(itp=[instance_hook], itp_instance=[instance_hook], itp_gradient=[gradient_hook])

@@ -16,8 +16,8 @@ corrupted = 0.4  # share of the training images whose labels are permuted among 
 weighting = 'data_parameters'  # any name in ../_base_/classification_losses.py
 # Chosen on held-out training images.
 learning_rate = 0.2
-instance_lr = 0.1
-instance_max_factor = 4.0 if weighting == 'itp' else 20.0  # weights of log-variances grow fast
+instance_lr = 0.1  # of 'data_parameters' and 'itp_gradient'
+instance_max_factor = 4.0 if weighting == 'itp_gradient' else 20.0  # weights of log-variances grow fast
 batch_size = 64
 work_dir = f'work_dirs/resnet10_digits_noisy_{weighting}'
 
@@ -25,8 +25,8 @@ model = dict(
     head=dict(num_classes=_base_.num_classes, loss=dict(_base_.losses[weighting], _delete_=True)),
     data_preprocessor=_base_.image_preprocessor,
 )
-instance_hook = dict(_base_.instance_hook, lr=instance_lr, max_factor=instance_max_factor)
-custom_hooks = [] if weighting == 'plain' else [instance_hook]
+gradient_hook = dict(_base_.gradient_hook, lr=instance_lr, max_factor=instance_max_factor)
+custom_hooks = dict(plain=[], itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(

@@ -17,8 +17,8 @@ weighting = 'data_parameters'  # any name in ../_base_/classification_losses.py
 num_classes = 8
 # Chosen on drawers 12 to 14.
 learning_rate = 0.2
-instance_lr = 0.1
-instance_max_factor = 4.0 if weighting == 'itp' else 20.0  # weights of log-variances grow fast
+instance_lr = 0.1  # of 'data_parameters' and 'itp_gradient'
+instance_max_factor = 4.0 if weighting == 'itp_gradient' else 20.0  # weights of log-variances grow fast
 batch_size = 64
 work_dir = f'work_dirs/resnet10_omniglot_noisy_{weighting}'
 
@@ -26,8 +26,8 @@ model = dict(
     head=dict(num_classes=num_classes, loss=dict(_base_.losses[weighting], _delete_=True)),
     data_preprocessor=dict(_base_.image_preprocessor, num_classes=num_classes),
 )
-instance_hook = dict(_base_.instance_hook, lr=instance_lr, max_factor=instance_max_factor)
-custom_hooks = [] if weighting == 'plain' else [instance_hook]
+gradient_hook = dict(_base_.gradient_hook, lr=instance_lr, max_factor=instance_max_factor)
+custom_hooks = dict(plain=[], itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(

@@ -20,9 +20,6 @@ only_clean = False  # leave out the frames with a wrong label: an oracle
 epochs = 24
 learning_rate = 2e-3
 log_variance_lr = 0.02  # of uncertainty weighting and the shared part of ITP
-instance_lr = 4.0
-instance_warmup_epochs = 2  # before that, poses far from the mean would pass for wrong ones
-instance_max_factor = 8.0
 work_dir = 'work_dirs/resnet10_surreal_clips'
 
 all_tasks = dict(
@@ -37,8 +34,7 @@ model = dict(
     tasks={task: all_tasks[task] for task in tasks},
     weighting=_base_.weightings[weighting],
 )
-instance_options = dict(lr=instance_lr, warmup_epochs=instance_warmup_epochs, max_factor=instance_max_factor)
-custom_hooks = [dict(hook, **instance_options) for hook in _base_.weighting_hooks.get(weighting, [])]
+custom_hooks = _base_.weighting_hooks.get(weighting, [])
 
 training_frames = dict(
     type='mmfct.CorruptLabels',

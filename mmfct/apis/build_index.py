@@ -131,7 +131,7 @@ def index_recall(
         rows = gallery.rows('embedding', own)
         k += 1
     print_log(f'Comparing {len(rows)} queries with every row', 'current')
-    progress = Progress(len(rows) * len(gallery))
+    progress = Progress(len(rows) * len(gallery), 'pairs')
     exact = _without(search_exact(gallery, rows, k, distance, advance=progress.advance), own)
     found = _without(search_index(gallery, index, rows, k), own)
     return recall_of(gallery, rows, exact, found, distance)

@@ -11,6 +11,7 @@ from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.manifest import MANIFEST
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
+from mmfct.retrieval.parquet.gallery import find_parquet
 
 
 def convert_gallery(
@@ -23,6 +24,7 @@ def convert_gallery(
     side_fingerprint: str | None = None,
     distance: str = 'l2',
     shard_rows: int = 16384,
+    accept_changes: bool = False,
 ) -> Path:
     """Write a gallery as Parquet, or Parquet as a gallery.
 
@@ -35,6 +37,7 @@ def convert_gallery(
         side_fingerprint: Fingerprint of its weights.
         distance: For Parquet of another program: distance by which the embeddings are compared.
         shard_rows: For Parquet of another program: rows per shard of the gallery.
+        accept_changes: For Parquet that was written from a gallery: whether another program may have changed its rows.
 
     Returns:
         ``out``.
@@ -55,7 +58,15 @@ def convert_gallery(
         if side_info is not None and embedding is None:
             raise ValueError(f'`side_model` needs `model`, got {side_model!r} alone')
         provenance = None if embedding is None else Provenance(embedding, side_info, distance)
-        gallery = read_parquet(source, out, provenance=provenance, shard_rows=shard_rows)
+        files, passed_over = find_parquet(Path(source))
+        if passed_over:
+            text = (
+                f'{source}: {len(files)} Parquet files are read, {len(passed_over)} other files are passed over, such '
+            )
+            print_log(f'{text}as {passed_over[0]}', 'current', logging.WARNING)
+        gallery = read_parquet(
+            source, out, provenance=provenance, shard_rows=shard_rows, accept_changes=accept_changes
+        )
         if 'side_info' in gallery.columns and Provenance.from_metadata(gallery.metadata).side_info is None:
             text = f'{out} has side-information of an unknown model: no transform will use it; give `side_model`'
             print_log(text, 'current', logging.WARNING)

@@ -115,12 +115,11 @@ class BackboneScript(nn.Module):
         super().__init__()
         self.backbone: nn.Module = encoder.backbone
         self.neck: nn.Module = encoder.neck
+        self._embed = encoder.embed
 
     def forward(self, images: Tensor) -> Tensor:
         """Return embeddings of images."""
-        output = self.neck(self.backbone(images))
-        embedding = output[-1] if isinstance(output, (tuple, list)) else output
-        return embedding[:, :, None, None]
+        return self._embed(self.backbone(images))[:, :, None, None]
 
 
 class TransformationScript(nn.Module):

@@ -57,6 +57,12 @@ def export_transform(
     encoders = used_encoders(config.model)
     network = FrozenEncoders(**encoders)
     models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
+    seconds = None
+    if config.get('test_dataloader') is not None:
+        images = GalleryImages(config)
+        preprocessing = images.preprocessing(images[0]['inputs'])
+        models = {role: model.with_preprocessing(preprocessing) for role, model in models.items()}
+        seconds = _seconds_per_image(network.encoders['new'], images, get_device())
     path = Path(checkpoint)
     measured = path.parent if path.name == FINAL_CHECKPOINT else path.parent / f'test_{path.stem}'
     quality = measured / 'compatibility.json'
@@ -69,7 +75,7 @@ def export_transform(
         new_dims=head.new_dims,
         training=dict(config=Path(filename).name, epochs=config.train_cfg.max_epochs),
         quality=json.loads(quality.read_text()) if quality.is_file() else {},
-        backfill_seconds=_seconds_per_image(network.encoders['new'], config, get_device()),
+        backfill_seconds=seconds,
     )
     write_transform(out, head.state_dict(), description)
     print_log(f'Transform {out}: {description.old} -> {description.new}', 'current')
@@ -99,11 +105,8 @@ def load_transformation(config: Config, checkpoint: str) -> TransformationHead:
     return head
 
 
-def _seconds_per_image(encoder: nn.Module, config: Config, device: str) -> float | None:
+def _seconds_per_image(encoder: nn.Module, images: GalleryImages, device: str) -> float:
     """Time the encoder alone, without reading and decoding images; the fastest of three runs."""
-    if config.get('test_dataloader') is None:
-        return None
-    images = GalleryImages(config)
     encoder = encoder.to(device)
     batch = torch.stack([images[index % len(images)]['inputs'] for index in range(_PROBE)]).to(device)
     times = []

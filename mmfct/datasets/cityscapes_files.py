@@ -6,7 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from mmfct.datasets.transforms.map_files import read_png
+
 _IMAGE_SUFFIX = '_leftImg8bit.png'
+_LAST_TRAIN_ID = 18
+_MAPS_READ = 16
 
 
 def _published(root: Path, split: str, num_classes: int) -> list[dict[str, Path | None]]:
@@ -28,10 +34,13 @@ def _published(root: Path, split: str, num_classes: int) -> list[dict[str, Path 
 def _preprocessed(root: Path, split: str, num_classes: int) -> list[dict[str, Path | None]]:
     """List the files of the pre-processed form, sorted by number."""
     folder = root / split
+    labels = folder / f'label_{num_classes}'
+    if not labels.is_dir() and (folder / 'label').is_dir():  # of NYUv2, which has one set of classes
+        labels = folder / 'label'
     return [
         dict(
             img_path=image,
-            seg_map_path=folder / f'label_{num_classes}' / image.name,
+            seg_map_path=labels / image.name,
             depth_map_path=folder / 'depth' / image.name,
             camera_path=None,
         )
@@ -49,7 +58,8 @@ LAYOUTS: dict[str, tuple[Callable[[Path, str, int], list[dict[str, Path | None]]
     ),
     npy=(
         _preprocessed,
-        '{split}/image/<index>.npy, {split}/label_{num_classes}/<index>.npy and {split}/depth/<index>.npy, '
+        '{split}/image/<index>.npy, {split}/label_{num_classes}/<index>.npy (or {split}/label) and '
+        '{split}/depth/<index>.npy, '
         'the pre-processed form that MTAN publishes',
     ),
 )
@@ -113,4 +123,38 @@ def _check_cameras(expected: list[dict[str, Path | None]], found: list[dict[str,
             f'`data_root` must hold the camera files of all images with a disparity, or of none: without one, depth '
             f'has another unit; {len(missing)} of {len(with_depth)} are missing, the first is '
             f'{expected[missing[0]]["camera_path"]}'
+        )
+
+
+def check_for_train_ids(paths: Sequence[str | None]) -> None:
+    """Refuse label maps that cannot be CityScapes' label ids: train ids, or ids of another data set.
+
+    Of CityScapes' images hardly any is without vegetation, sky or a vehicle, whose ids are above 18, the last train
+    id. A few maps, evenly spread, are read.
+
+    Args:
+        paths: File of each image; None where there is none. A file that cannot be read is left to its transform.
+
+    Raises:
+        ValueError: If there is no id above 18 in any of them.
+    """
+    known = [path for path in paths if path is not None and Path(path).suffix == '.png']
+    chosen = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, _MAPS_READ).astype(int))] if known else []
+    found = np.zeros(256, bool)
+    for path in chosen:
+        try:
+            label_ids = read_png(path)
+        except (OSError, ValueError):
+            return
+        if label_ids.dtype != np.uint8:
+            return
+        found[np.unique(label_ids)] = True
+        if found[_LAST_TRAIN_ID + 1 :].any():
+            return
+    if chosen:
+        raise ValueError(
+            f"label maps must hold CityScapes' label ids, got {np.flatnonzero(found).tolist()} in {len(chosen)} files "
+            f'such as {chosen[0]}, none of them above {_LAST_TRAIN_ID}: train ids, or ids of your own. If they are '
+            "classes from 0 on, set `label_ids='classes'` and `num_classes`; other ids need a dict of class by id; if "
+            "they are label ids all the same, set `label_ids='cityscapes'`"
         )

@@ -65,6 +65,11 @@ class CleanInstances:
         """Return the annotation of item ``idx``."""
         return self.dataset.get_data_info(int(self._indices[idx]))
 
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes of item ``idx``."""
+        return self.dataset.get_cat_ids(int(self._indices[idx]))
+
 
 @inner_positions.register(CleanInstances)
 def _(dataset: CleanInstances) -> np.ndarray:

@@ -22,6 +22,7 @@ _FIELDS = dict(
     pose=('pose_path',),
     label=('gt_label',),
 )
+_CLASSES = ('seg', 'parts', 'label')  # what the classes of an image are those of
 
 
 @DATASETS.register_module()
@@ -142,6 +143,14 @@ class CorruptLabels:
                 donor = self.dataset.get_data_info(int(self._donors[task][idx]))
                 info.update({field: donor.get(field) for field in self.fields[task]})
         return info
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes of item ``idx``, those of its wrong annotation if it has one."""
+        for task in _CLASSES:
+            if task in self._corrupted and self._corrupted[task][idx]:
+                return self.dataset.get_cat_ids(int(self._donors[task][idx]))
+        return self.dataset.get_cat_ids(idx)
 
     def _read_annotations(self, first: np.ndarray) -> dict[str, list]:
         """Return the annotations, by task, of the instances at the positions ``first`` of shape (I,)."""

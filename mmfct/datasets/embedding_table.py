@@ -24,7 +24,8 @@ class EmbeddingTable(Dataset):
     Constructing a table neither reads nor computes anything. :meth:`full_init`, which mmengine calls when it builds
     the data loader, computes a table that is missing and opens it. The table is stored in the gallery format, columns
     named by role. Its fingerprint covers weights, images and settings (see `fingerprint_images`): a table that was
-    made from others is computed again. Images without labels have the label -1.
+    made from others is computed again, except for the columns of encoders that are the same. Images without labels
+    have the label -1.
 
     An epoch visits every image once and draws one of its views at random, as an epoch over images does.
 

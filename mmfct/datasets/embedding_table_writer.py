@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine import dist
-from mmengine.logging import print_log
 
+from mmfct.datasets import embedding_table_previous as previous
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
 from mmfct.registry import DATASETS, MODELS
 from mmfct.retrieval import GalleryWriter, is_complete
-from mmfct.retrieval.gallery.manifest import read_manifest
 from mmfct.utils.fingerprint import fingerprint_json, fingerprint_state_dict, plain_json
 
 # Few enough shards that a batch, which opens all of them, stays cheap; enough for several ranks to share.
@@ -39,7 +37,8 @@ def write_embedding_table(
     """Write the table at ``path`` unless a complete one with the same fingerprint is there.
 
     Rows are ordered by view, then by image: row ``view * N + image``. In a distributed job each rank computes every
-    ``world_size``-th shard; the call returns on all ranks once the table is complete.
+    ``world_size``-th shard; the call returns on all ranks once the table is complete. A table whose encoders have
+    changed is set aside as ``<path>.previous`` until the columns of the others are copied from it.
 
     Args:
         path: Folder to write.
@@ -63,50 +62,71 @@ def write_embedding_table(
     if len(images) == 0:
         raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     network = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(encoders)}).to(device)
+    identity = fingerprint_images(map(images.get_data_info, range(len(images))))
     description = fingerprint_json(
         dict(
             dataset=settings,
-            images=fingerprint_images(map(images.get_data_info, range(len(images)))),
+            images=identity,
             encoders=plain_json({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
             weights=fingerprint_state_dict(network.state_dict()),
             num_views=num_views,
             seed=seed,
         )
     )
+    num_rows = num_views * len(images)
+    shard_rows = max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS))
+    # Workers draw random numbers of their own, so the same views need the same loader.
+    loader = [num_workers, batch_size] if num_workers else [0]
+    metadata = dict(
+        fingerprint=description,
+        roles=list(network.roles),
+        num_views=num_views,
+        views=fingerprint_json([settings, identity, num_views, seed, shard_rows, loader]),
+        columns={role: _fingerprint_encoder(network, encoders, role) for role in network.roles},
+    )
     if dist.is_main_process():
-        _remove_stale(Path(path), description)
+        previous.set_aside(path, metadata)
     dist.barrier()
     if is_complete(path):
         return
+    known = previous.reusable_columns(path, metadata)
+    missing = [role for role in network.roles if role not in known]
     with seeded(seed):
         first_image = images[0]['inputs'][None].to(device)
-    widths = {role: embedding.shape[1] for role, embedding in network(first_image).items()}
-    num_rows = num_views * len(images)
+    widths = {role: embedding.shape[1] for role, embedding in network(first_image, missing).items()}
     writer = GalleryWriter(
         path,
         columns={
-            **{role: ('float32', width) for role, width in widths.items()},
+            **{role: ('float32', known[role].width if role in known else widths[role]) for role in network.roles},
             'id': ('int64', None),
             'label': ('int64', None),
         },
         num_rows=num_rows,
-        shard_rows=max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS)),
-        metadata=dict(fingerprint=description, roles=list(widths), num_views=num_views),
+        shard_rows=shard_rows,
+        metadata=metadata,
     )
-    fill_shards(
-        writer,
-        images,
-        partial(_rows, network=network, device=device),
-        batch_size=batch_size,
-        num_workers=num_workers,
-        seed=seed,
-    )
+    if missing:
+        fill_shards(
+            writer,
+            images,
+            partial(_rows, network=network, device=device, roles=missing if known else None),
+            known=known,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+        )
+    else:  # nothing but columns of the previous table
+        rank, world_size = dist.get_dist_info()
+        for index, start, stop in writer.pending(rank=rank, world_size=world_size):
+            writer.write_shard(index, {name: column[start:stop] for name, column in known.items()})
     finish_together(writer)
+    if dist.is_main_process():
+        previous.remove(path)
 
 
-def _rows(batch: dict, network: torch.nn.Module, device: str) -> dict[str, np.ndarray]:
+def _rows(batch: dict, network: torch.nn.Module, device: str, roles: list[str] | None) -> dict[str, np.ndarray]:
     """Compute the columns of one batch of images."""
-    embeddings = network(torch.stack(batch['inputs']).to(device))
+    embeddings = network(torch.stack(batch['inputs']).to(device), roles)
     samples = batch['data_samples']
     return {
         **{role: embedding.float().cpu().numpy() for role, embedding in embeddings.items()},
@@ -121,26 +141,11 @@ def _label(sample: Any) -> int:
     return -1 if label is None else int(label)
 
 
-def _remove_stale(path: Path, description: str) -> None:
-    """Remove a table of other weights, images or settings: training on it would be silently wrong."""
-    manifest = path / 'manifest.json'
-    if not manifest.exists():
-        return
-    metadata = read_manifest(path).get('metadata', {})
-    if 'num_views' not in metadata:
-        raise ValueError(f'`path` must be a new folder or an embedding table, got another gallery in {str(path)!r}')
-    if metadata.get('fingerprint') != description:
-        print_log(
-            f'The embedding table {str(path)!r} was made from other weights, images or settings and is computed again',
-            'current',
-        )
-        # The manifest last: if this is killed, the rest is still recognised as a stale table.
-        for entry in sorted(path.iterdir(), key=lambda entry: entry == manifest):
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-        path.rmdir()
+def _fingerprint_encoder(network: Any, encoders: dict, role: str) -> str:
+    """Fingerprint what determines the column of a role, given the views of the images."""
+    shared = encoders['old'] if 'shares' in encoders[role] else None
+    settings = [plain_json(_without_checkpoint(encoder)) for encoder in (encoders[role], shared)]
+    return fingerprint_json([settings, fingerprint_state_dict(network.encoders[role].state_dict())])
 
 
 def _without_checkpoint(encoder: object) -> object:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 
+from mmfct.datasets.image_listing import ImageListing, image_extensions
 from mmfct.registry import DATASETS
-
-EXTENSIONS = frozenset(['.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'])
 
 
 @DATASETS.register_module()
 class ImageFiles(BaseDataset):
     """All images of a folder and its subfolders in sorted order, or the given files in their order.
+
+    What is passed over, see `ImageListing`, is logged.
 
     Args:
         data_root: The folder.
@@ -38,12 +42,17 @@ class ImageFiles(BaseDataset):
         if not root.is_dir():
             raise FileNotFoundError(f'`data_root` must be a folder of images, got {str(root)!r}, which does not exist')
         if self.files is None:
-            paths = sorted(path for path in root.rglob('*') if path.suffix.lower() in EXTENSIONS and path.is_file())
+            listing = ImageListing(root)
+            paths, passed_over = listing.paths, listing.passed_over()
+            if passed_over and is_main_process():
+                text = f'{root}: {len(paths)} images are read; passed over: {passed_over}'
+                print_log(text, 'current', logging.WARNING)
         else:
             paths = [root / name for name in self.files]
             missing = [str(path) for path in paths if not path.is_file()]
             if missing:
                 raise FileNotFoundError(f'{len(missing)} image files do not exist, such as {missing[0]!r}')
         if not paths:
-            raise FileNotFoundError(f'`data_root` must hold images, got none in {str(root)!r}')
+            known = ', '.join(sorted(image_extensions()))
+            raise FileNotFoundError(f'`data_root` must hold images ({known}), got none in {str(root)!r}')
         return [dict(img_path=str(path)) for path in paths]

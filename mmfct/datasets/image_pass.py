@@ -27,7 +27,7 @@ def fill_shards(
     images: Dataset,
     columns: Callable[[dict], Mapping[str, np.ndarray]],
     *,
-    known: Mapping[str, np.ndarray] | None = None,
+    known: Mapping[str, Any] | None = None,
     batch_size: int,
     num_workers: int = 0,
     seed: int = 0,
@@ -38,7 +38,7 @@ def fill_shards(
         writer: Writer of the gallery; row r belongs to image ``r % len(images)``.
         images: Data set of N images, packed by the host.
         columns: Turns a batch, as ``pseudo_collate`` makes it, into the rows of its columns.
-        known: Columns of shape (num_rows, ...) that need no image.
+        known: Columns of shape (num_rows, ...) that need no image: arrays, or what gives arrays for slices.
         batch_size: Images per forward pass.
         num_workers: Worker processes of the data loader.
         seed: Seed of the transforms; shard k is seeded with ``seed + k``, on whichever rank it is computed.
@@ -53,7 +53,7 @@ def fill_shards(
     started = time.perf_counter()
     if dist.is_main_process() and pending:
         print_log(f'Computing embeddings of {number} images ({len(writer.shards)} shards)', 'current')
-    progress = Progress(total)
+    progress = Progress(total, 'images')
     with write_behind(writer) as write:
         for index, start, stop in pending:
             parts: dict[str, list[np.ndarray]] = {}

@@ -85,7 +85,7 @@ def _scan(root: Path, names: list[str], path: Path, index: dict[str, Any]) -> No
     pattern = '|'.join(re.escape(suffix) for suffix in SUFFIXES)
     stems = sorted({re.sub(f'({pattern})$', '', name) for name in names})
     clips, skipped = index['clips'], index['skipped']
-    progress = Progress(len(stems))
+    progress = Progress(len(stems), 'clips')
     progress.advance(len(clips) + len(skipped))
     _write(path, index)  # an index that cannot be written must fail now, not after hours
     saved = time.monotonic()

@@ -12,7 +12,7 @@ def weight_histogram(weights: Tensor, tasks: Sequence[str], title: str) -> np.nd
     """Draw the histogram of each task's weights.
 
     Args:
-        weights: Weights of shape (I, T), above 0, on the CPU.
+        weights: Weights of shape (I, T), on the CPU; those below a thousandth of the largest are drawn there.
         tasks: Names of the tasks.
         title: Title of the picture.
 
@@ -27,7 +27,8 @@ def weight_histogram(weights: Tensor, tasks: Sequence[str], title: str) -> np.nd
     canvas = FigureCanvasAgg(figure)
     row = figure.subplots(1, len(tasks), squeeze=False)[0]
     for axes, task, column in zip(row, tasks, weights.unbind(1), strict=True):
-        axes.hist(column.log10().numpy(), bins=40)
+        # Labels that look wrong have weights of next to nothing, or nothing.
+        axes.hist(column.clamp(min=1e-3 * float(column.max())).log10().numpy(), bins=40)
         axes.set(xlabel=f'log10 weight, {task}', ylabel='training instances')
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -25,6 +25,7 @@ def backfill_curves(
     orders: Mapping[str, np.ndarray],
     *,
     distance: str = 'l2',
+    exclude: str = 'matches',
 ) -> Curves:
     """Score queries while more and more of the gallery is replaced by embeddings of the new model.
 
@@ -34,17 +35,18 @@ def backfill_curves(
         new: The same rows by the new model.
         orders: Name -> rows in the order in which they are replaced. Rows that are recomputed already are left out.
         distance: ``l2``, ``cosine`` or ``inner``.
+        exclude: See `score_pair`.
 
     Returns:
-        For each order and score 22 values, at 0, 1/21, ..., 1 of these rows. Source of the points: FastFill (arXiv
-        2303.04766).
+        For each order and score 22 values, at 0, 1/21, ..., 1 of these rows, rounded down. Source of the points:
+        FastFill (arXiv 2303.04766).
 
     Raises:
         ValueError: If no query has a match.
     """
 
     def search(gallery: EmbeddingSet) -> MeanScores:
-        return mean_scores(score_pair(query, gallery, distance=distance))
+        return mean_scores(score_pair(query, gallery, distance=distance, exclude=exclude))
 
     start = search(upgraded)
     if start.num_queries == 0:
@@ -62,7 +64,7 @@ def backfill_curves(
 
     curves = {}
     for name, order in orders.items():
-        points = [at(order, round(fraction * len(order))) for fraction in fractions()]
+        points = [at(order, point * len(order) // (POINTS - 1)) for point in range(POINTS)]
         curves[name] = {score: [point.means[score] for point in points] for score in SCORES}
     return curves
 

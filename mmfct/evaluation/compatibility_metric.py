@@ -19,9 +19,11 @@ from mmfct.evaluation.data_samples import (
     stack_samples,
     widths,
 )
+from mmfct.evaluation.groups import read_groups, with_groups
 from mmfct.evaluation.pair import DEFAULT_PAIRS, Pair
 from mmfct.evaluation.report import compatibility_table
 from mmfct.evaluation.scores import TOPK, Scores, check_options, check_roles, score_roles
+from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.registry import METRICS
 
 
@@ -32,12 +34,13 @@ class CompatibilityMetric(BaseMetric):
     Every image is embedded by several models, called roles: ``old``, ``new``, ``upgraded`` (the old embedding after
     the transformation) and any other. A pair ``query/gallery`` searches the embeddings of one role with those of
     another. Queries and gallery are the same images, and an image never finds itself: ``sample_idx`` tells images
-    apart.
+    apart. Images without a class (label -1) do not count, and the log says how many there are.
 
     The results are ``{pair}_cmc{k}`` and ``{pair}_map`` as fractions, ``num_queries`` (images that share their class
     with another one; the others have nothing to find and do not count), and ``update_gain_cmc{k}`` and
-    ``update_gain_map``: the share of the gap between old/old and new/new that new/upgraded recovers. A pair of roles
-    with different widths cannot be compared and gives NaN.
+    ``update_gain_map``: the share of the gap between old/old and new/new that new/upgraded recovers, NaN if the new
+    model is not better than the old one by more than the confidence interval. A pair of roles with different widths
+    cannot be compared and gives NaN.
 
     On several ranks each one gets all embeddings, since it needs the whole gallery, and scores its share of the
     queries.
@@ -52,6 +55,10 @@ class CompatibilityMetric(BaseMetric):
         pairs: Pairs of roles to report, each written ``query/gallery``.
         topk: The k of the CMC scores.
         distance: Distance of the search: ``l2`` (paper), ``cosine`` or ``inner``.
+        groups: Group, such as the camera, of each image, by ``sample_idx``: integers or strings, or a file of them
+            (``.npy``, or text with a line for each image). Retrieval across groups; ``None`` for none.
+        exclude: What groups leave out for a query: ``matches``, the images of its class *and* group, as person
+            re-identification does, or ``all`` images of its group.
         chunk_size: Number of queries compared with the gallery at a time, which bounds the memory; ``None`` chooses
             it.
         collect_device: Where embeddings are kept and compared: ``cpu``, or ``gpu`` for the device of the model.
@@ -69,6 +76,8 @@ class CompatibilityMetric(BaseMetric):
         *,
         topk: Sequence[int] = TOPK,
         distance: str = 'l2',
+        groups: str | Sequence[int] | Sequence[str] | None = None,
+        exclude: str = 'matches',
         chunk_size: int | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -80,9 +89,12 @@ class CompatibilityMetric(BaseMetric):
             raise ValueError(f"`pairs` must be a sequence like ('new/old', 'new/new'), got {pairs!r}")
         # Now, not after the whole data set has been embedded.
         check_options(topk, distance, chunk_size)
+        check_exclude(exclude)
         self.pairs = tuple(Pair.parse(pair) for pair in pairs)
         self.topk = tuple(topk)
         self.distance = distance
+        self.groups = None if groups is None else read_groups(groups)
+        self.exclude = exclude
         self.chunk_size = chunk_size
         self.scores = Scores()
         self.embeddings: dict[str, Tensor] = {}
@@ -148,8 +160,15 @@ class CompatibilityMetric(BaseMetric):
         """
         images = concatenate(results)
         check_images(images)
+        if self.groups is not None:
+            images = with_groups(images, self.groups)
         self.scores = score_roles(
-            images, self.pairs, topk=self.topk, distance=self.distance, chunk_size=self.chunk_size
+            images,
+            self.pairs,
+            topk=self.topk,
+            distance=self.distance,
+            exclude=self.exclude,
+            chunk_size=self.chunk_size,
         )
         return _flat(self.scores)
 

@@ -10,6 +10,7 @@ from mmengine.dist import all_gather_object
 from torch import Tensor
 
 from mmfct.evaluation.embedding_set import EmbeddingSet, sets_of_roles
+from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.utils.distributed import gather_parts
 
 # Role of a model -> its embeddings of the images; all roles share labels and ids.
@@ -26,7 +27,7 @@ def stack_samples(data_samples: Sequence[Mapping[str, Any]], device: torch.devic
     Raises:
         KeyError: If a sample lacks one of the three entries.
         ValueError: If the samples differ in roles or widths, an embedding is not a vector, or a ``gt_label`` is not a
-            single class, or is below 0.
+            single class or -1.
     """
     for sample in data_samples:
         for key in ('embeddings', 'gt_label', 'sample_idx'):
@@ -43,8 +44,8 @@ def stack_samples(data_samples: Sequence[Mapping[str, Any]], device: torch.devic
     for label in labels:
         if label.numel() != 1:
             raise ValueError(f'`gt_label` must be a single class index, got {label.tolist()!r}')
-        if int(label) < 0:
-            raise ValueError(f'`gt_label` must be a class, got {int(label)}: images without one cannot be scored')
+        if int(label) < UNKNOWN:
+            raise ValueError(f'`gt_label` must be a class from 0, or -1 for an unknown one, got {int(label)}')
     embeddings = {role: torch.stack([sample['embeddings'][role] for sample in data_samples]) for role in shapes[0]}
     device = device or next((rows.device for rows in embeddings.values()), None)
     return sets_of_roles(
@@ -111,10 +112,10 @@ def gather_over_ranks(local: Roles | None, size: int) -> Roles:
 
 
 def check_images(roles: Roles) -> None:
-    """Refuse images whose embeddings are not finite, or which cannot be told from one another.
+    """Refuse images whose embeddings are not finite, which cannot be told from one another, or have no class at all.
 
     Raises:
-        ValueError: If an embedding is not finite, or an id occurs twice.
+        ValueError: If an embedding is not finite, an id occurs twice, or the class of no image is known.
     """
     for role, items in roles.items():
         bad = int((~torch.isfinite(items.embeddings).all(dim=1)).sum())
@@ -123,7 +124,12 @@ def check_images(roles: Roles) -> None:
                 f'`embeddings` must be finite, got NaN or infinite values for role {role!r} in '
                 f'{bad} of {len(items)} rows'
             )
-    ids = torch.as_tensor(next(iter(roles.values())).ids)
+    images = next(iter(roles.values()))
+    if images.num_unlabelled == len(images):
+        raise ValueError(
+            f'`gt_label` must be a class for some images, got -1 for all {len(images)}: retrieval is scored by classes'
+        )
+    ids = torch.as_tensor(images.ids)
     num_ids = len(ids.unique())
     if num_ids < len(ids):
         raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval import Gallery
 
 
@@ -18,13 +19,16 @@ class EmbeddingSet:
 
     Args:
         embeddings: Shape (N, D).
-        labels: Classes, integers of shape (N,).
+        labels: Classes, integers of shape (N,); -1 where the class is not known.
         ids: Integers or strings of shape (N,); the same item has the same id in every set.
+        groups: Integers or strings of shape (N,), such as cameras: a search leaves out items of the query's group;
+            ``None`` for none.
     """
 
     embeddings: Tensor
     labels: Tensor
     ids: Tensor | np.ndarray
+    groups: Tensor | np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -34,9 +38,15 @@ class EmbeddingSet:
         """Width D of the embeddings."""
         return self.embeddings.shape[1]
 
+    @property
+    def num_unlabelled(self) -> int:
+        """Number of items whose class is not known."""
+        return int((self.labels == UNKNOWN).sum())
+
     def take(self, rows: slice | np.ndarray) -> EmbeddingSet:
         """Return some of the items, or all of them in another order."""
-        return EmbeddingSet(self.embeddings[rows], self.labels[rows], self.ids[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return EmbeddingSet(self.embeddings[rows], self.labels[rows], self.ids[rows], groups)
 
     @classmethod
     def read(cls, gallery: Gallery) -> EmbeddingSet:
@@ -66,6 +76,12 @@ def sets_of_roles(
         ids: Shape (N,).
     """
     return {role: EmbeddingSet(rows, labels, ids) for role, rows in embeddings.items()}
+
+
+def count_unlabelled(sets: Mapping[str, EmbeddingSet]) -> dict[str, tuple[int, int]]:
+    """Return the number of items and of those without a class, by name, of the sets that have such items."""
+    counts = {name: (len(items), items.num_unlabelled) for name, items in sets.items()}
+    return {name: count for name, count in counts.items() if count[1]}
 
 
 def column_tensor(gallery: Gallery, name: str) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmfct.evaluation.pair import NEW_UPGRADED
-from mmfct.evaluation.report import score_title
+from mmfct.evaluation.report import closed_gaps, list_titles, score_title
 from mmfct.evaluation.scores import Scores
 from mmfct.utils.figures import COLORS, save_png, scatter_classes, set_square_limits
 
@@ -54,12 +54,7 @@ def plot_compatibility_bars(scores: Scores, path: str | Path) -> Path:
     axes.set_ylabel('score (%)')
     axes.margins(y=0.1)
     axes.spines[['top', 'right']].set_visible(False)
-    gains = ', '.join(
-        f'{score_title(name)} {100 * gain:.1f} %'
-        for name, gain in scores.gains.get(NEW_UPGRADED, {}).items()
-        if not math.isnan(gain)
-    )
-    axes.set_title(f'Update gain: {gains or "not measured"}')
+    axes.set_title(_gain_title(scores))
     figure.legend(loc='outside lower center', ncols=len(names), frameon=False)
     return save_png(figure, path)
 
@@ -69,6 +64,7 @@ def plot_embedding_projection(
     labels: Tensor,
     path: str | Path,
     *,
+    class_names: Mapping[int, str] | None = None,
     max_points: int = 2000,
     seed: int = 0,
 ) -> Path:
@@ -82,6 +78,7 @@ def plot_embedding_projection(
         embeddings: ``old``, ``upgraded`` and ``new`` -> embeddings of shape (G, D).
         labels: Class indices of shape (G,).
         path: PNG file to write.
+        class_names: Label -> name of the class, where it is known.
         max_points: Number of images to draw; of more, a random choice is drawn.
         seed: Seed of that choice.
 
@@ -115,10 +112,24 @@ def plot_embedding_projection(
     set_square_limits([panels['old']], points['old'])
     shared = [panels['upgraded'], panels['new']]
     set_square_limits(shared, torch.cat([points['upgraded'], points['new']]))
-    scatter_classes(figure, panels, points, labels.cpu()[chosen])
+    scatter_classes(figure, panels, points, labels.cpu()[chosen], class_names)
     how_many = f'{len(labels)}' if len(chosen) == len(labels) else f'{len(chosen)} of {len(labels)}'
     figure.suptitle(f'The same {how_many} images before and after the upgrade, coloured by class')
     return save_png(figure, path)
+
+
+def _gain_title(scores: Scores) -> str:
+    gains = [
+        f'{score_title(name)} {100 * gain:.1f} %'
+        for name, gain in scores.gains.get(NEW_UPGRADED, {}).items()
+        if not math.isnan(gain)
+    ]
+    closed = closed_gaps(scores.gaps) if scores.gains else {}
+    if closed and gains:
+        return f'Update gain: {", ".join(gains)}\nno gap to recover in {list_titles(closed)}'
+    if closed:
+        return 'No gap to recover: the new model is no better than the old one'
+    return f'Update gain: {", ".join(gains) or "not measured"}'
 
 
 def _check_embeddings(embeddings: Mapping[str, Tensor], labels: Tensor) -> None:

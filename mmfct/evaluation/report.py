@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
+from mmfct.evaluation.gap import CONFIDENCE, Gap
 from mmfct.evaluation.scores import Scores
 from mmfct.utils.tables import markdown_table, percent
 
@@ -17,14 +19,14 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
     """Markdown table with a row for each pair (query/gallery), in percent; ``-`` for what could not be measured.
 
     If a gallery was upgraded, the last column is the share of the gap in mAP between old/old and new/new that it
-    recovers.
+    recovers. Below the table stand the `score_notes`, if there are any.
 
     Args:
         scores: Scores of at least one pair.
         with_queries: Whether to show the number of queries.
 
     Returns:
-        The lines of the table, without a line break at the end.
+        The lines of the table and the notes, without a line break at the end.
 
     Raises:
         ValueError: If there is no pair.
@@ -39,4 +41,53 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
         rows[0].append('mAP gap recovered (%)')
         for pair, row in zip(scores.pairs, rows[1:], strict=True):
             row.append(percent(scores.gains[pair].get('map', math.nan)) if pair in scores.gains else '')
-    return markdown_table(rows)
+    return '\n\n'.join([markdown_table(rows), *score_notes(scores)])
+
+
+def score_notes(scores: Scores) -> list[str]:
+    """Sentences that a reader of the scores must know: gains that mean nothing, and items that do not count."""
+    return [*(gap_notes(scores.gaps) if scores.gains else []), *unlabelled_notes(scores.unlabelled)]
+
+
+def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Say how many items of each set do not count.
+
+    Args:
+        unlabelled: Result of `count_unlabelled`.
+    """
+    return [
+        f'{number} of {count} {name} have no class (label -1): they do not count as queries and match nothing in a '
+        'gallery.'
+        for name, (count, number) in unlabelled.items()
+    ]
+
+
+def gap_notes(gaps: Mapping[str, Gap]) -> list[str]:
+    """Say for which scores there is no gap to recover, in one sentence; nothing if there is one for all."""
+    closed = closed_gaps(gaps)
+    if not closed:
+        return []
+    differences = [f'{score_title(name)} {_difference(gap)}' for name, gap in closed.items()]
+    return [
+        f'No share of the gap is given in {list_titles(closed)}: the new model is no better than '
+        f'the old one, so there is no gap to recover (new/new minus old/old, in points: {"; ".join(differences)}).'
+    ]
+
+
+def list_titles(names: Iterable[str]) -> str:
+    """Name scores in a sentence: ``CMC-1, CMC-5 and mAP``."""
+    *first, last = map(score_title, names)
+    return f'{", ".join(first)} and {last}' if first else last
+
+
+def closed_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
+    """Return the gaps that were measured and are none."""
+    return {name: gap for name, gap in gaps.items() if not gap.is_open and not math.isnan(gap.new - gap.old)}
+
+
+def _difference(gap: Gap) -> str:
+    mean = f'{100 * (gap.new - gap.old):+.2f}'
+    if gap.interval is None:
+        return mean
+    low, high = (f'{100 * end:+.2f}' for end in gap.interval)
+    return f'{mean}, {100 * CONFIDENCE:g} % interval {low} to {high}'

@@ -10,10 +10,11 @@ import torch
 from mmengine.dist import all_reduce, get_dist_info
 from torch import Tensor
 
-from mmfct.evaluation.embedding_set import EmbeddingSet
+from mmfct.evaluation.embedding_set import EmbeddingSet, count_unlabelled
+from mmfct.evaluation.gap import Gap, measure_gaps, update_gains
 from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
-from mmfct.functional import MeanScores, QueryScores, query_scores, update_gain
-from mmfct.functional.retrieval_metrics import score_names
+from mmfct.functional import MeanScores, QueryScores, query_scores
+from mmfct.functional.retrieval_scores import score_names
 from mmfct.utils.json import without_nan
 
 TOPK = (1, 5)
@@ -26,18 +27,39 @@ class Scores:
 
     Args:
         pairs: Pair -> mean scores.
-        gains: Upgraded pair -> name of the score -> update gain; empty where the gap to recover was not measured.
+        gains: Upgraded pair -> name of the score -> update gain, NaN where there is no gap to recover; empty where the
+            gap was not measured.
+        gaps: Name of the score -> gap between old/old and new/new; empty where it was not measured.
+        unlabelled: Name of a set -> number of its items and number of those without a class, if there are any.
     """
 
     pairs: Mapping[Pair, MeanScores] = field(default_factory=dict)
     gains: Mapping[Pair, Mapping[str, float]] = field(default_factory=dict)
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    unlabelled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, pairs: Mapping[Pair, MeanScores], upgraded: Iterable[Pair]) -> Scores:
-        """Add the update gains of the ``upgraded`` pairs, which need the scores of old/old and new/new."""
-        if OLD_OLD in pairs and NEW_NEW in pairs:
-            return cls(pairs, {pair: update_gains(pairs[pair], pairs[OLD_OLD], pairs[NEW_NEW]) for pair in upgraded})
-        return cls(pairs, {pair: {} for pair in upgraded})
+    def of(
+        cls,
+        pairs: Mapping[Pair, MeanScores],
+        upgraded: Iterable[Pair],
+        *,
+        paired: tuple[QueryScores | None, QueryScores | None] = (None, None),
+        sets: Mapping[str, EmbeddingSet] | None = None,
+    ) -> Scores:
+        """Add the update gains of the ``upgraded`` pairs, which need the scores of old/old and new/new.
+
+        Args:
+            pairs: Pair -> mean scores.
+            upgraded: Pairs whose gallery was upgraded.
+            paired: See `measure_gaps`.
+            sets: Name -> set that was scored, to count the items without a class.
+        """
+        unlabelled = count_unlabelled(sets or {})
+        if OLD_OLD not in pairs or NEW_NEW not in pairs:
+            return cls(pairs, {pair: {} for pair in upgraded}, {}, unlabelled)
+        gaps = measure_gaps(pairs[OLD_OLD], pairs[NEW_NEW], paired)
+        return cls(pairs, {pair: update_gains(pairs[pair], gaps) for pair in upgraded}, gaps, unlabelled)
 
     @property
     def names(self) -> list[str]:
@@ -69,15 +91,19 @@ def score_pair(
     *,
     topk: Sequence[int] = TOPK,
     distance: str = 'l2',
+    exclude: str = 'matches',
     chunk_size: int | None = None,
 ) -> QueryScores | None:
     """Score each query by its ranking of the gallery; an item never finds itself.
+
+    Items without a class do not count, and groups are left out: see `mmfct.functional.query_scores`.
 
     Args:
         query: Q queries.
         gallery: The gallery.
         topk: The k of the CMC scores.
         distance: ``l2``, ``cosine`` or ``inner``.
+        exclude: What is left out if the sets have groups: ``matches`` of the query's group, or ``all`` of its items.
         chunk_size: Number of queries compared with the gallery at a time; ``None`` chooses it.
 
     Returns:
@@ -95,15 +121,19 @@ def score_pair(
         gallery.labels,
         query_ids=query.ids,
         gallery_ids=gallery.ids,
+        query_groups=query.groups,
+        gallery_groups=gallery.groups,
         topk=topk,
         distance=distance,
+        exclude=exclude,
         chunk_size=chunk_size,
     )
 
 
 def mean_scores(scores: QueryScores | None, topk: Sequence[int] = TOPK) -> MeanScores:
     """Average the result of `score_pair` over the queries that count; NaN where nothing could be compared."""
-    return MeanScores.from_sums(_sums(scores, topk), topk)
+    sums = torch.zeros(len(topk) + 2, dtype=torch.float64) if scores is None else scores.sums().cpu()
+    return MeanScores.from_sums(sums, topk)
 
 
 def score_roles(
@@ -112,17 +142,19 @@ def score_roles(
     *,
     topk: Sequence[int] = TOPK,
     distance: str = 'l2',
+    exclude: str = 'matches',
     chunk_size: int | None = None,
 ) -> Scores:
     """Score pairs of models that embedded the same images, on all ranks together.
 
-    Every rank scores each ``world size``-th query, and the sums are added up.
+    Every rank scores each ``world size``-th query and gets the scores of all.
 
     Args:
         roles: Role of the model -> embeddings of the images, the same on every rank.
         pairs: Pairs of roles.
         topk: See `score_pair`.
         distance: See there.
+        exclude: See there.
         chunk_size: See there.
 
     Returns:
@@ -133,21 +165,15 @@ def score_roles(
         ValueError: If a pair is of unknown roles, or an embedding is not finite.
     """
     check_roles(pairs, roles)
-    rank, world_size = get_dist_info()
-    sums = []
-    for pair in pairs:
-        share = roles[pair.query].take(slice(rank, None, world_size))
-        options: dict[str, Any] = dict(topk=topk, distance=distance, chunk_size=chunk_size)
-        sums.append(_sums(score_pair(share, roles[pair.gallery], **options) if len(share) else None, topk))
-    total = torch.stack(sums)
-    all_reduce(total)
-    means = {pair: MeanScores.from_sums(row, topk) for pair, row in zip(pairs, total, strict=True)}
-    return Scores.of(means, [pair for pair in pairs if pair == NEW_UPGRADED])
-
-
-def update_gains(upgraded: MeanScores, old: MeanScores, new: MeanScores) -> dict[str, float]:
-    """Return the share of the gap between old/old and new/new that an upgraded gallery recovers, by score."""
-    return {name: update_gain(mean, old.means[name], new.means[name]) for name, mean in upgraded.means.items()}
+    options: dict[str, Any] = dict(topk=topk, distance=distance, exclude=exclude, chunk_size=chunk_size)
+    scores = {pair: _score_on_all_ranks(roles[pair.query], roles[pair.gallery], options) for pair in pairs}
+    images = next(iter(roles.values()))
+    return Scores.of(
+        {pair: mean_scores(scores[pair], topk) for pair in pairs},
+        [pair for pair in pairs if pair == NEW_UPGRADED],
+        paired=(scores.get(OLD_OLD), scores.get(NEW_NEW)),
+        sets=dict(images=images),
+    )
 
 
 def scores_by_name(scores: QueryScores, name: str) -> Tensor:
@@ -169,6 +195,15 @@ def check_roles(pairs: Sequence[Pair], roles: Collection[str]) -> None:
                 raise ValueError(f"`pairs` must be made of the roles in `embeddings`, {sorted(roles)!r}, got '{pair}'")
 
 
-def _sums(scores: QueryScores | None, topk: Sequence[int]) -> Tensor:
-    """Return the sums over the queries that count, as `QueryScores.sums` does, or zeros if there are no scores."""
-    return torch.zeros(len(topk) + 2, dtype=torch.float64) if scores is None else scores.sums().cpu()
+def _score_on_all_ranks(query: EmbeddingSet, gallery: EmbeddingSet, options: dict[str, Any]) -> QueryScores | None:
+    """Score a share of the queries on each rank; return the scores of all, in the order of the queries."""
+    if query.width != gallery.width:
+        return None
+    rank, world_size = get_dist_info()
+    share = slice(rank, None, world_size)
+    columns = torch.zeros(len(query), len(options['topk']) + 1, dtype=torch.float64)
+    mine = score_pair(query.take(share), gallery, **options) if len(query) > rank else None
+    if mine is not None:
+        columns[share] = torch.cat([mine.cmc, mine.average_precision[:, None]], dim=1).cpu()
+    all_reduce(columns)
+    return QueryScores(columns[:, :-1], columns[:, -1], ~columns[:, -1].isnan())

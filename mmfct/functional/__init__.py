@@ -2,7 +2,8 @@
 
 from mmfct.functional.compatibility import update_gain
 from mmfct.functional.distance import pairwise_distances
-from mmfct.functional.retrieval_metrics import MeanScores, QueryScores, query_scores, retrieval_metrics
+from mmfct.functional.retrieval_metrics import query_scores, retrieval_metrics
+from mmfct.functional.retrieval_scores import MeanScores, QueryScores
 
 __all__ = [
     'MeanScores',

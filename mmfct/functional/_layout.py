@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mmfct.functional.distance import ranking_terms
+from mmfct.functional.retrieval_scores import UNKNOWN
 
 _TINY = torch.finfo(torch.float64).tiny
 
@@ -24,7 +25,7 @@ class Layout(NamedTuple):
         query: Embeddings of shape (Q, D).
         gallery: Embeddings of shape (G, D).
         start: First match of each query in the gallery, shape (Q,).
-        stop: One past its last match, shape (Q,).
+        stop: One past its last match, shape (Q,); a query of an unknown class has none.
         offset: Term of the distance, float64 of shape (G,).
         weight: Factor of the product in the distance, negative, float64 of shape (G,).
         reach: Bound of ``|weight * product|``, float64 of shape (Q,).
@@ -61,12 +62,14 @@ class Layout(NamedTuple):
         error = rounding_error(torch.float64, query.shape[1], reach + offset.max())
         norms = torch.cat([query_norms, gallery_norms])
         in_range = (norms == 0) | (norms > 1e-12) & (norms < 1e12)
+        start = torch.searchsorted(gallery_labels, query_labels)
+        stop = torch.searchsorted(gallery_labels, query_labels, right=True)
         is_double = torch.float64 in (query.dtype, gallery.dtype)
         return cls(
             query=query,
             gallery=gallery,
-            start=torch.searchsorted(gallery_labels, query_labels),
-            stop=torch.searchsorted(gallery_labels, query_labels, right=True),
+            start=start,
+            stop=torch.where(query_labels == UNKNOWN, start, stop),
             offset=offset,
             weight=weight,
             reach=reach,
@@ -98,17 +101,21 @@ class Layout(NamedTuple):
 
 
 class OwnRows:
-    """The gallery rows to leave out: those with the id of the query.
+    """The gallery rows to leave out: those with the code (of an id or a group) of the query.
 
     Args:
-        query_ids: Integers of shape (Q,), in the order of the layout.
-        gallery_ids: Integers of shape (G,), in the order of the layout.
+        query_codes: Integers of shape (Q,), in the order of the layout.
+        gallery_codes: Integers of shape (G,), in the order of the layout.
     """
 
-    def __init__(self, query_ids: Tensor, gallery_ids: Tensor) -> None:
-        gallery_ids, self.order = gallery_ids.sort()
-        self.start = torch.searchsorted(gallery_ids, query_ids)
-        self.stop = torch.searchsorted(gallery_ids, query_ids, right=True)
+    def __init__(self, query_codes: Tensor, gallery_codes: Tensor) -> None:
+        gallery_codes, self.order = gallery_codes.sort()
+        self.start = torch.searchsorted(gallery_codes, query_codes)
+        self.stop = torch.searchsorted(gallery_codes, query_codes, right=True)
+
+    def rows_in(self, size: int) -> int:
+        """Number of queries, at least 1, whose rows to leave out can be listed in ``size`` bytes."""
+        return max(size // (40 * max(int((self.stop - self.start).max()), 1)), 1)
 
     def pairs(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Row in the chunk and row in the gallery of each pair to leave out."""

@@ -111,10 +111,10 @@ class SortingRanker:
         return torch.searchsorted(products.sort(dim=1).values, cuts, right=True)
 
 
-def rank(ranker: Ranker, rows: slice, own_rows: OwnRows | None) -> Ranks:
-    """Rank the gallery for a chunk of queries."""
+def rank(ranker: Ranker, rows: slice, left_out: Sequence[OwnRows]) -> Ranks:
+    """Rank the gallery for a chunk of queries, without the rows to leave out for each."""
     products = ranker.products(rows)
-    if own_rows is not None:
+    for own_rows in left_out:
         products[own_rows.pairs(rows)] = -torch.inf
     matches = ranker.match_distances(products, rows)  # (B, M)
     tolerance = ranker.layout.tolerance_at(rows, matches)

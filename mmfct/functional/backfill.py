@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmfct.functional.retrieval_scores import UNKNOWN
+
 # Rows converted to float64 at a time.
 _ROWS_PER_BLOCK = 16384
 
@@ -32,7 +34,8 @@ def order_by_uncertainty(log_variance: Tensor) -> Tensor:
 def order_by_class_mean(upgraded: Tensor, labels: Tensor) -> Tensor:
     """Order by the distance of an upgraded embedding to the mean of its class, largest first.
 
-    Source: lambda-Orthogonality (arXiv 2509.16664).
+    Rows of an unknown class, labelled -1, have no such distance and come last. Source: lambda-Orthogonality (arXiv
+    2509.16664).
 
     Args:
         upgraded: Embeddings of shape (G, D).
@@ -49,7 +52,8 @@ def order_by_class_mean(upgraded: Tensor, labels: Tensor) -> Tensor:
     for rows, classes_of_rows in blocks:
         sums.index_add_(0, classes_of_rows, rows.double())
     means = sums / members.bincount(minlength=len(classes))[:, None]
-    return _largest_first(torch.cat([_norms(rows, means[classes_of_rows]) for rows, classes_of_rows in blocks]))
+    away = torch.cat([_norms(rows, means[classes_of_rows]) for rows, classes_of_rows in blocks])
+    return _largest_first(away.masked_fill(labels == UNKNOWN, -1.0))
 
 
 def order_by_error(upgraded: Tensor, new: Tensor) -> Tensor:

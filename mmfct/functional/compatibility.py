@@ -11,13 +11,16 @@ ROUNDING = 1e-12
 
 
 def update_gain(new_transformed: float, old_old: float, new_new: float) -> float:
-    """Update gain, also called the share of the gap recovered.
+    """Update gain, also called the share of the gap recovered; NaN where there is no gap.
 
     ``[M(new, h(old)) - M(old, old)] / [M(new, new) - M(old, old)]``, for a retrieval metric
     ``M(query, gallery)`` that is better where it is larger: 0 where the transformed gallery is as
     good as the old system, 1 where it is as good as the new model's own gallery. It may lie
-    outside [0, 1]. Source: Shen et al., Towards Backward-Compatible Representation Learning, 2020,
-    section 3.3; in Ramanujan et al., Forward Compatible Training, 2022, for ``h``.
+    outside [0, 1]. If the new model is no better than the old one, the quotient means nothing: a
+    worse gallery would have a larger gain.
+
+    Source: Shen et al., Towards Backward-Compatible Representation Learning, 2020, section 3.3; in
+    Ramanujan et al., Forward Compatible Training, 2022, for ``h``.
 
     Args:
         new_transformed: Metric of new queries on the transformed old gallery.
@@ -25,10 +28,10 @@ def update_gain(new_transformed: float, old_old: float, new_new: float) -> float
         new_new: Metric of new queries on the new gallery.
 
     Returns:
-        The gain; NaN where both models are equally good and there is no gap.
+        The gain; NaN unless the new model is better than the old one.
     """
     gap = new_new - old_old
-    return (new_transformed - old_old) / gap if gap else math.nan
+    return (new_transformed - old_old) / gap if gap > ROUNDING else math.nan
 
 
 def negative_flips(before: Tensor, after: Tensor) -> Tensor:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmfct.functional._retrieval_inputs import Rows, as_tensor
 from mmfct.utils.distances import check_distance
 
 
 @torch.no_grad()
-def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> Tensor:
+def pairwise_distances(query: Rows, gallery: Rows, distance: str = 'l2') -> Tensor:
     """Distances between every query row and every gallery row.
 
     They are float64, rounded once to the type returned. Equal rows are merged first, and the rest
@@ -19,7 +20,7 @@ def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> 
     :func:`~mmfct.functional.query_scores` does not use this function and is not affected.
 
     Args:
-        query: Embeddings of shape (Q, D), any floating type.
+        query: Embeddings of shape (Q, D), any floating type; a tensor or an array.
         gallery: Embeddings of shape (G, D).
         distance: ``'l2'``, the Euclidean distance of the raw vectors (not squared); ``'cosine'``,
             1 minus the product of the vectors divided by their 2-norms (1 if one is zero); or
@@ -32,17 +33,18 @@ def pairwise_distances(query: Tensor, gallery: Tensor, distance: str = 'l2') -> 
         ValueError: If the distance is unknown, or the inputs are not matrices of one width.
     """
     check_distance(distance)
-    check_matrices(query, gallery)
-    dtype = torch.promote_types(torch.promote_types(query.dtype, gallery.dtype), torch.float32)
-    query, query_at = torch.unique(query.double(), dim=0, return_inverse=True)
-    gallery, gallery_at = torch.unique(gallery.double(), dim=0, return_inverse=True)
+    left, right = as_tensor('query', query), as_tensor('gallery', gallery)
+    check_matrices(left, right)
+    dtype = torch.promote_types(torch.promote_types(left.dtype, right.dtype), torch.float32)
+    left, query_at = torch.unique(left.double(), dim=0, return_inverse=True)
+    right, gallery_at = torch.unique(right.double(), dim=0, return_inverse=True)
     if distance == 'l2':
         # Not by products: these cancel where long vectors are close to one another.
-        distances = torch.cdist(query, gallery, compute_mode='donot_use_mm_for_euclid_dist')
+        distances = torch.cdist(left, right, compute_mode='donot_use_mm_for_euclid_dist')
     elif distance == 'cosine':
-        distances = 1 - _unit_rows(query) @ _unit_rows(gallery).T
+        distances = 1 - _unit_rows(left) @ _unit_rows(right).T
     else:
-        distances = -(query @ gallery.T)
+        distances = -(left @ right.T)
     return distances.to(dtype)[query_at][:, gallery_at]
 
 

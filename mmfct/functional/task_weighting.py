@@ -25,10 +25,6 @@ WEIGHT_FORMS = {
 }
 
 
-# Fraction of the mean. Without a bound, an instance that is easy to guess would get a huge relative loss.
-_LEAST_REFERENCE = 0.1
-
-
 def weight_form(name: str) -> WeightForm:
     """Return a form by its name.
 
@@ -68,21 +64,9 @@ def log_variance_gradient(
     return 0.5 - exponent * task_weights(log_variance, factor, exponent) * losses
 
 
-def relative_losses(losses: Tensor, reference: Tensor, mean_reference: Tensor) -> Tensor:
-    """Return losses relative to those of a prediction that ignores the input: ``l mean(r) / r``.
-
-    An instance may have a large loss because it is hard, or because its label is wrong. If it is hard, a prediction
-    that ignores the input has a large loss too. A loss with the mean reference is unchanged, so that log-variances
-    keep their meaning; a reference below a tenth of the mean counts as a tenth.
-
-    Args:
-        losses: Losses l of shape (B, T).
-        reference: Losses r (B, T) of predictions that ignore the input.
-        mean_reference: Means of r, of shape (T,); if one is 0, the losses of its task are unchanged.
-    """
-    least = torch.where(mean_reference > 0, _LEAST_REFERENCE * mean_reference, 1.0)
-    scaled = losses * (mean_reference / torch.maximum(reference, least))
-    return torch.where(mean_reference > 0, scaled, losses)
+def starting_log_variance(losses: Tensor, factor: Tensor | float, exponent: Tensor | float) -> Tensor:
+    """Return the log-variances that make :func:`weighted_losses` of losses l > 0 least: ``log(2 a k l) / a``."""
+    return (2 * exponent * factor * losses).log() / exponent
 
 
 def mean_over_valid(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -85,6 +85,11 @@ class InstanceExchange:
             module.set_instances(values if table is None else table[index, columns], seen_names, count)
             self._batch.append(index)
 
+    @property
+    def batch_rows(self) -> list[Tensor]:
+        """Rows of the instances of the batch that each module sees, int64 of shape (B,) each."""
+        return self._batch
+
     def collect(self) -> None:
         """Take the reports of the batch from the modules."""
         for module, index, columns in zip(self._modules, self._batch, self.columns, strict=True):

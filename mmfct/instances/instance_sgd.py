@@ -57,14 +57,13 @@ class InstanceSGD:
         self.table = torch.zeros(num_instances, num_tasks, device=device)
         self.velocity = torch.zeros_like(self.table) if momentum else None
 
-    def step(self, rows: Tensor, gradient: Tensor, annotated: Tensor, scale: float = 1.0) -> None:
+    def step(self, rows: Tensor, gradient: Tensor, annotated: Tensor) -> None:
         """Move the rows of a batch against their gradients.
 
         Args:
             rows: Row of each instance, int64 of shape (B,); gradients of an instance that occurs twice are added.
             gradient: Gradients of shape (B, T).
             annotated: Booleans (B, T); where false nothing moves.
-            scale: Factor of the rate in this step, for a schedule.
         """
         unique, inverse = rows.unique(return_inverse=True)
         values = self.table[unique]
@@ -75,7 +74,7 @@ class InstanceSGD:
             velocity = self.velocity[unique]
             total = torch.where(touched, self.momentum * velocity + total, velocity)
             self.velocity[unique] = total
-        moved = (values - scale * self.lr * total).clamp(-self.limit, self.limit)
+        moved = (values - self.lr * total).clamp(-self.limit, self.limit)
         self.table[unique] = torch.where(touched, moved, values)
 
     def state_dict(self) -> dict[str, Tensor | None]:

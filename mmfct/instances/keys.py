@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmfct.instances.positions import find_positions, number_instances
+from mmfct.instances.sample_tasks import instance_name
+from mmfct.instances.shared_images import SharedImages
 
 
 class InstanceKeys:
     """The instances of a data set: a key for each, and its row in a table.
 
     With the default field, an instance is an image file; its key is the path relative to the folder that all images
-    have in common, so moving the data does not change it. Rows follow the order of first appearance.
+    have in common, so moving the data does not change it. An image that comes with several annotations (of two people,
+    of its tiles, of frames under one path) is several instances: `of` finds what tells them apart and adds it to their
+    keys, as in ``a.png#3``. Rows follow the order of first appearance.
 
     Args:
         values: ``img_path`` or ``sample_idx`` of every instance; a value that comes again is the same instance.
         field: ``'img_path'`` or ``'sample_idx'``.
         contents: Hash of what the instances are, for the fingerprint: numbers alone do not tell two data sets apart.
+        shared: What tells the instances of one image apart, if any image has several.
 
     Raises:
         ValueError: If ``field`` is another one.
     """
 
-    def __init__(self, values: Iterable[str | int], *, field: str = 'img_path', contents: str = '') -> None:
+    def __init__(
+        self,
+        values: Iterable[str | int],
+        *,
+        field: str = 'img_path',
+        contents: str = '',
+        shared: SharedImages | None = None,
+    ) -> None:
         if field not in ('img_path', 'sample_idx'):
             raise ValueError(f"`field` must be 'img_path' or 'sample_idx', got {field!r}")
         self.field = field
         self._contents = contents
+        self._shared = shared
         self._folder = ''
         names = [self._normalize(value) for value in values]
         if field == 'img_path' and names:
@@ -49,8 +63,8 @@ class InstanceKeys:
             field: ``'img_path'``, or ``'sample_idx'`` for a data set without file names.
 
         Raises:
-            ValueError: If an image has no such field, or several data sets are concatenated and the field is
-                ``'sample_idx'``, which each of them counts from 0.
+            ValueError: If an image has no such field; several data sets are concatenated and the field is
+                ``'sample_idx'``, which each of them counts from 0; or nothing tells two annotations of an image apart.
             TypeError: If an innermost data set gives no annotations.
         """
         positions = find_positions(dataset)
@@ -61,7 +75,8 @@ class InstanceKeys:
             )
         values = []
         contents = hashlib.sha256()
-        for position in number_instances(positions)[1]:
+        chosen = number_instances(positions)[1]
+        for position in chosen:
             info = positions.annotation(position)
             if info.get(field) is None:
                 raise ValueError(
@@ -71,7 +86,15 @@ class InstanceKeys:
             values.append(info[field])
             if field == 'sample_idx':
                 add_numbers(contents, info)
-        return cls(values, field=field, contents=contents.hexdigest() if field == 'sample_idx' else '')
+        if field == 'sample_idx':
+            return cls(values, field=field, contents=contents.hexdigest())
+        counts = Counter(values)
+        again = [positions.annotation(i) for i, value in zip(chosen, values, strict=True) if counts[value] > 1]
+        shared = SharedImages.of(again)
+        if shared is not None:
+            infos = iter(again)
+            values = [shared.name(next(infos)) if counts[value] > 1 else value for value in values]
+        return cls(values, field=field, shared=shared)
 
     @property
     def keys(self) -> list[str]:
@@ -86,11 +109,31 @@ class InstanceKeys:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def name_of(self, sample: Any) -> Any:
+        """Return what identifies the instance of a data sample; ``None`` for a multi-task sample without annotation.
+
+        Args:
+            sample: A data sample of a host.
+
+        Raises:
+            ValueError: If its meta information lacks it.
+        """
+        name = instance_name(sample, self.field)
+        if name is None or self._shared is None or name not in self._shared.paths:
+            return name
+        fields = {field: instance_name(sample, field) for field in self._shared.fields}
+        return self._shared.name(dict(fields, img_path=name))
+
+    def name(self, annotation: Mapping[str, Any]) -> str | int:
+        """Return what identifies the instance of an annotation."""
+        name = annotation[self.field]
+        return self._shared.name(annotation) if self._shared is not None and name in self._shared.paths else name
+
     def row(self, value: str | int) -> int:
         """Row of an instance.
 
         Args:
-            value: Its ``img_path`` or ``sample_idx``, as in the annotation or the data sample.
+            value: What `name` or `name_of` returns.
 
         Raises:
             ValueError: If the data set has no such instance.

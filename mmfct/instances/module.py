@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from mmfct.instances.comparison import Comparison
 from mmfct.utils.distributed import task_means
 
 
@@ -31,7 +33,7 @@ class InstanceModule(nn.Module, ABC):
     The rows are neither parameters nor buffers. An `InstanceStore` keeps those of all instances; before a step it sets
     those of the batch, and after it it takes back a report, so that a step touches no other row. What the numbers mean
     and what is reported is a matter of a pair of module and store: `InstanceParameters` and `InstanceTable` exchange
-    parameters and gradients.
+    parameters and gradients, `mmfct.AgreementWeighting` and `AgreementStore` weights and contrasts.
 
     Args:
         tasks: Names of the tasks.
@@ -41,9 +43,10 @@ class InstanceModule(nn.Module, ABC):
         hook: Type of the hook that keeps the rows, for error messages.
         tasks: Names of the tasks.
         instance_tasks: Names of the tasks that rows must have a number for: all, or none.
+        keep_comparisons: Whether to keep the predictions and labels of a batch for :meth:`pop_comparisons`.
     """
 
-    hook: ClassVar[str]
+    hook: ClassVar[str] = 'mmfct.InstanceTaskWeightHook'
 
     def __init__(self, tasks: Sequence[str], *, instance: bool = True) -> None:
         super().__init__()
@@ -52,7 +55,9 @@ class InstanceModule(nn.Module, ABC):
         self._rows: Tensor | None = None
         self._names: Sequence[str] = ()
         self._count: Tensor | None = None
-        self._report: InstanceReport | None = None
+        self._reports: list[InstanceReport] = []
+        self.keep_comparisons = False
+        self._comparisons: Sequence[Comparison] | None = None
 
     @abstractmethod
     def weights(self, rows: Tensor) -> Tensor:
@@ -68,14 +73,15 @@ class InstanceModule(nn.Module, ABC):
                 join a collective in it.
         """
         self._rows, self._names, self._count = rows, names, count
+        self._reports = []
 
     def take_rows(self, batch_size: int) -> Tensor:
-        """Return the rows (B, T) of the batch, once: in the next batch they would be those of other instances.
+        """Return the rows (B, T) of the batch; some heads of the hosts call one loss several times for a batch.
 
         Raises:
             ValueError: If no hook has set them, or their number is not that of the batch.
         """
-        rows, self._rows = self._rows, None
+        rows = self._rows
         if rows is None:
             raise ValueError(
                 'the instances of the batch are unknown; add '
@@ -90,16 +96,47 @@ class InstanceModule(nn.Module, ABC):
 
     def report(self, values: Tensor, annotated: Tensor, losses: Tensor) -> None:
         """Leave an `InstanceReport` for the store; ``values`` count only where ``annotated``."""
-        self._report = InstanceReport(values.masked_fill(~annotated, 0.0), annotated, losses.detach())
+        self._reports.append(InstanceReport(values.masked_fill(~annotated, 0.0), annotated, losses.detach()))
 
     def pop_report(self) -> InstanceReport | None:
-        """Return the report of the last step, once; ``None`` if there was no step."""
-        report, self._report = self._report, None
-        return report
+        """Return the report of the last step, once, and forget its rows; ``None`` if there was no step.
+
+        If the module was called several times, the report has the means over the calls in which an instance is
+        annotated: that of its mean loss.
+        """
+        reports, self._reports, self._rows = self._reports, [], None
+        if len(reports) < 2:
+            return reports[0] if reports else None
+        annotated = torch.stack([report.annotated for report in reports])
+        counts = annotated.sum(dim=0).clamp(min=1)
+        values = torch.stack([report.values for report in reports]).sum(dim=0) / counts
+        losses = torch.stack([report.losses for report in reports]).masked_fill(~annotated, 0.0).sum(dim=0) / counts
+        return InstanceReport(values, annotated.any(dim=0), losses)
+
+    @property
+    def needs_comparisons(self) -> bool:
+        """Whether the forward pass takes a `Comparison` of each task."""
+        return self.keep_comparisons
+
+    def offer_comparisons(self, comparisons: Sequence[Comparison] | None) -> None:
+        """Keep the comparisons of a batch, one of each task, if somebody wants them."""
+        self._comparisons = comparisons if self.keep_comparisons else None
+
+    def pop_comparisons(self) -> Sequence[Comparison] | None:
+        """Return the comparisons of the last batch, once; ``None`` if there was none."""
+        comparisons, self._comparisons = self._comparisons, None
+        return comparisons
 
     def means(self, values: Tensor, annotated: Tensor) -> Tensor:
         """Return the means (T,) of values (B, T) over the instances of the global batch that are annotated (B, T)."""
         return task_means(values, annotated, self._count)
+
+    def logged(self, weights: Tensor, annotated: Tensor) -> Tensor:
+        """Return the means (T,) of weights (B, T) for the log: of this rank, as mmengine logs losses.
+
+        Shares of a mean over all ranks, as :meth:`means` returns them, add up only over ranks.
+        """
+        return weights.masked_fill(~annotated, 0.0).sum(dim=0) / annotated.sum(dim=0).clamp(min=1)
 
     def check_finite(self, losses: Tensor, annotated: Tensor) -> None:
         """Refuse losses (B, T) that are not finite where annotated (B, T), before they reach any weight.

@@ -8,7 +8,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, RepeatDataset
 from torch.utils.data import ConcatDataset, Subset
 
 
@@ -82,15 +82,16 @@ def _(dataset: Subset) -> np.ndarray:
 def find_positions(dataset: Any) -> Positions:
     """Look through the wrappers around data sets; no annotation is read.
 
-    Those of mmengine, torch and this project are known; any other data set with ``get_data_info`` or a ``data_list``
-    counts as innermost.
+    Those of mmengine, torch and this project are known, and mmpretrain's ``KFoldDataset``; any other wrapper may make
+    an item of several images, as mmseg's ``MultiImageMixDataset`` does. A data set with ``get_data_info`` or a
+    ``data_list`` that wraps none counts as innermost.
 
     Args:
         dataset: A data set, wrapped as often as you like.
 
     Raises:
         TypeError: If an innermost data set gives no annotations.
-        ValueError: If items are mixed of several images.
+        ValueError: If items are mixed of several images, or a wrapper is unknown.
     """
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
@@ -102,7 +103,28 @@ def find_positions(dataset: Any) -> Positions:
         return Positions(inner.sources, inner.source[chosen], inner.index[chosen])
     if not hasattr(dataset, 'get_data_info') and not hasattr(dataset, 'data_list'):
         raise TypeError(f'`dataset` must be an mmengine data set, or wrappers around such, got {type(dataset)}')
+    if _wraps(dataset) and not _is_fold(dataset):
+        kind = type(dataset).__name__
+        raise ValueError(
+            f'`dataset` must be a data set of which every item is one image, got the wrapper {kind}, which mixes '
+            'images or may do so: a mixed image has no weight of its own. Leave it out (no Mosaic, no MixUp); or, if '
+            f'each of its items is one of `dataset.dataset`, say which: `inner_positions.register({kind}, lambda '
+            'wrapper: np.arange(len(wrapper)))`, from mmfct.instances.positions'
+        )
     return Positions([dataset], np.zeros(len(dataset), np.int64), np.arange(len(dataset)))
+
+
+def _wraps(dataset: Any) -> bool:
+    """Return whether a data set takes its items from another one."""
+    if isinstance(dataset, BaseDataset):
+        return False
+    inner = [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or ())]
+    return any(hasattr(part, '__getitem__') and hasattr(part, '__len__') for part in inner)
+
+
+def _is_fold(dataset: Any) -> bool:
+    """Return whether a wrapper is mmpretrain's ``KFoldDataset``, which takes a subset of its data set."""
+    return any(kind.__name__ == 'KFoldDataset' for kind in type(dataset).mro())
 
 
 def number_instances(positions: Positions) -> tuple[np.ndarray, np.ndarray]:

@@ -35,12 +35,11 @@ class InstanceStore(ABC):
         """Take the reports of the batch from the modules: after the backward pass."""
 
     @abstractmethod
-    def step(self, scale: float = 1.0) -> None:
-        """Learn from everything collected since the last step, on all ranks.
+    def step(self) -> None:
+        """Learn from everything collected since the last step, on all ranks."""
 
-        Args:
-            scale: Factor of the rate, where there is one, for schedules; at 0 only the losses are recorded.
-        """
+    def end_epoch(self) -> None:  # noqa: B027 - some learn in every step
+        """Learn from a whole epoch; a round through the data where training is iteration-based."""
 
     @abstractmethod
     def weights(self) -> Tensor:

@@ -29,8 +29,6 @@ class InstanceTable(InstanceStore):
         momentum: Momentum, see `InstanceSGD`.
         decay: Weight decay, see `InstanceSGD`.
         max_factor: A scale (standard deviation, temperature) is clamped to [1 / max_factor, max_factor].
-        center: Whether to subtract the mean over the batch from the gradients of a task that also has a shared
-            parameter.
         track_losses: Whether to keep the mean loss of every instance too.
         device: Where the table lives.
 
@@ -49,7 +47,6 @@ class InstanceTable(InstanceStore):
         max_factor: float,
         track_losses: bool,
         device: torch.device | str,
-        center: bool = False,
     ) -> None:
         self._exchange = InstanceExchange(modules, keys, device=device, track_losses=track_losses)
         self.tasks = self._exchange.tasks
@@ -58,8 +55,6 @@ class InstanceTable(InstanceStore):
         limit = torch.tensor(powers) * math.log(max_factor)
         size = len(keys), len(self.tasks)
         self._optimizer = InstanceSGD(*size, lr, momentum=momentum, decay=decay, limit=limit, device=device)
-        shared = [module.log_variance.requires_grad for module in modules for _ in module.instance_tasks]
-        self._centered = torch.tensor(shared, dtype=torch.bool, device=device) & center
 
     @property
     def deviation(self) -> Tensor:
@@ -79,15 +74,10 @@ class InstanceTable(InstanceStore):
         """Take the gradients of the batch from the modules."""
         self._exchange.collect()
 
-    def step(self, scale: float = 1.0) -> None:
-        """Step with everything collected since the last step, on all ranks; ``scale`` 0 only records the losses."""
+    def step(self) -> None:
+        """Step with everything collected since the last step, on all ranks."""
         rows, report = self._exchange.take_reports()
-        # What all instances of a batch have in common belongs to the shared parameter, which learns more slowly: it
-        # would drive them to their limit.
-        mean = report.values.sum(dim=0) / report.annotated.sum(dim=0).clamp(min=1)
-        gradient = report.values - torch.where(self._centered, mean, 0.0)
-        if scale > 0:
-            self._optimizer.step(rows, gradient, report.annotated, scale)
+        self._optimizer.step(rows, report.values, report.annotated)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps, on the CPU; tensors are (T,) or (I, T)."""
@@ -95,7 +85,6 @@ class InstanceTable(InstanceStore):
         state['log_variance'] = torch.cat([module.log_variance.detach() for module in self._modules])
         state['factor'] = torch.cat([module.factor for module in self._modules])
         state['exponent'] = torch.cat([module.exponent for module in self._modules])
-        state['sharpness'] = torch.tensor([m.sharpness for m in self._modules for _ in m.instance_tasks])
         state |= self._exchange.state_dict()
         return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()}
 
@@ -103,7 +92,11 @@ class InstanceTable(InstanceStore):
         """Restore what :meth:`state_dict` returned.
 
         Raises:
-            ValueError: If it belongs to another training set or to other tasks.
+            ValueError: If it belongs to another training set, to other tasks or to another kind of weights.
         """
         self._exchange.load_state_dict(state)
+        if 'deviation' not in state:
+            raise ValueError(
+                'the checkpoint has weights by agreement, the model parameters that are trained by gradient descent'
+            )
         self._optimizer.load_state_dict(state)

@@ -18,6 +18,7 @@ from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 from mmfct.models.necks import SideInfoNeck
 from mmfct.models.smpl_body import SmplBody
 from mmfct.models.task_weightings import (
+    AgreementWeighting,
     DynamicWeightAverage,
     EqualWeighting,
     FixedWeighting,
@@ -29,6 +30,7 @@ from mmfct.models.task_weightings import (
 from mmfct.models.tasks import BodyPoseTask, DepthTask, SegmentationTask
 
 __all__ = [
+    'AgreementWeighting',
     'Autoencoder',
     'BackwardCompatibleHead',
     'BackwardCompatibleLoss',

@@ -24,7 +24,7 @@ class Autoencoder(BaseModel):
         image_size: Height and width of the images; a multiple of 8.
         image_channels: Channels of the images.
         decoder_channels: Channels of the decoder's first map; the next ones have a half and a quarter.
-        neck: Config of the neck, whose last output is the code; ``None`` for a global average pool.
+        neck: Config of the neck, whose last output is the code; ``None`` for `LastOutput`.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
 
@@ -49,7 +49,7 @@ class Autoencoder(BaseModel):
             raise ValueError(f'`image_size` must be a multiple of 8, got {image_size!r}')
         self.image_size = image_size
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck or dict(type='mmpretrain.GlobalAveragePooling'))
+        self.neck = MODELS.build(neck or dict(type='mmfct.LastOutput'))
         widths = [decoder_channels, decoder_channels // 2, decoder_channels // 4]
         start = (widths[0], image_size // 8, image_size // 8)
         self.decoder = nn.Sequential(nn.Linear(code_dims, start[0] * start[1] * start[2]), nn.Unflatten(1, start))

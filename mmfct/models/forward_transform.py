@@ -83,6 +83,16 @@ class ForwardTransform(BaseModel):
             embeddings['new'] = self.head.map_queries(embeddings['new'])
         return _to_samples(embeddings, data_samples)
 
+    def check_widths(self, embeddings: dict[str, Tensor]) -> None:
+        """Check that embeddings (B, D) by role have the widths of the head; roles may be missing.
+
+        Raises:
+            ValueError: If one has not; the message names the role and its option of the head.
+        """
+        old = embeddings.get('old')
+        side = embeddings.get('side', old) if self.use_side else old
+        self.head.check_widths(old=old, side=side, new=embeddings.get('new'))
+
     def _embed(self, inputs: Inputs) -> dict[str, Tensor]:
         """Return embeddings by role; images go through the encoders."""
         if isinstance(inputs, dict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -47,12 +49,21 @@ class FrozenEncoders(BaseModule):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, roles: Collection[str] | None = None) -> dict[str, Tensor]:
         """Return an embedding (B, D) per role for raw images (B, 3, H, W).
+
+        Args:
+            images: Raw images.
+            roles: Roles to compute; ``None`` for all, where a shared backbone runs once.
 
         Raises:
             ValueError: If an encoder returns NaN or infinite values.
         """
+        if roles is not None:
+            embeddings = {role: self.encoders[role](images) for role in self.roles if role in roles}
+            for role, embedding in embeddings.items():
+                check_finite(embedding, role)
+            return embeddings
         old, side = self.items(images)
         embeddings = dict(old=old) if side is None else dict(old=old, side=side)
         if 'new' in self.encoders:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmfct.models.task_weightings.mean_of_others import mean_of_others
+from mmfct.instances.comparison import Comparison
+from mmfct.models.sliding_windows import SlidingWindows, sliding_windows
 from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
@@ -25,21 +28,23 @@ class MultiTaskSegmentor(BaseModel):
         backbone: Config of the encoder.
         tasks: Config of each `Task` by name, such as `SegmentationTask`, `DepthTask` and `BodyPoseTask`; one is a
             single-task model.
-        weighting: Config of the `TaskWeighting`: `InstanceTaskWeighting` (with its hook), `EqualWeighting`, ...
+        weighting: Config of the `TaskWeighting`: `AgreementWeighting` (with its hook), `EqualWeighting`, ...
         neck: Config of the neck between encoder and heads.
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         align_corners: How maps are resized, as in mmseg.
         pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.
         train_cfg: As `pretrained`.
-        test_cfg: As `pretrained`.
+        test_cfg: How mmseg's segmentors predict: ``dict(mode='whole')``, or ``dict(mode='slide', crop_size=(h, w),
+            stride=(h, w))`` for overlapping windows, whose outputs are averaged. Losses are always of whole images.
         init_cfg: Initialisation config.
 
     Attributes:
         task_names: Names of the tasks, in the order of columns (B, T).
+        label_kinds: Field of the label of each task in data samples, without ``gt_``, see `Task`.
 
     Raises:
-        ValueError: If there is no task, ``mode`` is unknown, an option that has no meaning here is set, or the labels
-            of a batch differ in size.
+        ValueError: If there is no task, ``mode`` is unknown, an option is out of range or has no meaning here, the
+            labels of a batch differ in size, or windows slide over images of which a task predicts vectors.
     """
 
     def __init__(
@@ -56,9 +61,10 @@ class MultiTaskSegmentor(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        unused = dict(pretrained=pretrained, train_cfg=train_cfg, test_cfg=test_cfg)
+        unused = dict(pretrained=pretrained, train_cfg=train_cfg)
         if any(unused.values()):
-            raise ValueError(f'`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got {unused}')
+            raise ValueError(f'`pretrained` and `train_cfg` have no meaning here, got {unused}')
+        self.windows = sliding_windows(test_cfg or {})
         if not tasks:
             raise ValueError('`tasks` must name at least one task, got none')
         self.align_corners = align_corners
@@ -67,6 +73,7 @@ class MultiTaskSegmentor(BaseModel):
         # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
         self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
+        self.label_kinds = {name: task.label_kind for name, task in self.tasks.items()}
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting: TaskWeighting = MODELS.build(dict(weighting, forms=forms))
 
@@ -98,38 +105,44 @@ class MultiTaskSegmentor(BaseModel):
         Returns:
             Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
         """
-        return self._losses(self._outputs(inputs), data_samples)
+        losses, annotated, _ = self._losses(self._outputs(inputs), data_samples)
+        return losses, annotated
 
-    @torch.no_grad()
-    def reference_losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> Tensor:
-        """Return the losses of a prediction that ignores the image: the mean output of all other instances.
-
-        Args:
-            outputs: Outputs (B, C, H, W), or (B, C), by task, of one size on all ranks.
-            data_samples: Data samples with labels.
-
-        Returns:
-            Losses (B, T), without gradient; 1 where the global batch is a single instance.
-        """
-        others = {}
-        for name, output in outputs.items():
-            mean = mean_of_others(output)
-            if mean is None:
-                return torch.ones(len(data_samples), len(outputs), device=output.device)
-            others[name] = mean
-        return self._losses(others, data_samples)[0]
-
-    def _losses(self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        pairs = [
-            task.losses(self._as_labels(outputs[name], task, data_samples), data_samples)
-            for name, task in self.tasks.items()
-        ]
-        losses, annotated = zip(*pairs, strict=True)
-        return torch.stack(losses, dim=1), torch.stack(annotated, dim=1)
+    def _losses(
+        self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]
+    ) -> tuple[Tensor, Tensor, list[Comparison]]:
+        """Return losses (B, T), booleans (B, T), and what they compare, for a weighting that needs it."""
+        losses, annotated, comparisons = [], [], []
+        for name, task in self.tasks.items():
+            output = self._as_labels(outputs[name], task, data_samples)
+            targets = task.targets(output, data_samples)
+            values, has_label = task.compare(output, targets)
+            losses.append(values)
+            annotated.append(has_label)
+            if self.weighting.needs_comparisons:
+                comparisons.append(Comparison.of(task.compare, output, targets))
+        return torch.stack(losses, dim=1), torch.stack(annotated, dim=1), comparisons
 
     def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
         features = self.neck(self.backbone(inputs))
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
+
+    def _slide(self, inputs: Tensor, windows: SlidingWindows) -> dict[str, Tensor]:
+        """Return outputs (B, C, H, W) by task, each pixel the mean over the windows that it is in."""
+        totals: dict[str, Tensor] = {}
+        counts = inputs.new_zeros(1, 1, *inputs.shape[2:])
+        for rows, columns in windows.places(*inputs.shape[2:]):
+            counts[..., rows, columns] += 1
+            for name, output in self._outputs(inputs[..., rows, columns]).items():
+                if output.dim() == 2:
+                    raise ValueError(
+                        f"`test_cfg` must have the mode 'whole' for tasks with a vector per image, got 'slide' and "
+                        f'the task {name!r}'
+                    )
+                if name not in totals:
+                    totals[name] = output.new_zeros(len(inputs), output.shape[1], *inputs.shape[2:])
+                totals[name][..., rows, columns] += output
+        return {name: total / counts for name, total in totals.items()}
 
     def _as_labels(self, maps: Tensor, task: Task, data_samples: Sequence[Any]) -> Tensor:
         """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
@@ -153,10 +166,10 @@ class MultiTaskSegmentor(BaseModel):
 
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         outputs = self._outputs(inputs)
-        losses, annotated = self._losses(outputs, data_samples)
-        if self.training and (epoch := _current_epoch()) is not None:
+        losses, annotated, comparisons = self._losses(outputs, data_samples)
+        if self.training and (epoch := _current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
-        needed = dict(reference=self.reference_losses(outputs, data_samples)) if self.weighting.needs_reference else {}
+        needed = dict(comparisons=comparisons) if self.weighting.needs_comparisons else {}
         objective, weights = self.weighting(losses, annotated, **needed)
         log = {'loss': objective}
         counts = annotated.sum(dim=0).clamp(min=1)
@@ -167,7 +180,7 @@ class MultiTaskSegmentor(BaseModel):
         return log
 
     def _predict(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> list[Any]:
-        outputs = self._outputs(inputs)
+        outputs = self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
         if data_samples is None:
             from mmseg.structures import SegDataSample
 
@@ -184,13 +197,30 @@ class MultiTaskSegmentor(BaseModel):
         return list(data_samples)
 
 
-def _current_epoch() -> int | None:
+def _current_epoch(weighting: TaskWeighting) -> int | None:
     """Return the epoch of the Runner that trains; ``None`` without one.
 
-    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config.
+    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config, except where
+    training is iteration-based: to mmengine that is one epoch, and only `mmfct.DataEpochHook` knows better.
     """
-    epoch = MessageHub.get_current_instance().runtime_info.get('epoch')
-    return None if epoch is None else int(epoch)
+    info = MessageHub.get_current_instance().runtime_info
+    epoch = info.get('epoch')
+    if epoch is None:
+        return None
+    needs_epoch = type(weighting).set_epoch is not TaskWeighting.set_epoch
+    if needs_epoch and 'data_epoch' not in info and info.get('max_epochs') == 1:
+        _warn_of_a_single_epoch(type(weighting).__name__)
+    return max(int(epoch), int(info.get('data_epoch', 0)))
+
+
+@cache
+def _warn_of_a_single_epoch(name: str) -> None:
+    """Warn once."""
+    text = (
+        f'the weights of {name} change from epoch to epoch, and mmengine counts a single one: where training is '
+        "iteration-based, add `dict(type='mmfct.DataEpochHook')` to `custom_hooks` of the config"
+    )
+    print_log(text, 'current', logging.WARNING)
 
 
 def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:

@@ -2,8 +2,9 @@
 
 The reference publishes TorchScript. Its state dicts name the weights of a backbone as torchvision does, behind
 ``model.``, and write the transformation as blocks ``conv`` and ``normalizer`` of 1x1 convolutions in ``p1`` (old),
-``p2`` (side) and ``mixer``. Functions that take ``module`` and ``prefix`` are pre-hooks of ``load_state_dict``: they
-change the state dict in place, as torch expects, and leave names alone that are not the reference's.
+``p2`` (side) and ``mixer``; FastFill's add ``uncertainty_head``. Functions that take ``module`` and ``prefix`` are
+pre-hooks of ``load_state_dict``: they change the state dict in place, as torch expects, and leave names alone that are
+not the reference's.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import re
 
 from torch import Tensor, nn
 
-from mmfct.retrieval.transform.layers import BLOCK_LAYERS, BN, LINEAR, MIXER, OLD_BRANCH, SIDE_BRANCH
+from mmfct.retrieval.transform.layers import BLOCK_LAYERS, BN, LINEAR, MIXER, OLD_BRANCH, SIDE_BRANCH, UNCERTAINTY
 
 _BACKBONE = 'model.'
 _CLASSIFIER = 'fc.'
 _PARTS = {'p1': OLD_BRANCH, 'p2': SIDE_BRANCH, 'mixer': MIXER}
 _BLOCK = re.compile(r'(p1|p2|mixer)\.(\d+)\.(conv|normalizer)\.(\w+)')
 _LAYER = {'conv': LINEAR, 'normalizer': BN}
+_UNCERTAINTY = re.compile(r'uncertainty_head\.(weight|bias)')
 # Parts of a transformed old model.
 _TRANSFORMATION, _ENCODERS = 'transformation.', ('old_model.', 'side_info_model.')
 
@@ -43,14 +45,19 @@ def place_reference_backbone(state_dict: dict[str, Tensor]) -> dict[str, Tensor]
 def rename_transformation_keys(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
     """Give the weights of a transformation the names of `TransformationHead`; (out, in, 1, 1) becomes (out, in)."""
     for key in [key for key in state_dict if key.startswith(prefix)]:
-        match = _BLOCK.fullmatch(key.removeprefix(prefix))
-        if match is None:
-            continue
-        part, block, layer, name = match.groups()
-        value = state_dict.pop(key)
-        if value.dim() == 4:
-            value = value.flatten(1)
-        state_dict[f'{prefix}{_PARTS[part]}.{BLOCK_LAYERS * int(block) + _LAYER[layer]}.{name}'] = value
+        name = _our_name(key.removeprefix(prefix))
+        if name is not None:
+            value = state_dict.pop(key)
+            state_dict[prefix + name] = value.flatten(1) if value.dim() == 4 else value
+
+
+def _our_name(name: str) -> str | None:
+    """Return our name of a weight of the reference's transformation; ``None`` if it is not the reference's."""
+    if match := _BLOCK.fullmatch(name):
+        part, block, layer, weight = match.groups()
+        return f'{_PARTS[part]}.{BLOCK_LAYERS * int(block) + _LAYER[layer]}.{weight}'
+    match = _UNCERTAINTY.fullmatch(name)
+    return match and f'{UNCERTAINTY}.{match[1]}'
 
 
 def place_reference_transformation(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
@@ -59,5 +66,5 @@ def place_reference_transformation(module: nn.Module, state_dict: dict[str, Tens
         name = key.removeprefix(prefix)
         if name.startswith(_ENCODERS):
             del state_dict[key]
-        elif _BLOCK.fullmatch(name.removeprefix(_TRANSFORMATION)):
+        elif _our_name(name.removeprefix(_TRANSFORMATION)):
             state_dict[f'{prefix}head.{name.removeprefix(_TRANSFORMATION)}'] = state_dict.pop(key)

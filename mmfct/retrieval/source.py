@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmfct.retrieval.gallery.manifest import MANIFEST
 from mmfct.retrieval.gallery.reader import Gallery, GallerySource
-from mmfct.retrieval.parquet.gallery import ParquetGallery
+from mmfct.retrieval.parquet.gallery import ParquetGallery, find_parquet
 
 
 def open_source(path: str | Path) -> GallerySource:
@@ -21,6 +21,6 @@ def open_source(path: str | Path) -> GallerySource:
         ValueError: If it is damaged.
     """
     path = Path(path)
-    if not (path / MANIFEST).is_file() and (path.is_file() or any(path.glob('*.parquet'))):
+    if not (path / MANIFEST).is_file() and (path.is_file() or find_parquet(path)[0]):
         return ParquetGallery(path)
     return Gallery(path, verify=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -18,6 +19,13 @@ from mmfct.utils.torchscript import is_torchscript, load_torchscript
 
 # Prefix of a path that mmengine reads itself: that of `load_from`, or of an `init_cfg` of type `Pretrained`.
 TORCHSCRIPT_SCHEME = 'torchscript://'
+# `FILE::ENTRY` names the weights that a checkpoint holds under another entry than `state_dict`.
+ENTRY_SEPARATOR = '::'
+# Wrappers that add a level to the names of weights: of torch.compile, FSDP, activation checkpointing and Lightning.
+_WRAPPERS = re.compile(r'(?:^|(?<=\.))_(?:orig_mod|fsdp_wrapped_module|checkpoint_wrapped_module|forward_module)\.')
+_PARALLEL = 'module.'  # of DataParallel, DDP and averages of weights
+_COUNTERS = ('steps', 'n_averaged')  # beside the weights in an average of mmengine and of torch
+_told: set[str] = set()
 
 
 def _history_statistic(owner: object, name: str) -> object:
@@ -39,6 +47,9 @@ _MMENGINE_GLOBALS = [
     (_history_statistic, 'builtins.getattr'),
     *{type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')},
 ]
+# For the whole process: mmengine resumes with `torch.load` itself, which since torch 2.6 reads weights only, and
+# upstream mmengine allows nothing of this.
+torch.serialization.add_safe_globals(_MMENGINE_GLOBALS)
 
 
 def load_checkpoint(path: str | Path) -> dict:
@@ -46,23 +57,24 @@ def load_checkpoint(path: str | Path) -> dict:
 
     Args:
         path: File written by mmengine's ``CheckpointHook`` or by ``torch.save`` of a state dict; or a TorchScript
-            file, of which the weights are used.
+            file, of which the weights are used. ``FILE::ENTRY`` puts another entry of the file in the place of its
+            ``state_dict``.
 
     Returns:
         The checkpoint; always a dict.
 
     Raises:
         FileNotFoundError: If ``path`` is no file.
-        ValueError: If the file is truncated or no checkpoint, or holds more than tensors and plain values.
+        ValueError: If the file is truncated or no checkpoint, holds more than tensors and plain values, or lacks
+            ``ENTRY``.
     """
-    path = Path(path)
+    path, entry = _split(path)
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
     if is_torchscript(path):
         return dict(state_dict=load_torchscript(path).state_dict())
     try:
-        with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # damaged bytes raise anything, from EOFError to struct.error
         if isinstance(error, pickle.UnpicklingError) and _holds_a_pickle(path):
             raise ValueError(
@@ -76,11 +88,29 @@ def load_checkpoint(path: str | Path) -> dict:
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'checkpoint {str(path)!r} must hold a dict, got {type(checkpoint).__name__}')
-    return checkpoint
+    if entry is None:
+        return checkpoint
+    if not isinstance(checkpoint.get(entry), dict):
+        raise ValueError(
+            f'checkpoint {str(path)!r} has no weights under {entry!r}; '
+            f'it has weights under {_weight_entries(checkpoint)}'
+        )
+    return {**checkpoint, 'state_dict': checkpoint[entry]}
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """Return the file of a checkpoint that may be given as ``FILE::ENTRY``."""
+    return _split(path)[0]
 
 
 def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Load the weights of a checkpoint: its entry ``state_dict``, or the whole file if it has none.
+
+    The levels that wrappers such as DataParallel add to the names are removed. If the file holds a second set of the
+    same weights, such as an exponential moving average, a message says which one is used.
+
+    Args:
+        path: See `load_checkpoint`.
 
     Raises:
         FileNotFoundError: See `load_checkpoint`.
@@ -94,7 +124,26 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
         )
     odd = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
     if odd:
-        raise ValueError(f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}')
+        repairs = [
+            f"; it holds weights under {entry!r}: name them as '{path}{ENTRY_SEPARATOR}{entry}'"
+            for entry in (_weight_entries(checkpoint) if state_dict is checkpoint else ())
+        ]
+        raise ValueError(
+            f'checkpoint {str(path)!r} must map names to tensors, got other values for {odd[:3]}{"".join(repairs)}'
+        )
+    state_dict = unwrapped(state_dict)
+    if state_dict and _split(path)[1] is None and str(path) not in _told:
+        _tell_of_other_weights(str(path), checkpoint, state_dict)
+    return state_dict
+
+
+def unwrapped(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the levels that wrappers of a model add to the names of its weights."""
+    state_dict = {_WRAPPERS.sub('', name): value for name, value in state_dict.items()}
+    while (names := state_dict.keys() - _COUNTERS) and all(name.startswith(_PARALLEL) for name in names):
+        state_dict = {
+            name.removeprefix(_PARALLEL): value for name, value in state_dict.items() if name not in _COUNTERS
+        }
     return state_dict
 
 
@@ -112,9 +161,8 @@ def load_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: st
     inner: Any = model
     while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
         inner = inner.module
-    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}  # as mmengine does
     try:
-        missing = inner.load_state_dict(state_dict, strict=False).missing_keys
+        missing = inner.load_state_dict(unwrapped(state_dict), strict=False).missing_keys
     except RuntimeError as error:
         raise ValueError(
             f'checkpoint {checkpoint!r} is of another model: {str(error).splitlines()[1].strip()}'
@@ -131,6 +179,34 @@ def load_weights(model: nn.Module, state_dict: dict[str, Tensor], checkpoint: st
 def load_from_torchscript(filename: str, map_location: str | None = None) -> dict:
     """Load ``torchscript://PATH`` for mmengine; weights stay on the CPU whatever ``map_location`` says."""
     return load_checkpoint(filename.removeprefix(TORCHSCRIPT_SCHEME))
+
+
+def _split(path: str | Path) -> tuple[Path, str | None]:
+    """Split ``FILE::ENTRY``; the entry is ``None`` if there is none."""
+    file, separator, entry = str(path).rpartition(ENTRY_SEPARATOR)
+    return (Path(file), entry) if separator and not Path(path).is_file() else (Path(path), None)
+
+
+def _weight_entries(checkpoint: dict) -> list[str]:
+    """List the entries of a checkpoint that hold weights."""
+    return [
+        name
+        for name, value in checkpoint.items()
+        if isinstance(value, dict) and value and all(isinstance(item, Tensor) for item in value.values())
+    ]
+
+
+def _tell_of_other_weights(path: str, checkpoint: dict, used: dict[str, Tensor]) -> None:
+    """Say, once per file, which weights are used if a checkpoint holds several sets of the same ones."""
+    _told.add(path)
+    for entry in _weight_entries(checkpoint):
+        if entry != 'state_dict' and 2 * len(unwrapped(checkpoint[entry]).keys() & used.keys()) > len(used):
+            hook = ", which is the average if mmengine's EMAHook wrote it" if entry == 'ema_state_dict' else ''
+            print_log(
+                f'checkpoint {path!r} holds two sets of weights: `state_dict` is used{hook}; for `{entry}`, name it '
+                f"'{path}{ENTRY_SEPARATOR}{entry}'",
+                'current',
+            )
 
 
 def _holds_a_pickle(path: Path) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from mmfct.utils.files import write_atomically
@@ -13,6 +15,12 @@ from mmfct.utils.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_UNKNOWN = -1  # label of an item without a class
+_GREY = '#C8C8C8'
+# With the colours enough for 60 classes; of more, twenty can be told apart at a glance.
+_MARKERS = 'os^DvP'
+_LARGEST = 20
 
 # Ten colours that people with colour vision deficiency can tell apart (seaborn's 'colorblind').
 COLORS = (
@@ -33,31 +41,61 @@ def set_square_limits(panels: list[Axes], points: Tensor) -> None:
         axes.locator_params(nbins=5)
 
 
-def scatter_classes(figure: Figure, panels: dict[str, Axes], points: dict[str, Tensor], labels: Tensor) -> None:
-    """Draw the points (N, 2) of every panel, with a legend of up to ten classes or else a colour bar."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Colormap, ListedColormap, Normalize
+def scatter_classes(
+    figure: Figure,
+    panels: dict[str, Axes],
+    points: dict[str, Tensor],
+    labels: Tensor,
+    names: Mapping[int, str] | None = None,
+) -> None:
+    """Draw the points (N, 2) of every panel, each class in a colour and a marker of its own, with a legend.
+
+    Of more classes than there are colours and markers, the largest are told apart and all others are grey, as points
+    of an unknown class (label -1) are.
+
+    Args:
+        figure: The figure of the panels; grows with the legend.
+        panels: Role -> panel.
+        points: Role -> points of shape (N, 2).
+        labels: Classes of shape (N,).
+        names: Label -> name of the class, where it is known.
+    """
     from matplotlib.lines import Line2D
 
-    classes, ranks = labels.unique(return_inverse=True)
-    few = len(classes) <= len(COLORS)
-    values = ranks if few else labels
-    cmap: Colormap = ListedColormap(COLORS) if few else colormaps['viridis']
-    norm = Normalize(0, len(COLORS) - 1) if few else Normalize(int(classes[0]), int(classes[-1]))
     size = min(40, max(10, 12000 / len(labels)))
-    for role, axes in panels.items():
-        x, y = points[role].T
-        axes.scatter(x, y, size, values, cmap=cmap, norm=norm, alpha=0.75, linewidths=0)
-    if few:
-        dots = [
-            Line2D([], [], linestyle='', marker='o', color=color, label=f'class {int(label)}')
-            for color, label in zip(COLORS, classes, strict=False)
-        ]
-        figure.legend(handles=dots, loc='outside lower center', ncols=len(dots), frameon=False)
-    else:
-        bar = ScalarMappable(norm, cmap)  # of its own: the points are translucent
-        figure.colorbar(bar, ax=list(panels.values()), shrink=0.8, pad=0.01, label='class index')
+    shown, counts = labels[labels != _UNKNOWN].unique(return_counts=True)
+    others = len(shown) > len(COLORS) * len(_MARKERS)
+    if others:
+        largest = counts.argsort(descending=True, stable=True)[:_LARGEST]
+        shown = shown[largest].sort().values
+    place = torch.full_like(labels, -1)
+    for number, label in enumerate(shown):
+        place[labels == label] = number
+    entries: dict[str, dict[str, Any]] = {}
+    unknown = labels == _UNKNOWN
+    for rows, text, marker in ((unknown, 'unknown class', 'x'), (~unknown & (place < 0), 'other classes', '.')):
+        if rows.any():
+            entries[text] = dict(color=_GREY, marker=marker)
+            for role, axes in panels.items():
+                x, y = points[role][rows].T
+                axes.scatter(x, y, 0.7 * size, _GREY, marker=marker, linewidths=0.7)
+    for group, marker in enumerate(_MARKERS):
+        rows = (place >= 0) & (place // len(COLORS) == group)
+        colors = [COLORS[number % len(COLORS)] for number in place[rows].tolist()]
+        for role, axes in panels.items():
+            if colors:
+                x, y = points[role][rows].T
+                axes.scatter(x, y, size, colors, marker=marker, alpha=0.75, linewidths=0)
+    for number, label in enumerate(shown.tolist()):
+        style = dict(color=COLORS[number % len(COLORS)], marker=_MARKERS[number // len(COLORS)])
+        text = (names or {}).get(label, f'class {label}')
+        entries[text if text not in entries else f'{text} ({label})'] = style
+    dots = [Line2D([], [], linestyle='', label=text, **style) for text, style in entries.items()]
+    columns = max(1, min(len(dots), round(16 * figure.get_figwidth() / (6 + max(map(len, entries))))))
+    rows_of_legend = -(-len(dots) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.17 * (rows_of_legend - 1))
+    small = 8 if rows_of_legend > 1 else None
+    figure.legend(handles=dots, loc='outside lower center', ncols=columns, frameon=False, fontsize=small)
 
 
 def save_png(figure: Figure, path: str | Path) -> Path:

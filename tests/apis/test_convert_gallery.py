@@ -60,3 +60,18 @@ def test_side_information_of_foreign_parquet(run, tmp_path, capsys):
     )
     assert run(tmp_path / 'f.parquet', tmp_path / 'h', *side) == 2
     assert "error: `side_model` needs `model`, got 'simclr' alone" in capsys.readouterr().err
+
+
+def test_a_row_that_another_program_has_removed(run, switch, tmp_path, capsys):
+    assert run(switch.upgraded, tmp_path / 'g.parquet') == 0
+    table = pq.read_table(tmp_path / 'g.parquet')
+    (tmp_path / 'parts/sub').mkdir(parents=True)
+    pq.write_table(table.slice(0, 30), tmp_path / 'parts/a.parquet')
+    pq.write_table(table.slice(31), tmp_path / 'parts/sub/b.parquet')
+    (tmp_path / 'parts/notes.txt').touch()
+    assert run(tmp_path / 'parts', tmp_path / 'again') == 2
+    output = capsys.readouterr()
+    assert 'must hold 60 rows, got 59' in output.err
+    assert '2 Parquet files are read, 1 other files are passed over, such as' in output.out
+    assert run(tmp_path / 'parts', tmp_path / 'again', '--accept-changes') == 0
+    assert len(Gallery(tmp_path / 'again')) == 59

@@ -20,6 +20,8 @@ from mmfct.apis.training.train import train
 
 ITP = Path(__file__).parents[2] / 'configs/itp'
 NETWORKS = ('deeplabv3_r50', 'segnet_mtan')
+HOOKS = ['mmfct.InstanceTaskWeightHook']
+RATES = dict(itp=[None], itp_instance=[None], itp_gradient=[0.3])  # agreement has none
 METRICS = {'aAcc', 'mIoU', 'mAcc', 'depth/abs_error', 'depth/rel_error'}
 TINY = {
     'image_size': (32, 64),
@@ -71,11 +73,16 @@ def test_every_weighting_trains(run, weighting, tmp_path):
         assert all(math.isfinite(step[key]) for key in ('loss', 'seg_error', 'depth_error'))
     weights = torch.tensor([[step['seg_weight'], step['depth_weight']] for step in steps])
     constant = weighting in ('equal', 'fixed', 'dwa')  # DWA takes two epochs to begin
-    assert bool((weights == 1).all()) == constant and (weights >= 0).all()
+    if weighting == 'itp_instance':
+        assert bool((weights[:3] == 1).all())  # refitted after the first epoch
+    else:
+        assert bool((weights == 1).all()) == constant and (weights >= 0).all()
     checkpoint = torch.load(tmp_path / 'work/epoch_2.pth', weights_only=False)
     assert ('instance_task_weights' in checkpoint) == weighting.startswith('itp')
     if weighting.startswith('itp'):
-        assert checkpoint['instance_task_weights']['deviation'].ne(0).all()
+        table = checkpoint['instance_task_weights']
+        name = 'deviation' if weighting == 'itp_gradient' else 'contrast_sum'
+        assert table[name].shape == (5, 2) and table[name].ne(0).all()
 
 
 @pytest.mark.parametrize('weighting', ['itp', 'uncertainty'])
@@ -151,9 +158,12 @@ def test_networks_are_the_published_ones():
 def test_one_variable_switches_weighting_and_hooks():
     for network in NETWORKS:
         for name in weighting_names():
-            config = load_config(ITP / f'{network}_cityscapes.py', dict(weighting=name, instance_lr=0.3, seed=4))
+            options = dict(weighting=name, instance_lr=0.3, others=3, seed=4)
+            config = load_config(ITP / f'{network}_cityscapes.py', options)
             assert config.model.weighting == config.weightings[name]
-            assert [hook.lr for hook in config.custom_hooks] == [0.3] * name.startswith('itp')
+            assert [hook.type for hook in config.custom_hooks] == HOOKS * name.startswith('itp')
+            assert [hook.get('lr') for hook in config.custom_hooks] == RATES.get(name, [])
+            assert config.weightings.itp == dict(type='mmfct.AgreementWeighting', others=3)
             assert config.work_dir == f'work_dirs/{network}_cityscapes_{name}'
             assert config.weightings.rlw.seed == config.randomness.seed == 4
 

@@ -18,12 +18,13 @@ from mmfct.apis.training.train import train
 
 ITP = Path(__file__).parents[2] / 'configs/itp'
 DATA = ('resnet10_digits', 'resnet10_omniglot', 'wrn28_cifar100')
-WEIGHTINGS = ('plain', 'data_parameters', 'itp')
+WEIGHTINGS = ('plain', 'data_parameters', 'itp', 'itp_gradient')
 TINY = {
     'resnet10_digits': {'image_size': 8, 'train_dataloader.dataset.dataset.indices': 70, 'warmup_epochs': 1},
     'resnet10_omniglot': {'image_size': 8, 'warmup_epochs': 1},  # the first images are of one alphabet
     'wrn28_cifar100': {'depth': 10, 'widen_factor': 1, 'num_workers': 0, 'batch_size': 10},
 }
+KEYS = dict(wrn28_cifar100='sample_idx')  # its images have no files
 SIZES = dict(resnet10_digits=70, resnet10_omniglot=484, wrn28_cifar100=16)
 
 
@@ -54,10 +55,11 @@ def test_every_weighting_trains(run, name, weighting, tmp_path):
     if weighting == 'plain':
         return
     table = checkpoint['instance_task_weights']
-    assert table['deviation'].shape == (SIZES[name], 1) and table['deviation'].ne(0).all()
+    learned = table['contrast_sum' if weighting == 'itp' else 'deviation']
+    assert learned.shape == (SIZES[name], 1) and learned.ne(0).all()
     assert table['visits'].eq(2).all()  # every image was met in every epoch
-    limit = 2 * math.log(20) if weighting == 'itp' else math.log(20)
-    assert table['deviation'].abs().max() <= limit + 1e-6
+    limit = dict(itp=1.0, itp_gradient=2 * math.log(20), data_parameters=math.log(20))[weighting]
+    assert learned.abs().max() <= limit + 1e-6
     detection = find_corrupt_labels(config_file(name), str(tmp_path / 'final.pth'), cfg_options=options, top=0)
     assert detection['label']['labels'] == SIZES[name]
     assert detection['label']['corrupted'] == pytest.approx(0.4 * SIZES[name], rel=0.5)  # some have their own class
@@ -65,14 +67,14 @@ def test_every_weighting_trains(run, name, weighting, tmp_path):
 
 def test_temperatures_held_at_one_train_as_the_plain_loss(run, tmp_path):
     results = []
-    for options in (dict(weighting='plain'), dict(weighting='data_parameters', instance_warmup_epochs=10**6)):
+    for options in (dict(weighting='plain'), dict(weighting='data_parameters', instance_lr=1e-12)):
         run('resnet10_digits', **options)
         results.append(torch.load(tmp_path / 'final.pth', weights_only=True))
     plain, held = (result['state_dict'] for result in results)
     for name, value in plain.items():
         torch.testing.assert_close(held[name], value, rtol=1e-3, atol=1e-4)
     table = results[1]['instance_task_weights']
-    assert table['deviation'].eq(0).all() and table['loss_sum'].gt(0).all()
+    assert table['deviation'].abs().max() < 1e-9 and table['loss_sum'].gt(0).all()
 
 
 @pytest.mark.parametrize('name', DATA)
@@ -99,8 +101,9 @@ def test_variables_reach_what_is_computed_from_them(name):
         config = load_config(config_file(name), options)
         assert config.work_dir == f'work_dirs/{name}_noisy_{weighting}'
         assert config.model.head.loss == config.losses[weighting]
-        hooks = [(hook.lr, hook.momentum) for hook in config.custom_hooks]
-        assert hooks == [(0.3, 0.5)] * (weighting != 'plain')
+        hooks = [(hook.get('lr'), hook.get('momentum')) for hook in config.custom_hooks]
+        assert hooks == dict(plain=[], itp=[(None, None)]).get(weighting, [(0.3, 0.5)])  # agreement has no rate
+        assert all(hook.get('key') == KEYS.get(name) for hook in config.custom_hooks)
         images = config.train_dataloader.dataset
         assert (images.fractions.label, images.seed, config.randomness.seed) == (0.2, 4, 4)
 
@@ -114,7 +117,7 @@ def test_published_recipe():
     assert config.plain_loss == dict(type='CrossEntropyLoss', loss_weight=1.0)
     assert config.optim_wrapper == dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4))
     (hook,) = config.custom_hooks
-    assert (hook.momentum, hook.decay, hook.max_factor, hook.schedule) == (0.9, 0.0, 20.0, 'constant')
+    assert (hook.momentum, hook.decay, hook.max_factor) == (0.9, 0.0, 20.0)
     loader = config.train_dataloader
     # The published rate is for the gradient of the mean over the batch.
     assert loader.batch_size == 128 and hook.lr * loader.batch_size == pytest.approx(0.2)

@@ -80,8 +80,9 @@ encoders = dict(
         checkpoint='{folder}/simclr/epoch_1.pth',
     ),
     new=dict(
-        backbone=dict(backbone, init_cfg=None),  # any weights will do
+        backbone=backbone,
         data_preprocessor=dict(normalization, type='ClsDataPreprocessor'),
+        checkpoint='{folder}/classifier/epoch_1.pth',  # any weights will do
     ),
 )
 data_preprocessor = None  # every encoder has its own

@@ -93,6 +93,8 @@ model = dict(head=dict(num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss
 """
 )
 
+GRADIENT = WEIGHTED.replace("task='label', loss", "task='label', gradient=True, loss")
+
 TEMPERATURE = (
     CLASSIFIER
     + """
@@ -135,7 +137,34 @@ test_evaluator = None
 """
 )
 
-CONFIGS = dict(segmentor=SEGMENTOR, weighted=WEIGHTED, temperature=TEMPERATURE, multi_task=MULTI_TASK)
+# Every image has one or two of three classes.
+MULTI_LABEL = (
+    CLASSIFIER
+    + """
+loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='CrossEntropyLoss', use_sigmoid=True))
+model = dict(
+    head=dict(_delete_=True, type='MultiLabelLinearClsHead', in_channels=512, num_classes=3, loss=loss),
+)
+images = dict(type='MultiLabelDataset', data_root='{folder}/classes', ann_file='labels.json', pipeline=test_pipeline)
+train_dataloader = dict(dataset=dict(_delete_=True, **images))
+val_dataloader = None
+val_cfg = None
+val_evaluator = None
+test_dataloader = None
+test_cfg = None
+test_evaluator = None
+"""
+)
+
+CONFIGS = dict(
+    segmentor=SEGMENTOR,
+    weighted=WEIGHTED,
+    gradient=GRADIENT,
+    temperature=TEMPERATURE,
+    multi_label=MULTI_LABEL,
+    multi_task=MULTI_TASK,
+)
+BY_GRADIENT = ('gradient', 'temperature')
 
 # Runs in a fresh process, in which nobody has imported mmfct before.
 WORKER = """
@@ -199,6 +228,11 @@ def folder(tmp_path_factory) -> Path:
         infos.append(dict(img_path=file, gt_label=tasks_of(index)))
     content = dict(metainfo=dict(tasks=['color', 'shape']), data_list=infos)
     (folder / 'classes/tasks.json').write_text(json.dumps(content))
+    infos = [
+        dict(img_path=info['img_path'], gt_label=sorted({index % 3, index % 2})) for index, info in enumerate(infos)
+    ]
+    content = dict(metainfo=dict(classes=['a', 'b', 'c']), data_list=infos)
+    (folder / 'classes/labels.json').write_text(json.dumps(content))
     return folder
 
 
@@ -217,6 +251,11 @@ def runs(folder, plain_config_environment) -> dict[str, dict]:
     return {name: json.loads((folder / f'{name}.json').read_text()) for name in CONFIGS}
 
 
+def learned(name: str) -> str:
+    """What the checkpoint of a config has learned about the images."""
+    return 'deviation' if name in BY_GRADIENT else 'contrast_sum'
+
+
 @pytest.mark.parametrize('name', CONFIGS)
 def test_a_stock_model_trains_with_parameters_per_instance(runs, name):
     run = runs[name]
@@ -226,7 +265,7 @@ def test_a_stock_model_trains_with_parameters_per_instance(runs, name):
     assert np.isfinite(run['values']['train/loss'])
     tasks = dict(segmentor=['seg', 'seg_aux'], multi_task=['color', 'shape']).get(name, ['label'])
     assert run['table']['tasks'] == tasks
-    assert np.shape(run['table']['deviation']) == (12, len(tasks))
+    assert np.shape(run['table'][learned(name)]) == (12, len(tasks))
     assert run['pictures'] == 2  # once whenever all data were seen
     for task in tasks:
         assert {f'train/weight_{task}_mean', f'train/weight_{task}_std'} <= set(run['values'])
@@ -239,18 +278,21 @@ def test_decode_and_auxiliary_head_have_a_task_each(runs):
         'decode_head.loss_decode.weighting.log_variance',
         'auxiliary_head.loss_decode.weighting.log_variance',
     ]
-    visits, deviation = np.array(run['table']['visits']), np.array(run['table']['deviation'])
+    visits, contrasts = np.array(run['table']['visits']), np.array(run['table']['contrast_sum'])
     assert visits.sum(axis=0).tolist() == [22, 22]  # two rounds, in which one of twelve has no label
-    assert (visits[3] == 0).all() and (deviation[3] == 0).all()
-    assert (np.delete(deviation, 3, axis=0) != 0).all() and (deviation[:, 0] != deviation[:, 1]).sum() == 11
-    assert (np.array(run['table']['log_variance']) != 0).all()
+    assert (visits[3] == 0).all() and (contrasts[3] == 0).all()
+    assert (np.delete(contrasts, 3, axis=0) != 0).all() and (contrasts[:, 0] != contrasts[:, 1]).sum() == 11
+    weights = np.array(run['table']['instance_weight'])
+    assert (weights[3] == 1).all() and np.delete(weights, 3, axis=0).mean(0).tolist() == pytest.approx([1, 1])
+    assert (np.array(run['table']['weight']) != weights).all()  # a log-variance of each head is learned too
 
 
-def test_a_classifier_has_a_weight_per_image(runs):
-    run = runs['weighted']
+@pytest.mark.parametrize('name', ['weighted', 'gradient'])
+def test_a_classifier_has_a_weight_per_image(runs, name):
+    run = runs[name]
     assert run['parameters'] == ['head.loss_module.weighting.log_variance']
     assert (np.array(run['table']['visits']) == 2).all()
-    assert (np.array(run['table']['deviation']) != 0).all()
+    assert (np.array(run['table'][learned(name)]) != 0).all()
     assert 0 <= run['values']['val/accuracy/top1'] <= 100
 
 
@@ -266,4 +308,9 @@ def test_a_task_that_an_image_does_not_have_keeps_its_parameter(runs):
     annotated = np.array([[task in tasks_of(index) for task in ('color', 'shape')] for index in range(12)])
     assert annotated.sum(axis=0).tolist() == [10, 9]
     assert (np.array(table['visits']) == 2 * annotated).all()
-    assert ((np.array(table['deviation']) != 0) == annotated).all()
+    assert ((np.array(table['contrast_sum']) != 0) == annotated).all()
+
+
+def test_a_classifier_of_several_labels_has_a_weight_per_image(runs):
+    table = runs['multi_label']['table']
+    assert (np.array(table['visits']) == 2).all() and (np.array(table['contrast_sum']) != 0).all()

@@ -18,6 +18,7 @@ from mmfct.apis.find_corrupt_labels import find_corrupt_labels
 from mmfct.apis.training.config import load_config
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.train import train
+from mmfct.instances.comparison import Comparison
 
 ITP = Path(__file__).parents[2] / 'configs/itp'
 CONFIGS = ('resnet10_surreal_clips', 'resnet50_surreal')
@@ -55,7 +56,7 @@ def weighting_names() -> list[str]:
 
 def test_from_permuted_poses_to_suspects(run, surreal_root, tmp_path):
     files = {gender: f'{surreal_root}/smpl/SMPL_{gender.upper()}.npz' for gender in ('female', 'male')}
-    options, expected = dict(corrupted_pose=0.5, instance_warmup_epochs=0), METRICS
+    options, expected = dict(corrupted_pose=0.5), METRICS
     if find_spec('smplx'):
         options |= {f'body_{gender}': file for gender, file in files.items()}
         expected = METRICS | {'pose/surface_error'}
@@ -65,8 +66,8 @@ def test_from_permuted_poses_to_suspects(run, surreal_root, tmp_path):
     assert len(steps) == 6  # two epochs of three batches
     assert all(math.isfinite(step[f'{task}_error']) for step in steps for task in ('pose', 'depth', 'parts'))
     table = torch.load(tmp_path / 'work/final.pth', weights_only=False)['instance_task_weights']
-    assert table['tasks'] == ['pose', 'depth', 'parts'] and table['deviation'].shape == (12, 3)
-    assert table['deviation'].ne(0).all()
+    assert table['tasks'] == ['pose', 'depth', 'parts'] and table['contrast_sum'].shape == (12, 3)
+    assert table['contrast_sum'].ne(0).all() and table['instance_weight'].mean(0).tolist() == pytest.approx([1] * 3)
     options = dict(TINY, data_root=surreal_root, **options)
     checkpoint = str(tmp_path / 'work/final.pth')
     detection = find_corrupt_labels(
@@ -134,18 +135,24 @@ def test_splits_of_the_published_data():
     assert inner.pipeline[0] == dict(type='mmfct.LoadSurreal', size=(256, 256), cache=False)
 
 
+def comparison() -> Comparison:
+    """Two predictions and labels of some task."""
+    return Comparison.of(lambda a, b: ((a - b).abs(), a.isfinite()), torch.rand(2), torch.rand(2))
+
+
 @pytest.mark.parametrize('name', CONFIGS)
 def test_one_variable_switches_weighting_and_hooks(name):
     forms = dict(pose='gaussian', depth='laplace', parts='classification')
     for weighting in weighting_names():
         config = load_config(ITP / f'{name}.py', dict(weighting=weighting, instance_lr=0.3, seed=4))
         module = MODELS.build(dict(config.model.weighting, forms=forms))
-        assert not getattr(module, 'relative', False)
         losses = torch.rand(2, 3, requires_grad=True)
         if weighting.startswith('itp'):
-            module.set_instances(torch.zeros(2, 3), ['a', 'b'])
+            module.set_instances(torch.ones(2, 3), ['a', 'b'])
         if weighting != 'dwa':  # which asks the Runner for the epoch
-            objective, weights = module(losses, torch.ones(2, 3, dtype=torch.bool))
+            needed = [[comparison() for _ in range(3)]] if module.needs_comparisons else []
+            objective, weights = module(losses, torch.ones(2, 3, dtype=torch.bool), *needed)
             assert objective.isfinite() and weights.shape == (3,)
-        assert [hook.lr for hook in config.custom_hooks] == [0.3] * weighting.startswith('itp')
+        rates = dict(itp=[None], itp_instance=[None], itp_gradient=[0.3])  # agreement has none
+        assert [hook.get('lr') for hook in config.custom_hooks] == rates.get(weighting, [])
         assert config.randomness.seed == config.training_frames.seed == 4

@@ -6,12 +6,17 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmengine.dataset import ClassBalancedDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmfct.datasets.cityscapes_multi_task import CityscapesMultiTask
+from mmfct.datasets.clean_instances import CleanInstances
+from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.datasets.transforms import LoadDisparity, LoadLabelMap
 from mmfct.instances.keys import InstanceKeys
 
@@ -130,7 +135,10 @@ def test_no_images(tmp_path, layout, match):
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(num_classes=2), '`num_classes` must be 19 .* got 2'),
+        (dict(num_classes=2), '`num_classes` must be 19 .* got 2; for labels of your own set `label_ids` too'),
+        (dict(num_classes=0), '`num_classes` must be from 1 to 253, got 0'),
+        (dict(label_ids='mine'), "`label_ids` must be one of .* got 'mine'"),
+        (dict(metainfo=dict(classes=('a', 'b'))), r"`metainfo\['classes'\]` must have a name .* 19, got 2"),
         (dict(layout='zip'), "`layout` must be one of .*cityscapes.*npy.*, got 'zip'"),
         (dict(require='seg'), "`require` must be a sequence of names from .*seg.*, got 'seg'"),
         (dict(require=['seg', 'pose']), '`require` must be .* got .*pose'),
@@ -139,6 +147,78 @@ def test_no_images(tmp_path, layout, match):
 def test_bad_options(tmp_path, options, match):
     with pytest.raises(ValueError, match=match):
         CityscapesMultiTask(str(tmp_path), **options)
+
+
+def with_size(results: dict) -> dict:
+    """Stand in for a loader of images."""
+    return {**results, 'ori_shape': (16, 32)}
+
+
+def write_ids(root: Path, low: int, high: int) -> None:
+    """Replace all label maps by maps of ids from ``low`` to ``high``."""
+    rng = np.random.default_rng(0)
+    for path in root.rglob('*_labelIds.png'):
+        cv2.imwrite(str(path), rng.integers(low, high + 1, size=(16, 32), dtype=np.uint8))
+
+
+@pytest.mark.parametrize('high', [6, 18])  # of seven categories; train ids without a pixel that is ignored
+def test_ids_that_are_not_those_of_cityscapes(root, high):
+    write_ids(root, 0, high)
+    with pytest.raises(
+        ValueError, match=rf"CityScapes' label ids, got \[0, .*{high}\] in 4 files .*label_ids='classes'"
+    ):
+        CityscapesMultiTask(root)
+    pipeline = [with_size, *LOAD_MAPS]
+    own = CityscapesMultiTask(root, num_classes=high + 1, label_ids='classes', pipeline=pipeline)
+    path = own.get_data_info(2)['seg_map_path']
+    assert (own[2]['gt_seg_map'] == cv2.imread(path, cv2.IMREAD_UNCHANGED)).all()
+    assert len(own.metainfo['classes']) == len(own.metainfo['palette']) == high + 1
+    trusted = CityscapesMultiTask(root, label_ids='cityscapes', pipeline=pipeline)
+    assert (trusted[2]['gt_seg_map'] != 255).any() == (high == 18)
+
+
+def test_a_few_maps_without_a_high_id_are_label_ids_still(root):
+    for path in list(root.rglob('*_labelIds.png'))[:3]:
+        cv2.imwrite(str(path), np.full((16, 32), 7, np.uint8))
+    assert len(CityscapesMultiTask(root)) == 4
+
+
+def test_maps_that_cannot_be_read_are_left_to_the_transform(root):
+    write_ids(root, 0, 6)
+    for path in root.rglob('*_labelIds.png'):
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match='is not a readable PNG image'):
+        CityscapesMultiTask(root, pipeline=[with_size, *LOAD_MAPS])[0]
+    for path in root.rglob('*_labelIds.png'):
+        cv2.imwrite(str(path), np.zeros((16, 32), np.uint16))
+    with pytest.raises(ValueError, match='8 bits and one channel, got uint16'):
+        CityscapesMultiTask(root, pipeline=[with_size, *LOAD_MAPS])[0]
+
+
+def test_ids_and_names_of_ones_own(root):
+    write_ids(root, 40, 42)
+    options = dict(num_classes=2, label_ids={40: 255, 41: 0, 42: 1}, metainfo=dict(classes=('cat', 'dog')))
+    dataset = CityscapesMultiTask(root, pipeline=[with_size, *LOAD_MAPS], **options)
+    assert set(np.unique(dataset[0]['gt_seg_map'])) == {0, 1, 255}
+    assert dataset.metainfo['classes'] == ('cat', 'dog')
+    colors = CityscapesMultiTask(root, num_classes=100, label_ids='classes', lazy_init=True).metainfo['palette']
+    assert len({tuple(color) for color in colors}) == 100 and [0, 0, 0] not in colors
+
+
+def test_nyu_in_the_preprocessed_form(tmp_path):
+    rng = np.random.default_rng(0)
+    labels, depth = rng.integers(-1, 13, (2, 8, 8)), rng.uniform(0.5, 9, (2, 8, 8, 1))
+    for folder, arrays in dict(image=rng.random((2, 8, 8, 3)), label=labels, depth=depth).items():
+        (tmp_path / 'train' / folder).mkdir(parents=True)
+        for number, array in enumerate(arrays):
+            np.save(tmp_path / f'train/{folder}/{number}.npy', array)
+    depths = dict(type='mmfct.LoadDisparity', target='depth', npy_holds='depth')
+    pipeline = [dict(type='mmfct.LoadNpyImage'), dict(type='mmfct.LoadLabelMap'), depths]
+    dataset = CityscapesMultiTask(str(tmp_path), layout='npy', num_classes=13, pipeline=pipeline)
+    assert len(dataset.metainfo['classes']) == 13
+    item = dataset[1]
+    assert (item['gt_seg_map'] == np.where(labels[1] < 0, 255, labels[1])).all()
+    assert np.allclose(item['gt_depth_map'], depth[1, ..., 0])
 
 
 @pytest.mark.parametrize('layout', ['cityscapes', 'npy'])
@@ -220,3 +300,32 @@ def test_moving_the_data_changes_no_instance_key(tmp_path, files):
     assert after.fingerprint == before.fingerprint
     next(Path(tmp_path, 'far/away/leftImg8bit/train/aachen').glob('*.png')).unlink()
     assert InstanceKeys.of(CityscapesMultiTask(str(tmp_path / 'far/away'))).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize('wrap', ['plain', 'corrupt', 'clean'])
+def test_rare_classes_are_repeated(root, wrap):
+    """One of four images has a bus, which a third of the images should have."""
+    paths = sorted(root.rglob('train/*/*_labelIds.png'))
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), np.full((16, 32), 28 if number == 2 else 26, np.uint8))
+    paths[3].unlink()
+    dataset = CityscapesMultiTask(root, require=['depth'])
+    assert [dataset.get_cat_ids(i) for i in range(4)] == [[13], [13], [15], []]
+    names = [Path(dataset.get_data_info(i)['img_path']).name for i in range(4)]
+    bus, config = 2, dataset
+    if wrap == 'corrupt':
+        config = dict(type=CorruptLabels, dataset=dataset, fractions=dict(seg=1.0))
+        corrupt = CorruptLabels(dataset, dict(seg=1.0))
+        bus = [corrupt.get_data_info(i)['seg_map_path'] for i in range(4)].index(str(paths[2]))
+        assert corrupt.get_cat_ids(bus) == [15] and bus != 2
+    elif wrap == 'clean':
+        config = dict(type=CleanInstances, dataset=CorruptLabels(dataset, dict(depth=0.5), seed=1))
+        clean = CleanInstances(config['dataset'])
+        kept = [Path(clean.get_data_info(i)['img_path']).name for i in range(len(clean))]
+        assert [clean.get_cat_ids(i) == [15] for i in range(2)] == [name == names[2] for name in kept]
+        assert names[2] in kept
+    balanced = ClassBalancedDataset(config, oversample_thr=0.3)
+    if wrap == 'clean':  # a half has the bus, and the other half a car
+        assert balanced.repeat_indices == [0, 1]
+    else:
+        assert balanced.repeat_indices == sorted([*range(4), bus])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -272,7 +273,6 @@ def test_the_same_weights_elsewhere_do_not(tmp_path, images_used):
     [
         dict(num_views=2),
         dict(seed=1),
-        dict(encoders=dict(old=ENCODERS['old'], new=ENCODERS['new'])),
         dict(dataset=dict(DATA, pipeline=[dict(type='Pack')])),
     ],
 )
@@ -281,8 +281,100 @@ def test_other_settings_make_the_table_anew(tmp_path, images_used, options):
     images_used()
     data = table(tmp_path / 'table', **options)
     assert images_used() > 0
-    assert not np.array_equal(data.gallery.column('old'), before) or data.roles == ('old', 'new')
+    assert not np.array_equal(data.gallery.column('old'), before)
     assert len(data) == 7
+
+
+TWO = dict(old=ENCODERS['old'], new=ENCODERS['new'])
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'computed'),
+    [
+        (TWO, ENCODERS, 1),  # side-information is added
+        (ENCODERS, TWO, 0),  # and removed
+        (ENCODERS, dict(ENCODERS, new=encoder(5.0)), 1),
+        (ENCODERS, dict(ENCODERS, old=encoder(5.0)), 1),
+        (TWO, dict(old=TWO['new'], new=TWO['old']), 2),  # a role is not another one
+    ],
+)
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_columns_of_encoders_that_are_the_same_are_reused(
+    tmp_path, monkeypatch, images_used, before, after, computed, num_workers
+):
+    monkeypatch.setattr(embedding_table_writer, '_SHARD_ROWS', 16)
+    table(tmp_path / 'table', encoders=before, num_workers=num_workers)
+    images_used()
+    data = table(tmp_path / 'table', encoders=after, num_workers=num_workers)
+    assert images_used() == computed * (3 * 7 + 1)
+    assert data.roles == tuple(after)
+    table(tmp_path / 'anew', encoders=after, num_workers=num_workers)
+    assert contents(tmp_path / 'table') == contents(tmp_path / 'anew')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['anew', 'table']
+
+
+def test_a_shared_side_is_another_column_beside_another_old_model(tmp_path, images_used):
+    pool = dict(type='mmfct.SideInfoNeck', in_channels=3, out_channels=3)
+    side = dict(shares='old', neck=pool)
+    table(tmp_path / 'table', encoders=dict(TWO, side=side))
+    images_used()
+    other = dict(old=encoder(3.0), side=side, new=TWO['new'])
+    gallery = table(tmp_path / 'table', encoders=other).gallery
+    assert images_used() == 2 * (3 * 7 + 1)
+    np.testing.assert_allclose(gallery.column('side'), gallery.column('old'))
+
+
+@pytest.mark.parametrize('options', [dict(num_workers=1), dict(num_workers=2, batch_size=3)])
+def test_views_that_another_loader_would_draw_are_not_mixed(tmp_path, monkeypatch, images_used, options):
+    monkeypatch.setattr(embedding_table_writer, '_SHARD_ROWS', 32)
+    table(tmp_path / 'table', encoders=TWO, num_workers=2)
+    images_used()
+    gallery = table(tmp_path / 'table', **options).gallery
+    assert images_used() == 3 * (3 * 7 + 1)
+    np.testing.assert_allclose(gallery.column('side'), 2 * gallery.column('old')[:, :2], rtol=1e-6)
+
+
+@pytest.mark.parametrize('images', [0, 1, 10, 20])
+@pytest.mark.parametrize('again', [ENCODERS, dict(ENCODERS, side=encoder(4.0, 2)), TWO])
+def test_a_killed_reuse_goes_on(tmp_path, monkeypatch, images_used, images, again):
+    table(tmp_path / 'table', encoders=TWO)
+    images_used()
+    monkeypatch.setattr(Scale, 'stop_after', images)
+    with pytest.raises(KeyboardInterrupt):
+        table(tmp_path / 'table')
+    monkeypatch.setattr(Scale, 'stop_after', None)
+    images_used()
+    table(tmp_path / 'table', encoders=again)
+    assert images_used() <= 3 * 7 + 1  # never old and new
+    table(tmp_path / 'anew', encoders=again)
+    assert contents(tmp_path / 'table') == contents(tmp_path / 'anew')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['anew', 'table']
+
+
+def as_of_an_earlier_version(path: Path) -> None:
+    """Take from a table what earlier versions did not write."""
+    manifest = json.loads((path / 'manifest.json').read_text())
+    for name in ('views', 'columns'):
+        del manifest['metadata'][name]
+    (path / 'manifest.json').write_text(json.dumps(manifest))
+
+
+def test_tables_of_earlier_versions(tmp_path, images_used, monkeypatch):
+    table(tmp_path / 'table')
+    as_of_an_earlier_version(tmp_path / 'table')
+    images_used()
+    table(tmp_path / 'table')
+    assert images_used() == 0  # taken as it is
+    table(tmp_path / 'table', encoders=TWO)
+    assert images_used() == 2 * (3 * 7 + 1)  # what its columns are made from is unknown
+    monkeypatch.setattr(Scale, 'stop_after', 40)
+    with pytest.raises(KeyboardInterrupt):
+        table(tmp_path / 'half')
+    as_of_an_earlier_version(tmp_path / 'half')
+    monkeypatch.setattr(Scale, 'stop_after', None)
+    table(tmp_path / 'half')
+    table(tmp_path / 'whole')
+    assert contents(tmp_path / 'half') == contents(tmp_path / 'whole')
 
 
 def test_other_images_under_the_same_config_make_the_table_anew(tmp_path, images_used):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmfct.evaluation import backfill_curves as backfill_curves_module
 from mmfct.evaluation.backfill_curves import area, backfill_curves, fractions
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.evaluation.scores import mean_scores, score_pair
@@ -30,6 +31,21 @@ def test_a_curve_goes_from_the_upgraded_to_the_new_gallery(new, distance):
             assert len(values) == 22 and [values[0], values[-1]] == [end[score] for end in ends]
     assert curves['up'] != curves['down']
     assert torch.equal(upgraded.embeddings, before)
+
+
+def test_parts_of_a_gallery_are_rounded_down(new, monkeypatch):
+    """Of 30 rows, 1/21 is 1.43 and 2/21 is 2.86 rows."""
+    upgraded, replaced = replace(new, embeddings=new.embeddings + 100), []
+    original = backfill_curves_module.score_pair
+
+    def count(query, gallery, **options):
+        replaced.append(int((gallery.embeddings < 50).all(dim=1).sum()))
+        return original(query, gallery, **options)
+
+    monkeypatch.setattr(backfill_curves_module, 'score_pair', count)
+    backfill_curves(new, upgraded, new, dict(up=np.arange(30)))
+    assert replaced[2:] == [int(30 * point / 21 + 1e-9) for point in range(1, 21)]  # after both ends
+    assert replaced[2:4] == [1, 2]
 
 
 def test_a_gallery_without_matches_is_refused(new):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
@@ -25,7 +27,7 @@ def make_samples(old_width: int = 4, num: int = NUM) -> list[dict]:
     centers = 2 * torch.randn(5, 4, generator=generator)
     new = centers[labels] + torch.randn(num, 4, generator=generator)
     upgraded = new + 0.5 * torch.randn(num, 4, generator=generator)
-    old = (new + 2 * torch.randn(num, 4, generator=generator))[:, :old_width]
+    old = (new + 5 * torch.randn(num, 4, generator=generator))[:, :old_width]
     return [
         {
             'embeddings': {'old': old[i], 'upgraded': upgraded[i], 'new': new[i]},
@@ -65,7 +67,7 @@ def test_every_pair_is_what_retrieval_metrics_gives(options):
 
 
 def test_update_gain_is_the_share_of_the_gap():
-    results = run(CompatibilityMetric(), make_samples())
+    results = run(CompatibilityMetric(), make_samples(num=200))
     for name in ('cmc1', 'cmc5', 'map'):
         lower, ours, upper = (
             results[f'compatibility/{pair}_{name}'] for pair in ('old/old', 'new/upgraded', 'new/new')
@@ -73,6 +75,84 @@ def test_update_gain_is_the_share_of_the_gap():
         gain = results[f'compatibility/update_gain_{name}']
         assert gain == pytest.approx((ours - lower) / (upper - lower))
     assert 0 < results['compatibility/update_gain_map'] < 1
+
+
+@pytest.mark.parametrize('worse', [False, True])
+def test_no_share_of_a_gap_that_is_none(worse, capsys):
+    """The new model is as good as the old one up to chance, or worse: any quotient would be noise."""
+    samples = make_samples(num=200)
+    generator = torch.Generator().manual_seed(1)
+    for sample in samples:
+        rows = sample['embeddings']
+        rows['old'] = rows['new'] + 0.05 * torch.randn(4, generator=generator)
+        if worse:
+            rows['new'] = rows['new'] + 3 * torch.randn(4, generator=generator)
+    metric = CompatibilityMetric()
+    results = run(metric, samples)
+    assert math.isnan(results['compatibility/update_gain_map'])
+    if not worse:
+        assert results['compatibility/new/new_map'] != results['compatibility/old/old_map']
+    row = next(line for line in compatibility_table(metric.scores).splitlines() if line.startswith('| new/h(old)'))
+    assert row.split('|')[-2].strip() == '-'
+    assert 'the new model is no better than the old one, so there is no gap to recover' in capsys.readouterr().out
+    assert metric.scores.to_json()['update_gain']['new/upgraded']['map'] is None
+
+
+def test_images_without_a_class_do_not_count(capsys):
+    samples = make_samples()
+    labelled = [sample for index, sample in enumerate(samples) if index % 3]
+    for sample in samples[::3]:
+        sample['gt_label'] = torch.tensor([-1])
+    results = run(CompatibilityMetric(), samples)
+    assert results['compatibility/num_queries'] == 20
+    ids = torch.tensor([sample['sample_idx'] for sample in samples])
+    labels = torch.cat([sample['gt_label'] for sample in samples])
+    new = torch.stack([sample['embeddings']['new'] for sample in samples])
+    known = labels >= 0
+    reference = retrieval_metrics(new[known], new, labels[known], labels.where(known, 99), query_ids=ids[known],
+                                  gallery_ids=ids)  # fmt: skip
+    assert results['compatibility/new/new_map'] == pytest.approx(reference['map'], abs=1e-6)
+    assert '10 of 30 images have no class (label -1)' in capsys.readouterr().out
+    # Dropping them instead would make the gallery easier.
+    assert run(CompatibilityMetric(), labelled)['compatibility/new/new_map'] >= results['compatibility/new/new_map']
+
+
+def test_images_that_have_no_class_at_all_are_refused():
+    samples = make_samples()
+    for sample in samples:
+        sample['gt_label'] = -1
+    with pytest.raises(ValueError, match=f'`gt_label` must be a class for some images, got -1 for all {NUM}'):
+        run(CompatibilityMetric(), samples)
+
+
+@pytest.mark.parametrize('exclude', ['matches', 'all'])
+@pytest.mark.parametrize('kind', ['list', 'npy', 'text'])
+def test_retrieval_across_cameras(exclude, kind, tmp_path):
+    samples = make_samples(num=60)
+    cameras = [f'camera {number}' for number in torch.randint(3, (160,)).tolist()]
+    groups: object = cameras
+    if kind == 'npy':
+        groups = str(tmp_path / 'cameras.npy')
+        np.save(groups, np.array(cameras))
+    if kind == 'text':
+        groups = str(tmp_path / 'cameras.txt')
+        Path(groups).write_text(''.join(f'{camera}\n' for camera in cameras))
+    results = run(CompatibilityMetric(groups=groups, exclude=exclude), samples)
+    own = cameras[100:]  # of sample_idx 100 and on
+    reference = expected(samples, 'new', 'new', query_groups=own, gallery_groups=own, exclude=exclude)
+    assert results['compatibility/new/new_map'] == pytest.approx(reference['map'], abs=1e-6)
+    assert reference['map'] != pytest.approx(expected(samples, 'new', 'new')['map'], abs=1e-3)
+
+
+def test_bad_groups_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`exclude` must be one of matches, all, got 'camera'"):
+        CompatibilityMetric(exclude='camera')
+    with pytest.raises(FileNotFoundError, match="`groups` must be a file or a list .* got 'cameras.txt'"):
+        CompatibilityMetric(groups='cameras.txt')
+    with pytest.raises(ValueError, match=r'`groups` must hold an integer or string for each image, got float64 of'):
+        CompatibilityMetric(groups=[0.5, 1.5])
+    with pytest.raises(ValueError, match='an entry for each `sample_idx`, from 100 to 129, got 129'):
+        run(CompatibilityMetric(groups=[0] * 129), make_samples())
 
 
 def test_scores_are_kept_as_a_structure():
@@ -141,7 +221,7 @@ def test_nothing_to_find_gives_nan():
 def test_order_of_the_samples_does_not_matter():
     samples = make_samples()
     forward, backward = (run(CompatibilityMetric(), s) for s in (samples, samples[::-1]))
-    assert forward == pytest.approx(backward)
+    assert forward == pytest.approx(backward, nan_ok=True)
 
 
 def test_samples_a_sampler_added_are_dropped():

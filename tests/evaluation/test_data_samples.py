@@ -77,9 +77,10 @@ def test_sample_with_several_labels_is_refused():
         stack_samples([make_sample(0, gt_label=torch.tensor([1, 2]))])
 
 
-def test_sample_without_a_class_is_refused():
-    with pytest.raises(ValueError, match='`gt_label` must be a class, got -1: images without one cannot be scored'):
-        stack_samples([make_sample(0), make_sample(1, gt_label=-1)])
+def test_a_label_is_a_class_or_unknown():
+    assert stack_samples([make_sample(0), make_sample(1, gt_label=-1)])['new'].labels.tolist() == [0, -1]
+    with pytest.raises(ValueError, match='`gt_label` must be a class from 0, or -1 for an unknown one, got -2'):
+        stack_samples([make_sample(0), make_sample(1, gt_label=-2)])
 
 
 def test_one_rank_only_cuts_to_size():

@@ -10,6 +10,7 @@ import torch
 from matplotlib import image
 from matplotlib.figure import Figure
 
+from mmfct.evaluation.gap import Gap
 from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
 from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.evaluation.scores import Scores
@@ -77,6 +78,17 @@ def test_bars_of_one_pair_with_unmeasured_scores(tmp_path, figures):
     assert axes.get_title() == 'Update gain: not measured'
 
 
+def test_the_title_says_where_there_is_no_gap(tmp_path, figures):
+    gaps = dict(cmc1=Gap(0.5, 0.4), map=Gap(0.3, 0.6))
+    for gains, title in (
+        (dict(cmc1=math.nan, map=0.5), 'Update gain: mAP 50.0 %\nno gap to recover in CMC-1'),
+        (dict(cmc1=math.nan), 'No gap to recover: the new model is no better than the old one'),
+    ):
+        closed = {name: gaps[name] for name in gains}
+        plot_compatibility_bars(Scores(SCORES.pairs, {NEW_UPGRADED: gains}, closed), tmp_path / 'bars.png')
+        assert figures[-1].axes[0].get_title() == title
+
+
 @pytest.mark.parametrize('num_classes', [1, 10, 40])
 def test_projection_is_written(tmp_path, figures, num_classes):
     embeddings, labels = make_embeddings(80, num_classes)
@@ -84,12 +96,31 @@ def test_projection_is_written(tmp_path, figures, num_classes):
     _, upgraded, new = figures[0].axes[:3]
     assert upgraded.get_xlim() == new.get_xlim()
     assert upgraded.get_ylim() == new.get_ylim()
-    if num_classes <= 10:
-        (legend,) = figures[0].legends
-        assert len(legend.get_texts()) == num_classes
-    else:
-        assert figures[0].legends == []
-        assert len(figures[0].axes) == 4  # the colour bar
+    (legend,) = figures[0].legends
+    assert len(legend.get_texts()) == num_classes and len(figures[0].axes) == 3
+
+
+@pytest.mark.parametrize('num_classes', [10, 41, 60])
+def test_classes_differ_in_colour_or_marker(tmp_path, figures, num_classes):
+    embeddings, labels = make_embeddings(300, num_classes)
+    plot_embedding_projection(embeddings, labels, tmp_path / 'projection.png', class_names={3: 'carrot', 4: 'carrot'})
+    handles = figures[0].legends[0].legend_handles
+    assert len({(handle.get_color(), handle.get_marker()) for handle in handles}) == num_classes
+    assert [handle.get_label() for handle in handles[2:6]] == ['class 2', 'carrot', 'carrot (4)', 'class 5']
+    # Neighbouring classes have other colours, and every point is drawn.
+    colors = [handle.get_color() for handle in handles]
+    assert all(first != second for first, second in zip(colors, colors[1:], strict=False))
+    assert sum(len(collection.get_offsets()) for collection in figures[0].axes[0].collections) == 300
+
+
+def test_of_very_many_classes_the_largest_have_colours(tmp_path, figures):
+    embeddings, labels = make_embeddings(500, 200)
+    labels[:40] = 7
+    labels[40:60] = -1
+    plot_embedding_projection(embeddings, labels, tmp_path / 'projection.png')
+    texts = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert len(texts) == 22 and texts[:2] == ['unknown class', 'other classes'] and 'class 7' in texts
+    assert sum(len(collection.get_offsets()) for collection in figures[0].axes[1].collections) == 500
 
 
 def test_upgraded_is_drawn_in_the_axes_of_new(tmp_path, figures):

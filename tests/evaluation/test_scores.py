@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mmfct.evaluation.embedding_set import EmbeddingSet
+from mmfct.evaluation.gap import measure_gaps, update_gains
 from mmfct.evaluation.pair import NEW_NEW, NEW_UPGRADED, OLD_OLD, Pair
-from mmfct.evaluation.scores import SCORES, Scores, mean_scores, score_pair, score_roles, scores_by_name, update_gains
+from mmfct.evaluation.scores import SCORES, Scores, mean_scores, score_pair, score_roles, scores_by_name
 from mmfct.functional import MeanScores, retrieval_metrics
 
 
@@ -55,8 +56,13 @@ def test_roles_are_scored_with_the_gain_of_the_upgrade():
     pairs = [OLD_OLD, NEW_UPGRADED, Pair('new', 'other'), NEW_NEW]
     scores = score_roles(roles, pairs)
     assert scores.pairs == {pair: mean_scores(score_pair(roles[pair.query], roles[pair.gallery])) for pair in pairs}
-    gains = update_gains(scores.pairs[NEW_UPGRADED], scores.pairs[OLD_OLD], scores.pairs[NEW_NEW])
-    assert scores.gains == {NEW_UPGRADED: gains}
+    gaps = measure_gaps(
+        scores.pairs[OLD_OLD],
+        scores.pairs[NEW_NEW],
+        (score_pair(roles['old'], roles['old']), score_pair(roles['new'], roles['new'])),
+    )
+    gains = update_gains(scores.pairs[NEW_UPGRADED], gaps)
+    assert scores.gains == {NEW_UPGRADED: pytest.approx(gains, nan_ok=True)} and scores.gaps == gaps
     assert (scores.names, scores.num_queries) == (['cmc1', 'cmc5', 'map'], 20)
 
 
@@ -70,6 +76,21 @@ def test_gains_need_both_ends_of_the_gap():
     assert Scores.of(pairs, [NEW_UPGRADED]).gains == {NEW_UPGRADED: pytest.approx(dict.fromkeys(SCORES, 0.5))}
     del pairs[OLD_OLD]
     assert Scores.of(pairs, [NEW_UPGRADED]).gains == {NEW_UPGRADED: {}}
+
+
+def test_a_gap_that_is_none_has_no_share():
+    for new in (0.2, 0.1):
+        pairs = {OLD_OLD: means(0.2), NEW_UPGRADED: means(0.5), NEW_NEW: means(new)}
+        scores = Scores.of(pairs, [NEW_UPGRADED])
+        assert all(math.isnan(gain) for gain in scores.gains[NEW_UPGRADED].values())
+        assert scores.to_json()['update_gain'] == {'new/upgraded': dict.fromkeys(SCORES)}
+
+
+def test_items_without_a_class_are_counted():
+    some = make_set()
+    some.labels[:3] = -1
+    scores = Scores.of({NEW_NEW: means(0.2)}, [], sets=dict(queries=some, gallery=make_set()))
+    assert scores.unlabelled == dict(queries=(20, 3))
 
 
 def test_json_has_null_for_what_could_not_be_measured():

@@ -31,6 +31,15 @@ def test_class_mean_equals_a_plain_loop(in_blocks):
     assert order_by_class_mean(upgraded, labels).tolist() == expected
 
 
+def test_rows_of_an_unknown_class_come_last(in_blocks):
+    upgraded, labels = torch.randn(30, 4), torch.arange(30) % 3
+    known = [row for row in range(30) if row not in (2, 9, 21)]
+    expected = [known[place] for place in order_by_class_mean(upgraded[known], labels[known])]
+    upgraded[[2, 9, 21]] += 1000
+    labels[[2, 9, 21]] = -1
+    assert order_by_class_mean(upgraded, labels).tolist() == [*expected, 2, 9, 21]
+
+
 def test_error_equals_a_plain_loop(in_blocks):
     upgraded, new = torch.randn(30, 4), torch.randn(30, 4)
     expected = sorted(range(30), key=lambda row: -math.dist(upgraded[row].tolist(), new[row].tolist()))

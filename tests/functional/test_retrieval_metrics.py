@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmfct.functional import MeanScores, _screening, query_scores, retrieval_metrics
+from mmfct.functional import MeanScores, _screening, pairwise_distances, query_scores, retrieval_metrics
+from mmfct.retrieval import Gallery
 
 
 def plain_distance(q, g, distance):
@@ -210,6 +211,101 @@ def test_no_query_counts():
     assert math.isnan(result['map']) and math.isnan(result['cmc1'])
 
 
+def plain_kept(query_labels, gallery_labels, query_groups, gallery_groups, exclude):
+    """Gallery rows that count for each query, by the rule of person re-identification or without its own group."""
+    for label, group in zip(query_labels, query_groups, strict=True):
+        others = gallery_groups != group
+        yield np.flatnonzero(others | (gallery_labels != label) if exclude == 'matches' else others)
+
+
+@pytest.mark.parametrize('exclude', ['matches', 'all'])
+@pytest.mark.parametrize('chunk_size', [None, 3])
+@pytest.mark.parametrize('ties', [True, False])
+def test_groups_are_left_out_as_in_a_plain_loop(path, exclude, chunk_size, ties):
+    query, gallery, query_labels, gallery_labels = problem(10, queries=20, rows=60, ties=ties)
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 3, 20), rng.integers(0, 3, 60)
+    gallery_labels[groups[1] != groups[0][3]] = 1 - query_labels[3].clamp(max=1)  # query 3 only has its own group
+    result = query_scores(
+        query,
+        gallery,
+        query_labels,
+        gallery_labels,
+        query_groups=[f'camera {group}' for group in groups[0]],
+        gallery_groups=[f'camera {group}' for group in groups[1]],
+        exclude=exclude,
+        chunk_size=chunk_size,
+    )
+    kept = plain_kept(query_labels.numpy(), gallery_labels.numpy(), *groups, exclude)
+    for i, rows in enumerate(kept):
+        one = slice(i, i + 1)
+        labels = query_labels[one], gallery_labels[rows]
+        (expected,) = plain_scores(query[one].double(), gallery[rows].double(), *labels, (1, 5), 'l2')
+        assert_equals_plain_loop(type(result)(*(column[one] for column in result)), [expected])
+    assert not result.counted[3]
+
+
+def test_ids_and_groups_are_left_out_together(path):
+    points, _, labels, _ = problem(11, queries=30, ties=False)
+    ids, cameras = np.arange(30), np.arange(30) % 4
+    options = dict(query_groups=cameras, gallery_groups=cameras)
+    without = query_scores(points, points, labels, labels, **options)
+    both = query_scores(points, points, labels, labels, query_ids=ids, gallery_ids=ids, **options)
+    torch.testing.assert_close(both, without, equal_nan=True)  # an item is in its own group
+    both = query_scores(points, points, labels, labels, query_ids=ids, gallery_ids=ids[::-1].copy(), **options)
+    assert not torch.equal(both.average_precision, without.average_precision)
+
+
+def test_an_unknown_class_is_no_class(path):
+    query, gallery, query_labels, gallery_labels = problem(12, queries=20, rows=50)
+    query_labels[:7], gallery_labels[:30] = -1, -1
+    result = query_scores(query, gallery, query_labels, gallery_labels)
+    # Rows of an unknown class stay in the ranking; they match no query.
+    expected = plain_scores(query.double(), gallery.double(), query_labels, gallery_labels, (1, 5), 'l2')
+    assert_equals_plain_loop(result, [*[None] * 7, *expected[7:]])
+    with pytest.warns(UserWarning, match=r'unknown \(label -1\) of 7 of 20 queries.* and of 30 of 50 gallery rows'):
+        means = retrieval_metrics(query, gallery, query_labels, gallery_labels)
+    assert means['num_queries'] == int(result.counted.sum()) <= 13
+    with pytest.warns(UserWarning, match='20 of 20 queries'):
+        nothing = retrieval_metrics(query, gallery, torch.full((20,), -1), gallery_labels)
+    assert nothing['num_queries'] == 0 and math.isnan(nothing['map'])
+
+
+@pytest.mark.filterwarnings('error')
+def test_arrays_and_mapped_columns_are_as_good_as_tensors(tmp_path):
+    query, gallery, query_labels, gallery_labels = problem(13)
+    expected = retrieval_metrics(query, gallery, query_labels, gallery_labels)
+    assert retrieval_metrics(*(x.numpy() for x in (query, gallery, query_labels, gallery_labels))) == expected
+    np.save(tmp_path / 'g.npy', gallery.numpy().astype('>f4'))
+    mapped = np.load(tmp_path / 'g.npy', mmap_mode='r')
+    assert not mapped.flags.writeable
+    labels = query_labels.numpy().astype('uint16'), gallery_labels.tolist()
+    assert retrieval_metrics(query.numpy()[::-1], mapped, labels[0][::-1], labels[1]) == pytest.approx(expected)
+    far = pairwise_distances(query.numpy(), mapped)
+    torch.testing.assert_close(far, pairwise_distances(query, gallery))
+
+
+def test_columns_of_a_gallery_are_arguments(make_gallery):
+    points, _, labels, _ = problem(14, queries=20)
+    stored = Gallery(make_gallery('g', 'm', points, label=labels))
+    columns = [stored.column(name) for name in ('embedding', 'label', 'id')]
+    rows, classes, ids = columns
+    result = retrieval_metrics(rows, rows, classes, classes, query_ids=ids, gallery_ids=ids)
+    assert result == retrieval_metrics(
+        points, points, labels, labels, query_ids=torch.arange(20), gallery_ids=torch.arange(20)
+    )
+
+
+def test_ids_of_any_kind_of_string():
+    points, _, labels, _ = problem(15, queries=20)
+    names = [f'{row}.png' for row in range(20)]
+    kinds = [names, np.array(names), np.array(names, object)]
+    if hasattr(np, 'dtypes') and hasattr(np.dtypes, 'StringDType'):
+        kinds.append(np.array(names, np.dtypes.StringDType()))
+    results = [retrieval_metrics(points, points, labels, labels, query_ids=ids, gallery_ids=names) for ids in kinds]
+    assert all(result == results[0] for result in results)
+
+
 def arguments(**changed):
     values = dict(
         query=torch.zeros(2, 3),
@@ -232,6 +328,21 @@ def arguments(**changed):
         (dict(gallery_labels=torch.zeros(4)), '`gallery_labels` must be integers'),
         (dict(topk=(0,)), '`topk` must hold positive integers'),
         (dict(chunk_size=0), '`chunk_size` must be a positive integer or None'),
+        (dict(exclude='camera'), "`exclude` must be one of matches, all, got 'camera'"),
+        (
+            dict(query_groups=[1, 2]),
+            '`query_groups` and `gallery_groups` must be given together, got `gallery_groups` N',
+        ),
+        (
+            dict(query_labels=torch.tensor([0, -2])),
+            'must be classes from 0, or -1 for an unknown one, got -2; number the',
+        ),
+        (
+            dict(query_labels=np.array(['a', 'b'])),
+            '`query_labels` must be a tensor or an array of numbers, got <U1; num',
+        ),
+        (dict(gallery=[['x'] * 3] * 4), '`gallery` must be a tensor or an array of numbers, got <U1$'),
+        (dict(gallery=np.ones((4, 3), np.clongdouble)), '`gallery` must be a tensor or an array of numbers, got'),
         (dict(query_ids=[1, 2]), 'must be given together, got `gallery_ids` None'),
         (dict(query_ids=[1, 2], gallery_ids=list('abcd')), 'must be of one kind'),
         (dict(query_ids=[1], gallery_ids=[1, 2, 3, 4]), r'`query_ids` must be integers or strings of shape \(2,\)'),

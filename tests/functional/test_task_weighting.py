@@ -11,7 +11,7 @@ from mmfct.functional.task_weighting import (
     WEIGHT_FORMS,
     log_variance_gradient,
     mean_over_valid,
-    relative_losses,
+    starting_log_variance,
     task_weights,
     weight_form,
     weighted_losses,
@@ -43,34 +43,6 @@ def test_gradient_is_that_of_autograd():
     torch.testing.assert_close(log_variance_gradient(losses, s.detach(), factor, exponent), s.grad)
 
 
-def test_relative_losses_are_those_of_a_loop():
-    losses, reference, mean = torch.rand(6, 2), torch.rand(6, 2), torch.tensor([0.7, 0.4])
-    reference[0] = 0.0  # counts as a tenth of the mean
-    relative = relative_losses(losses, reference, mean)
-    for i in range(6):
-        for t in range(2):
-            m = mean[t].item()
-            expected = losses[i, t].item() * m / max(reference[i, t].item(), 0.1 * m)
-            assert relative[i, t].item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_relative_losses_leave_scales_alone():
-    losses, reference = torch.rand(6, 2), torch.rand(6, 2) + 0.5
-    for factor in (0.01, 100.0):  # of one unit for the loss and what it is compared with
-        scaled = relative_losses(factor * losses, factor * reference, factor * reference.mean(0))
-        torch.testing.assert_close(scaled, factor * relative_losses(losses, reference, reference.mean(0)))
-    hard = losses * torch.tensor([[3.0], [1.0], [1.0], [1.0], [1.0], [1.0]])  # three times as hard, for either
-    harder = reference * torch.tensor([[3.0], [1.0], [1.0], [1.0], [1.0], [1.0]])
-    mean = reference.mean(0)
-    torch.testing.assert_close(relative_losses(hard, harder, mean), relative_losses(losses, reference, mean))
-
-
-def test_without_any_reference_losses_stay_as_they_are():
-    losses = torch.rand(3, 2)
-    relative = relative_losses(losses, torch.zeros(3, 2), torch.tensor([0.0, 0.5]))
-    torch.testing.assert_close(relative, torch.stack([losses[:, 0], 10 * losses[:, 1]], 1))
-
-
 @pytest.mark.parametrize(
     ('form', 'minimum'),
     [
@@ -83,6 +55,7 @@ def test_without_any_reference_losses_stay_as_they_are():
 def test_minimum_in_the_log_variance(form, minimum, loss):
     losses, s = torch.tensor(loss, dtype=torch.float64), torch.tensor(minimum(loss), dtype=torch.float64)
     assert log_variance_gradient(losses, s, *weight_form(form)).abs() < 1e-12
+    torch.testing.assert_close(starting_log_variance(losses, *weight_form(form)), s)
     at, below, above = (weighted_losses(losses, s + step, *weight_form(form)) for step in (0, -0.1, 0.1))
     assert at < min(below, above)
 

@@ -15,7 +15,7 @@ from mmfct.models.task_weightings import InstanceTaskWeighting
 def modules() -> list[InstanceTaskWeighting]:
     return [
         InstanceTaskWeighting(dict(seg='classification', depth='laplace')),
-        InstanceTaskWeighting(dict(seg_aux='classification'), sharpness=2.0),
+        InstanceTaskWeighting(dict(seg_aux='classification')),
     ]
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import Subset
 
 from mmfct.datasets import ClassSubset, CutMixImages
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.instances.positions import find_positions, number_instances, walk_data_sets
+from mmfct.instances.positions import find_positions, inner_positions, number_instances, walk_data_sets
 
 
 class Toy(BaseDataset):
@@ -116,3 +116,55 @@ def test_something_else_than_a_data_set(dataset):
 def test_items_made_of_two_images():
     with pytest.raises(ValueError, match='`mmfct.CutMixImages` is made of two images: it cannot have a weight'):
         find_positions(Subset(CutMixImages(Toy()), [0]))
+
+
+def mosaic(data):
+    from mmseg.datasets import MultiImageMixDataset
+
+    return MultiImageMixDataset(ConcatDataset([data]), [dict(type='RandomMosaic', prob=1.0, _scope_='mmseg')])
+
+
+class MixUp:
+    """A wrapper of a user: the mean of two images."""
+
+    def __init__(self, dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def get_data_info(self, idx: int) -> dict:
+        return self.dataset.get_data_info(idx)
+
+
+class Several(MixUp):
+    """The same with a list."""
+
+    def __init__(self, dataset) -> None:
+        self.datasets = [dataset]
+
+
+@pytest.mark.parametrize('wrap', [mosaic, MixUp, Several])
+@pytest.mark.parametrize('outside', [False, True])
+def test_wrappers_that_mix_images_or_may_do_so(wrap, outside):
+    dataset = wrap(Toy())
+    with pytest.raises(ValueError, match=rf'every item is one image, got the wrapper {type(dataset).__name__}, which'):
+        find_positions(Subset(dataset, [0]) if outside else dataset)
+
+
+def test_a_wrapper_that_says_which_items_it_has():
+    class Backwards(MixUp):
+        """The items of a data set, the last first."""
+
+        def get_data_info(self, idx: int) -> dict:
+            return self.dataset.get_data_info(len(self) - 1 - idx)
+
+    inner_positions.register(Backwards, lambda wrapper: np.arange(len(wrapper))[::-1])
+    assert find_positions(Backwards(Toy())).index.tolist() == [3, 2, 1, 0]
+
+
+def test_a_data_set_that_keeps_a_table_is_no_wrapper():
+    class Table(Toy):
+        dataset = [1, 2]
+
+    assert find_positions(Table()).index.tolist() == [0, 1, 2, 3]

@@ -28,12 +28,13 @@ def set_batch(table: InstanceTable, numbers: list[int]) -> None:
 def modules() -> list[InstanceTaskWeighting]:
     return [
         InstanceTaskWeighting(dict(seg='classification', depth='laplace')),
-        InstanceTaskWeighting(dict(seg_aux='classification'), sharpness=2.0, shared=False),
+        InstanceTaskWeighting(dict(seg_aux='classification'), shared=False),
     ]
 
 
 def test_modules_share_a_table_by_columns(modules):
     table = build(*modules)
+    torch.nn.init.constant_(modules[0].log_variance, 0.5)  # it would take a start of its own otherwise
     assert table.tasks == ('seg', 'depth', 'seg_aux')
     table.deviation.copy_(torch.arange(15.0).view(5, 3) / 10)
     before = table.deviation.clone()
@@ -42,16 +43,15 @@ def test_modules_share_a_table_by_columns(modules):
     for module, values in zip(modules, losses, strict=True):
         module(values, torch.ones_like(values, dtype=torch.bool))
     table.collect()
-    table.step(1.0)
-    exponent = torch.tensor([1.0, 0.5, 1.0])
-    gradient = 0.5 - exponent * torch.exp(-exponent * before[[4, 2]]) * torch.cat(losses, dim=1)
+    table.step()
+    exponent, shared = torch.tensor([1.0, 0.5, 1.0]), torch.tensor([0.5, 0.5, 0.0])
+    gradient = 0.5 - exponent * torch.exp(-exponent * (before[[4, 2]] + shared)) * torch.cat(losses, dim=1)
     expected = before.clone()
     expected[[4, 2]] -= gradient
     torch.testing.assert_close(table.deviation, expected)
     weights = table.weights()
-    sharpness = torch.tensor([1.0, 1.0, 2.0])
-    torch.testing.assert_close(weights, torch.exp(-exponent * sharpness * table.deviation))
-    assert torch.equal(table.state_dict()['sharpness'], sharpness)
+    torch.testing.assert_close(weights, torch.exp(-exponent * (table.deviation + shared)))
+    assert torch.equal(table.state_dict()['log_variance'], shared)
     assert table.state_dict()['visits'].tolist() == [[0] * 3, [0] * 3, [1] * 3, [0] * 3, [1] * 3]
 
 
@@ -60,21 +60,8 @@ def test_a_module_that_did_not_run_leaves_its_columns(modules):
     set_batch(table, [1])
     modules[1](torch.tensor([[2.0]]), torch.tensor([[True]]))
     table.collect()
-    table.step(1.0)
+    table.step()
     assert table.deviation[1].tolist() == [0.0, 0.0, 1.5] and table.deviation.count_nonzero() == 1
-
-
-def test_a_step_of_scale_zero_only_keeps_the_losses(modules):
-    table = build(modules[0], momentum=0.9)
-    set_batch(table, [1])
-    modules[0](torch.tensor([[2.0, 3.0]]), torch.tensor([[True, False]]))
-    table.collect()
-    table.step(0.0)
-    state = table.state_dict()
-    assert not state['deviation'].any() and not state['velocity'].any()
-    assert state['loss_sum'][1].tolist() == [2.0, 0.0] and state['visits'][1].tolist() == [1, 0]
-    table.step(1.0)  # which uses up what was collected
-    assert not table.deviation.any()
 
 
 @pytest.mark.parametrize(('power', 'factor'), [(2, 1.5), (1, 3.0)])
@@ -84,7 +71,7 @@ def test_the_scale_leaves_one_by_at_most_the_factor(modules, power, factor):
     set_batch(table, [0, 1])
     modules[0](torch.tensor([[9.0, 9.0], [0.0, 0.0]]), torch.ones(2, 2, dtype=torch.bool))
     table.collect()
-    table.step(1.0)
+    table.step()
     scales = torch.exp(table.deviation / power)
     torch.testing.assert_close(scales[:2], torch.tensor([[factor, factor], [1 / factor, 1 / factor]]))
 
@@ -123,13 +110,14 @@ def test_an_unknown_instance_is_refused(modules):
 
 def test_a_whole_step_touches_no_more_in_a_larger_table(modules, tensor_sizes):
     sizes = []
+    torch.nn.init.constant_(modules[0].log_variance, 0.5)  # the first table would find a start, the second have one
     for size in (100, 20_000):
         table = build(modules[0], size=size, momentum=0.9, decay=0.1)
         with tensor_sizes() as seen:
             set_batch(table, [size - 1, *range(31)])
             modules[0](torch.rand(32, 2), torch.ones(32, 2, dtype=torch.bool))
             table.collect()
-            table.step(1.0)
+            table.step()
         assert table.deviation[size - 1].abs().min() > 0
         assert max(seen.outputs) <= 32 * 7 and max(seen.inputs.values()) <= 32 * 7
         sizes.append((seen.outputs, seen.inputs))

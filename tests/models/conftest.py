@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from mmengine.model import BaseModel, BaseModule
@@ -45,10 +47,16 @@ def _pool(channels: int = 4) -> dict:
 
 
 @pytest.fixture
-def encoder_cfg():
-    """Function that makes the config of an encoder with the given width and any other entries."""
+def encoder_cfg(save_checkpoint):
+    """Function that makes the config of an encoder with the given width and any other entries.
+
+    If neither a checkpoint nor a backbone is given, a checkpoint with random weights is made.
+    """
+    number = itertools.count()
 
     def make(channels: int = 4, **entries) -> dict:
+        if not {'checkpoint', 'backbone'} & entries.keys():
+            entries['checkpoint'], _ = save_checkpoint(f'random{next(number)}.pth', channels)
         return dict(backbone=dict(type='ToyBackbone', channels=channels), neck=_pool(channels)) | entries
 
     return make

@@ -131,7 +131,79 @@ def test_a_checkpoint_with_more_layers(encoder_cfg, save_checkpoint, tmp_path):
         build(encoder_cfg(checkpoint=str(tmp_path / 'deep.pth')))
 
 
-def test_random_weights_are_refused(encoder_cfg):
-    backbone = dict(type='ToyBackbone', init_cfg=[dict(type='Kaiming', layer='Conv2d')])
-    with pytest.raises(ValueError, match='`checkpoint` must be given for ToyBackbone, whose `init_cfg` draws random'):
-        build(encoder_cfg(backbone=backbone))
+@pytest.mark.parametrize('init_cfg', [None, [dict(type='Kaiming', layer='Conv2d')]])
+def test_random_weights_are_refused(encoder_cfg, init_cfg):
+    message = "`checkpoint` must be given for ToyBackbone: 1 of 6 .* would be random, such as 'backbone.conv.weight'"
+    with pytest.raises(ValueError, match=message):
+        build(encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg)))
+
+
+def test_a_random_neck_behind_pretrained_weights_is_refused(encoder_cfg, save_checkpoint):
+    init_cfg = dict(type='Pretrained', checkpoint=save_checkpoint()[0], prefix='backbone')
+    neck = dict(type='mmfct.SideInfoNeck', in_channels=4, out_channels=3, num_layers=1)
+    with pytest.raises(ValueError, match=r"would be random, such as 'neck\."):
+        build(encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg), neck=neck))
+
+
+@pytest.mark.parametrize(
+    ('rename', 'message'),
+    [
+        ('backbone.{}', r"of another model: 5 of 6 .*; `prefix` of `init_cfg` may be 'backbone\.'"),
+        ('model.net.{}', r"of another model: 5 of 6 .*; `prefix` of `init_cfg` may be 'model\.net\.'"),
+        ('stem_{}', r'of another model: 5 of 6 weights are missing \S+ \S+ and 0 are not expected \[\]$'),
+    ],
+)
+def test_pretrained_weights_under_other_names_are_refused(encoder_cfg, save_checkpoint, tmp_path, rename, message):
+    _, model = save_checkpoint()
+    weights = {rename.format(name): value for name, value in model.backbone.state_dict().items()}
+    weights[rename.format('conv.weight').replace('conv', 'other')] = torch.ones(1)
+    torch.save(dict(state_dict=weights), tmp_path / 'odd.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'odd.pth'))
+    with pytest.raises(ValueError, match=message):
+        build(encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg)))
+    if 'may be' in message:  # and what the message advises works
+        init_cfg['prefix'] = rename.format('').rstrip('.')
+        encoder = build(encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg)))
+        torch.testing.assert_close(encoder.backbone.conv.weight, model.backbone.conv.weight)
+
+
+def test_pretrained_weights_of_another_width_or_depth_are_refused(encoder_cfg, save_checkpoint, tmp_path):
+    _, model = save_checkpoint()
+    weights = model.backbone.state_dict()
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'backbone.pth'))
+    torch.save({**weights, 'fc.weight': torch.ones(1)}, tmp_path / 'backbone.pth')
+    cfg = encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg))
+    torch.testing.assert_close(build(cfg).backbone.conv.weight, model.backbone.conv.weight)
+    with pytest.raises(ValueError, match=r'of `init_cfg` has another width: size mismatch for conv\.weight'):
+        build(encoder_cfg(8, backbone=dict(type='ToyBackbone', channels=8, init_cfg=init_cfg)))
+    torch.save({**weights, 'conv.1.weight': torch.ones(1)}, tmp_path / 'backbone.pth')
+    with pytest.raises(ValueError, match=r"0 of 6 weights are missing \[\] and 1 are not expected \['conv\.1\.weight"):
+        build(cfg)
+
+
+def test_pretrained_weights_of_a_part_leave_the_rest_random(encoder_cfg, save_checkpoint):
+    path, _ = save_checkpoint()
+
+    class Half(MODELS.get('ToyBackbone')):
+        def __init__(self):
+            super().__init__()
+            self.bn.init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.bn')
+
+    MODELS.register_module(name='HalfToy', module=Half, force=True)
+    with pytest.raises(ValueError, match=r"1 of 6 weights .* would be random, such as 'backbone\.conv\.weight'"):
+        build(encoder_cfg(backbone=dict(type='HalfToy')))
+
+
+@pytest.mark.parametrize('rename', ['module.{}', '_orig_mod.{}', 'module._orig_mod.{}', '_forward_module.module.{}'])
+@pytest.mark.parametrize('way', ['checkpoint', 'init_cfg'])
+def test_prefixes_of_wrappers_do_not_count(encoder_cfg, save_checkpoint, tmp_path, rename, way):
+    _, model = save_checkpoint()
+    path = str(tmp_path / 'wrapped.pth')
+    torch.save({rename.format(name): value for name, value in model.state_dict().items()}, path)
+    if way == 'checkpoint':
+        cfg = encoder_cfg(checkpoint=path)
+    else:
+        init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+        cfg = encoder_cfg(backbone=dict(type='ToyBackbone', init_cfg=init_cfg))
+    images = torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(build(cfg)(images), model.backbone(images)[0].mean((2, 3)))

@@ -74,10 +74,11 @@ def test_a_neck_trained_beside_another_old_model_is_refused(encoder_cfg, save_ch
         build(old=encoder_cfg(checkpoint=old_path), side=side)
 
 
-def test_a_shared_side_with_a_backbone_of_its_own_is_refused(encoder_cfg):
-    backbone = dict(type='mmpretrain.LeNet5')
+def test_a_shared_side_with_a_backbone_of_its_own_is_refused(encoder_cfg, tmp_path):
+    backbone, path = dict(type='mmpretrain.LeNet5'), str(tmp_path / 'lenet.pth')
+    torch.save({f'backbone.{name}': value for name, value in MODELS.build(backbone).state_dict().items()}, path)
     with pytest.raises(ValueError, match='was trained beside another old model: 6 weights'):
-        build(old=encoder_cfg(), side=dict(shares='old', backbone=backbone))
+        build(old=encoder_cfg(), side=dict(shares='old', backbone=backbone, checkpoint=path))
 
 
 def test_only_the_old_encoder_is_shared(encoder_cfg):

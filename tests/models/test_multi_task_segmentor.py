@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -101,36 +102,34 @@ def test_loss_with_parameters_per_instance_by_hand(build, sample):
     assert model.weighting.pop_report().annotated.tolist() == [[True, True], [True, False], [True, True]]
 
 
-def test_instances_are_judged_by_what_is_said_of_the_others(build, sample):
-    model, images = (
-        build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval(),
-        torch.randn(3, 3, *SIZE),
-    )
-    samples = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')]
-    model.weighting.set_instances(torch.zeros(3, 2), ['a', 'b', 'c'])
+def test_a_weighting_by_agreement_gets_the_outputs_and_labels_of_the_batch(build, sample):
+    model, images = build(weighting='AgreementWeighting'), torch.randn(3, 3, *SIZE)
+    samples, w = [sample('seg', 'depth'), sample('seg'), sample('depth', 'seg')], torch.rand(3, 2)
+    model.backbone.eval()  # the same outputs twice
+    for module in model.tasks.values():
+        module.eval()
+    nn.init.constant_(model.weighting.log_variance, 0.5)
+    model.weighting.set_instances(w, ['a', 'b', 'c'])
     log = model(images, samples, mode='loss')
     outputs = model(images)
-    others = {name: (value.sum(0) - value) / 2 for name, value in outputs.items()}
-    losses, reference = (
-        {name: torch.stack(values) for name, values in expected_losses(found, samples).items()}
-        for found in (outputs, others)
-    )
-    torch.testing.assert_close(log['loss'], losses['seg'].mean() + losses['depth'].mean())
-    relative = {name: losses[name] * reference[name].mean() / reference[name] for name in losses}
-    gradient = model.weighting.pop_report().values
-    torch.testing.assert_close(gradient[:, 0], 0.5 - relative['seg'].detach())
-    torch.testing.assert_close(gradient[[0, 2], 1], 0.5 - 0.5 * relative['depth'].detach())
-
-
-def test_an_instance_alone_in_its_batch_is_judged_by_its_own_loss(build, sample):
-    images, samples, gradients = torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], []
-    model = build(weighting=dict(type='mmfct.InstanceTaskWeighting', relative=True)).eval()
-    for relative in (True, False):
-        model.weighting.needs_reference = relative
-        model.weighting.set_instances(torch.zeros(1, 2), ['a'])
-        model(images, samples, mode='loss')
-        gradients.append(model.weighting.pop_report().values)
-    torch.testing.assert_close(*gradients)
+    expected = expected_losses(outputs, samples)
+    seg = [w[i, 0] * (math.exp(-0.5) * loss + 0.25) for i, loss in enumerate(expected['seg'])]
+    depth = [w[i, 1] * (math.exp(-0.25) * loss + 0.25) for i, loss in zip((0, 2), expected['depth'], strict=True)]
+    torch.testing.assert_close(log['loss'], torch.stack(seg).mean() + torch.stack(depth).mean())
+    torch.testing.assert_close(log['depth_weight'], w[[0, 2], 1].mean() * math.exp(-0.25))
+    found = model.weighting.pop_report()
+    assert found.annotated.tolist() == [[True, True], [True, False], [True, True]]
+    for t, name in enumerate(outputs):
+        for i in range(3):
+            if not found.annotated[i, t]:
+                continue
+            place = (0, 2).index(i) if t else i
+            own, ratios = expected[name][place], []
+            for other in {0, 1, 2} - {i}:
+                moved = {name: value[[other] * 3] for name, value in outputs.items()}
+                loss = expected_losses(moved, samples)[name][place]
+                ratios.append((own - loss) / (own + loss))
+            torch.testing.assert_close(found.values[i, t], torch.stack(ratios).mean(), rtol=1e-4, atol=1e-5)
 
 
 def test_losses_of_instances(build, sample):
@@ -144,11 +143,11 @@ def test_losses_of_instances(build, sample):
     assert losses[~annotated].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize('weighting', ['EqualWeighting', 'InstanceTaskWeighting'])
+@pytest.mark.parametrize('weighting', ['EqualWeighting', 'InstanceTaskWeighting', 'AgreementWeighting'])
 def test_a_batch_in_which_a_task_has_no_annotation_at_all(build, sample, weighting):
     model = build(weighting=weighting)
-    if weighting == 'InstanceTaskWeighting':
-        model.weighting.set_instances(torch.zeros(2, 2), ['a', 'b'])
+    if weighting != 'EqualWeighting':
+        model.weighting.set_instances(torch.ones(2, 2), ['a', 'b'])
     log = model(torch.randn(2, 3, *SIZE), [sample('seg'), sample('seg')], mode='loss')
     assert log['loss'].isfinite() and log['depth_error'] == 0
     log['loss'].backward()
@@ -244,10 +243,70 @@ def test_labels_of_several_sizes_are_refused(build, sample):
 
 def test_options_of_mmseg_without_a_meaning(build):
     build(pretrained=None, train_cfg=None, test_cfg={})  # as mmseg's init_model sets them
-    with pytest.raises(
-        ValueError, match="`pretrained`, `train_cfg` and `test_cfg` have no meaning here, got .*'slide'"
-    ):
-        build(test_cfg=dict(mode='slide'))
+    build(test_cfg=dict(mode='whole'))
+    with pytest.raises(ValueError, match='`pretrained` and `train_cfg` have no meaning here, got .*work'):
+        build(train_cfg=dict(work='hard'))
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'match'),
+    [
+        (dict(mode='fast'), "`mode` of `test_cfg` must be 'whole' or 'slide', got 'fast'"),
+        (dict(mode='slide'), '`test_cfg` must have `crop_size` and `stride`, .* got .*slide'),
+        (dict(mode='slide', crop_size=(4, 4)), '`test_cfg` must have `crop_size` and `stride`'),
+        (dict(mode='slide', crop_size=(4, 4), stride=(4, 5)), 'strides from 1 to the size of the crop'),
+        (dict(mode='slide', crop_size=(4, 4), stride=(0, 4)), 'strides from 1 to the size of the crop'),
+    ],
+)
+def test_bad_modes_of_prediction(build, test_cfg, match):
+    with pytest.raises(ValueError, match=match):
+        build(test_cfg=test_cfg)
+
+
+@pytest.mark.parametrize('size', [(6, 8), (11, 17), (4, 23)])
+def test_sliding_windows_are_those_of_mmseg(build, sample, size):
+    from mmengine.config import ConfigDict
+    from mmseg.models.segmentors import EncoderDecoder
+
+    options = dict(mode='slide', crop_size=(6, 8), stride=(4, 5))
+    model = build(test_cfg=options).eval()
+    inputs = torch.randn(2, 3, *size)
+    found = model(inputs, [sample(size=size) for _ in inputs], mode='predict')
+    for task, channels in dict(seg=3, depth=1).items():
+        host = EncoderDecoder.__new__(EncoderDecoder)
+        nn.Module.__init__(host)
+        host.test_cfg, host.out_channels = ConfigDict(options), channels
+        host.encode_decode = lambda crop, metas, task=task: model._outputs(crop)[task]
+        expected = host.slide_inference(inputs, [{}])
+        for i, data in enumerate(found):
+            if task == 'depth':
+                torch.testing.assert_close(data.pred_depth_map.data, expected[i])
+            else:
+                assert torch.equal(data.pred_sem_seg.data, expected[i].argmax(dim=0, keepdim=True))
+
+
+def test_windows_do_not_slide_over_vectors(build, monkeypatch):
+    model = build(test_cfg=dict(mode='slide', crop_size=(6, 8), stride=(6, 8))).eval()
+    monkeypatch.setattr(model.tasks.depth, 'forward', lambda features: torch.zeros(2, 5))
+    with pytest.raises(ValueError, match="must have the mode 'whole' .* got 'slide' and the task 'depth'"):
+        model(torch.randn(2, 3, *SIZE), mode='predict')
+
+
+def test_a_single_epoch_is_told_of_once(build, sample, monkeypatch):
+    messages = []
+    module = 'mmfct.models.multi_task_segmentor'
+    monkeypatch.setattr(f'{module}.print_log', lambda text, logger, level: messages.append(text))
+    sys.modules[module]._warn_of_a_single_epoch.cache_clear()
+    hub = MessageHub.get_current_instance()
+    hub.update_info_dict(dict(epoch=0, max_epochs=1))
+    for weighting in ('EqualWeighting', 'DynamicWeightAverage', 'DynamicWeightAverage'):
+        model = build(weighting=weighting)
+        model(torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], mode='loss')
+    (message,) = messages
+    assert 'DynamicWeightAverage' in message and "dict(type='mmfct.DataEpochHook')" in message
+    hub.update_info('data_epoch', 5)
+    model(torch.randn(1, 3, *SIZE), [sample('seg', 'depth')], mode='loss')
+    assert model.weighting.epoch == 5
 
 
 def test_predictions_without_data_samples(build):
@@ -300,8 +359,9 @@ def test_the_epoch_of_the_runner_reaches_the_weighting_in_training(build, sample
         assert model.weighting.epoch == expected
 
 
-def test_the_form_of_each_task_reaches_the_weighting(build):
-    model = build(weighting='InstanceTaskWeighting')
+@pytest.mark.parametrize('weighting', ['InstanceTaskWeighting', 'AgreementWeighting'])
+def test_the_form_of_each_task_reaches_the_weighting(build, weighting):
+    model = build(weighting=weighting)
     assert isinstance(model, MultiTaskSegmentor)
     assert model.weighting.tasks == ('seg', 'depth')
     assert model.weighting.exponent.tolist() == [1.0, 0.5]

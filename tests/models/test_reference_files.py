@@ -68,6 +68,18 @@ class Transformation(nn.Module):
         return self.mixer(torch.cat([self.p1(old), self.p2(side)], dim=1))
 
 
+class FastFill(Transformation):
+    """A transformation that also returns a log-variance (B, 1, 1, 1) of every upgraded embedding."""
+
+    def __init__(self, **widths):
+        super().__init__(**widths)
+        self.uncertainty_head = nn.Conv2d(NEW, 1, 1)
+
+    def forward(self, old, side):
+        upgraded = self.mixer(torch.cat([self.p1(old), self.p2(side)], dim=1))
+        return torch.cat([upgraded, self.uncertainty_head(upgraded)], dim=1)
+
+
 class TransformedModel(nn.Module):
     """images -> (B, D', 1, 1) by the old model, its side-information and the transformation."""
 
@@ -86,7 +98,8 @@ def files(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp('reference')
     old, side, transformation = Backbone(OLD), Backbone(SIDE), Transformation()
     models = dict(old=old, transformation=transformation, transformed=TransformedModel(old, side, transformation))
-    for module in models['transformed'].modules():
+    models['fastfill'] = FastFill()
+    for module in [*models['transformed'].modules(), *models['fastfill'].modules()]:
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
@@ -153,6 +166,34 @@ def test_a_transformation_loads_into_the_model_of_the_last_stage(files, kind, wa
     old, side = torch.randn(4, OLD), torch.randn(4, SIDE)
     expected = run(files['transformation'], old[:, :, None, None], side[:, :, None, None])
     torch.testing.assert_close(model.eval()(dict(old=old, side=side)), expected, **CLOSE)
+
+
+@pytest.mark.parametrize('kernel', [True, False], ids=['1x1 convolution', 'linear'])
+@pytest.mark.parametrize('inside', ['', 'transformation.'], ids=['alone', 'in a transformed model'])
+def test_the_uncertainty_of_fastfill_loads(files, kernel, inside):
+    state_dict = load_state_dict(files['fastfill'])
+    weight = state_dict['uncertainty_head.weight']
+    assert weight.shape == (1, NEW, 1, 1)
+    if not kernel:
+        state_dict['uncertainty_head.weight'] = weight.flatten(1)
+    model = MODELS.build(dict(type='mmfct.ForwardTransform', head=head_cfg(with_uncertainty=True)))
+    load_weights(model, {f'{inside}{name}': value for name, value in state_dict.items()}, files['fastfill'])
+    head = MODELS.build(head_cfg(with_uncertainty=True))
+    head.load_state_dict(state_dict)  # strict: nothing is missing and nothing is left
+    old, side = torch.randn(4, OLD), torch.randn(4, SIDE)
+    expected = run(files['fastfill'], old[:, :, None, None], side[:, :, None, None])
+    for loaded in (head.eval(), model.eval().head):
+        upgraded = loaded(old, side)
+        torch.testing.assert_close(upgraded, expected[:, :-1], **CLOSE)
+        torch.testing.assert_close(loaded.log_variance(upgraded), expected[:, -1], **CLOSE)
+
+
+def test_names_that_are_not_the_reference_s_stay(files):
+    state_dict = {'head.uncertainty.weight': torch.ones(1, NEW), 'uncertainty_heads.weight': torch.ones(1)}
+    model = MODELS.build(dict(type='mmfct.ForwardTransform', head=head_cfg(with_uncertainty=True)))
+    result = model.load_state_dict(state_dict, strict=False)
+    assert result.unexpected_keys == ['uncertainty_heads.weight']
+    assert (model.head.uncertainty.weight == 1).all()
 
 
 def test_a_transformation_of_another_width_is_refused(files):

@@ -25,6 +25,7 @@ def run(run_tool, switch, tmp_path):
         (['--gate', '--baseline', 'new/upgraded', '--candidate', 'old/old', '--metric', 'cmc1'], 1),
         (['--gate', '--baseline', 'new/upgraded', '--candidate', 'old/old', '--margin', '1'], 0),
         (['--also', 'new/old'], 0),
+        (['--groups', r'(\d)\.png', '--exclude', 'all'], 0),
     ],
 )
 def test_exit_status(run, words, status, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmfct.utils.checkpoint import load_checkpoint, load_state_dict, load_weights
+from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict, load_weights
 
 
 class Hostile:
@@ -49,6 +49,23 @@ def test_weights_come_back(tmp_path, name):
     torch.save(dict(state_dict=weights, meta=dict(epoch=3)), tmp_path / name)
     assert load_state_dict(tmp_path / name).keys() == weights.keys()
     assert load_checkpoint(str(tmp_path / name))['meta'] == dict(epoch=3)
+
+
+def test_hosts_that_read_weights_only_can_resume(tmp_path):
+    # As upstream mmengine 0.10.7 calls it; with torch 2.6 that means `weights_only`.
+    saved = dict(
+        message_hub=dict(log_scalars={'train/loss': HistoryBuffer([2.0, 1.0], [1, 1])}),
+        optimizer=dict(state={0: dict(step=torch.tensor(3.0))}, param_groups=[dict(lr=np.float64(0.1))]),
+    )
+    torch.save(saved, tmp_path / 'epoch_1.pth')
+    loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    assert loaded['message_hub']['log_scalars']['train/loss'].current() == 1.0
+    assert loaded['optimizer'] == saved['optimizer']
+    for hostile in (Hostile(tmp_path / 'ran'), HostileShell(tmp_path / 'ran'), HostileLookUp(tmp_path / 'ran')):
+        torch.save(dict(message_hub=hostile), tmp_path / 'hostile.pth')
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(tmp_path / 'hostile.pth', weights_only=True)
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_a_checkpoint_written_with_numpy_1_loads(tmp_path):
@@ -162,3 +179,45 @@ def test_weights_of_another_model():
         load_weights(torch.nn.Linear(2, 3), dict(weight=torch.zeros(3, 2)), 'a.pth')
     with pytest.raises(ValueError, match=r"'a\.pth' is of another model: size mismatch for weight"):
         load_weights(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3).state_dict(), 'a.pth')
+
+
+@pytest.mark.parametrize(
+    'rename', ['{}', 'module.{}', '_orig_mod.{}', 'module.module._orig_mod.{}', '_fsdp_wrapped_module.{}']
+)
+def test_levels_of_wrappers_are_removed(tmp_path, rename):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    weights = {rename.format(name): value for name, value in model.state_dict().items()}
+    torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
+    loaded = load_state_dict(tmp_path / 'a.pth')
+    assert loaded.keys() == model.state_dict().keys()
+
+
+def test_a_compiled_part_and_a_module_of_that_name(tmp_path):
+    torch.save({'backbone._orig_mod.w': torch.ones(1), 'module.w': torch.zeros(1)}, tmp_path / 'a.pth')
+    assert load_state_dict(tmp_path / 'a.pth').keys() == {'backbone.w', 'module.w'}  # not every name is below it
+
+
+@pytest.mark.parametrize(('entry', 'average'), [('ema_state_dict', 'steps'), ('model_ema', 'n_averaged')])
+def test_a_second_set_of_weights_is_told_of_and_can_be_named(tmp_path, capsys, entry, average):
+    path = tmp_path / 'ema.pth'
+    other = {'module.w': torch.zeros(2), average: torch.tensor(7)}
+    torch.save({'state_dict': dict(w=torch.ones(2)), entry: other, 'optimizer': dict(state={}), 'epoch': 3}, path)
+    assert load_state_dict(path)['w'].tolist() == [1, 1]
+    said = capsys.readouterr().out
+    assert f'`state_dict` is used{", which is the average" if "state" in entry else ";"}' in said
+    assert f"for `{entry}`, name it '{path}::{entry}'" in said
+    load_state_dict(path)
+    assert capsys.readouterr().out == ''  # once is enough
+    named = load_state_dict(f'{path}::{entry}')
+    assert named.keys() == {'w'} and named['w'].tolist() == [0, 0]
+    assert checkpoint_file(f'{path}::{entry}') == checkpoint_file(path) == path
+    with pytest.raises(ValueError, match=f"has no weights under 'emma'; it has weights under .*{entry}"):
+        load_state_dict(f'{path}::emma')
+
+
+def test_weights_under_another_entry_are_offered(tmp_path):
+    path = tmp_path / 'trainer.pth'
+    torch.save(dict(model=dict(w=torch.ones(2)), epoch=3), path)
+    with pytest.raises(ValueError, match=r"got other values for .*; it holds weights under 'model': .*::model'"):
+        load_state_dict(path)
+    assert load_state_dict(f'{path}::model')['w'].tolist() == [1, 1]

@@ -6,11 +6,12 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 
 import pytest
 
 from mmfct.utils import files
-from mmfct.utils.files import file_sha256, is_temporary, replaced_when_done, write_atomically
+from mmfct.utils.files import file_sha256, is_temporary, is_written, replaced_when_done, write_atomically
 
 
 def killed_while_writing(path) -> None:
@@ -164,3 +165,109 @@ def test_a_folder_that_cannot_be_opened_is_somebody_elses(tmp_path, monkeypatch)
     with replaced_when_done(path) as temporary:
         temporary.write_text('whole')
     assert path.read_text() == 'whole' and names(tmp_path) == ['a', left.name]
+
+
+@pytest.fixture(params=[errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS], ids=errno.errorcode.get)
+def plain_disk(request, monkeypatch):
+    """A file system without hard links, locks and syncs, such as exFAT, a network drive or a cloud bucket."""
+
+    def fail(*arguments):
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(files.os, 'link', fail)
+    monkeypatch.setattr(files.os, 'fsync', fail)
+    monkeypatch.setattr(files.fcntl, 'flock', fail)
+
+
+def test_files_and_folders_are_written_without_links_and_syncs(plain_disk, tmp_path):
+    for overwrite in (True, False):
+        path = tmp_path / f'{overwrite}.json'
+        write_atomically(path, b'first', overwrite=overwrite)
+        assert path.read_bytes() == b'first'
+    with pytest.raises(FileExistsError, match=r'False\.json'):
+        write_atomically(path, b'second', overwrite=False)
+    assert path.read_bytes() == b'first'
+    with replaced_when_done(tmp_path / 'parts') as temporary:
+        temporary.mkdir()
+        (temporary / 'a').write_text('a')
+    assert names(tmp_path) == ['False.json', 'True.json', 'parts']
+
+
+def test_a_file_that_a_killed_process_left_empty_is_written(plain_disk, tmp_path, monkeypatch):
+    (tmp_path / 'a.json').touch()
+    monkeypatch.setattr(files, '_CLAIM_SECONDS', 0)
+    write_atomically(tmp_path / 'a.json', b'whole', overwrite=False)
+    assert (tmp_path / 'a.json').read_bytes() == b'whole' and names(tmp_path) == ['a.json']
+
+
+def test_a_file_that_another_process_is_about_to_rename_is_waited_for(plain_disk, tmp_path):
+    path = tmp_path / 'a.json'
+    path.touch()
+    timer = threading.Timer(0.1, path.write_bytes, [b'theirs'])
+    timer.start()
+    with pytest.raises(FileExistsError):
+        write_atomically(path, b'ours', overwrite=False)
+    timer.join()
+    assert path.read_bytes() == b'theirs'
+
+
+def test_of_many_processes_without_links_exactly_one_creates_the_file(plain_disk, tmp_path):
+    for number in range(10):
+        path, children = tmp_path / f'{number}.json', []
+        for child in range(4):
+            if (pid := os.fork()) == 0:
+                try:
+                    write_atomically(path, b'%d' % child, overwrite=False)
+                    os._exit(0)
+                except FileExistsError:
+                    os._exit(1)
+                finally:
+                    os._exit(2)
+            children.append(pid)
+        status = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+        assert sorted(status) == [0, 1, 1, 1]
+        assert path.read_bytes() == b'%d' % status.index(0)
+
+
+def test_a_folder_that_cannot_be_opened_for_a_sync(tmp_path, monkeypatch):
+    real = os.open
+
+    def fail(path, flags, *mode):
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(files.os, 'open', fail)
+    write_atomically(tmp_path / 'a', b'whole')
+    assert (tmp_path / 'a').read_bytes() == b'whole'
+
+
+@pytest.mark.parametrize('call', ['fsync', 'replace', 'link'])
+@pytest.mark.parametrize('code', [errno.EIO, errno.ENOSPC])
+def test_a_real_fault_is_an_error_that_names_the_file(tmp_path, monkeypatch, call, code):
+    def fail(*arguments):
+        raise OSError(code, os.strerror(code))  # as of a sync: without a name
+
+    monkeypatch.setattr(files.os, call, fail)
+    with pytest.raises(OSError, match=rf'{os.strerror(code)}: .*/a\.json.$'):
+        write_atomically(tmp_path / 'a.json', b'whole', overwrite=call != 'link')
+    assert names(tmp_path) == []
+    if call != 'link':
+        with pytest.raises(OSError, match=r'/parts.$'), replaced_when_done(tmp_path / 'parts') as temporary:
+            temporary.write_text('whole')
+        assert names(tmp_path) == []
+
+
+def test_a_missing_folder_is_named_without_the_temporary_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"/none/a\.json'$"):
+        write_atomically(tmp_path / 'none/a.json', b'')
+    with pytest.raises(FileNotFoundError, match=r"/none/a'$"), replaced_when_done(tmp_path / 'none/a'):
+        raise AssertionError('must not be reached')
+
+
+def test_an_empty_file_is_not_written_yet(tmp_path):
+    assert not is_written(tmp_path / 'a')
+    (tmp_path / 'a').touch()
+    assert not is_written(tmp_path / 'a')
+    write_atomically(tmp_path / 'a', b'x')
+    assert is_written(tmp_path / 'a')

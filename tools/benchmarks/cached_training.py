@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import tempfile
 import time
 from statistics import median
 
 import torch
 from mmengine.registry import init_default_scope
+from random_encoder import random_encoder
 
 from mmfct.registry import MODELS
 
@@ -38,7 +40,9 @@ def main() -> None:
     init_default_scope('mmpretrain')
     torch.manual_seed(0)
 
-    model, optimizer = _transform(args.depth)
+    with tempfile.TemporaryDirectory() as folder:
+        model, optimizer = _transform(random_encoder(folder, args.depth))
+        model(torch.randn(1, 3, args.image_size, args.image_size), mode='loss')  # loads the encoders
     images = torch.randn(args.images, 3, args.image_size, args.image_size)
     rows = torch.rand(args.batch_size, 128)
     embeddings = dict(old=rows, side=rows, new=rows)
@@ -62,10 +66,8 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def _transform(depth: int) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """Build the transformation of the paper and three encoders, with random weights."""
-    backbone = dict(type='mmfct.EmbeddingResNet', depth=depth, embedding_dims=128)
-    encoder = dict(backbone=backbone)
+def _transform(encoder: dict) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Build the transformation of the paper with an encoder for all three roles."""
     head = dict(type='mmfct.TransformationHead', old_dims=128, side_dims=128, new_dims=128)
     encoders = dict(old=encoder, side=encoder, new=encoder)
     model = MODELS.build(dict(type='mmfct.ForwardTransform', head=head, encoders=encoders))

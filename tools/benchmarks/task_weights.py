@@ -33,9 +33,10 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 
 from mmfct.apis.training.config import load_config
+from mmfct.instances.comparison import Comparison
 from mmfct.instances.keys import InstanceKeys
-from mmfct.instances.table import InstanceTable
-from mmfct.models.task_weightings import InstanceTaskWeighting, TaskWeighting
+from mmfct.instances.store import InstanceStore
+from mmfct.models.task_weightings import AgreementWeighting, TaskWeighting
 from mmfct.registry import HOOKS, MODELS
 
 if TYPE_CHECKING:
@@ -112,14 +113,17 @@ def _time_step(args: argparse.Namespace) -> dict[str, float]:
         used = table if weighting is itp else None
 
         def run() -> None:
-            reference = [model.reference_losses(outputs, samples)] if weighting.needs_reference else []
-            weighting(losses, annotated, *reference)[0].backward()
+            needed = []
+            if weighting.needs_comparisons:
+                targets = {name: task.targets(outputs[name], samples) for name, task in model.tasks.items()}
+                needed = [Comparison.of(t.compare, outputs[name], targets[name]) for name, t in model.tasks.items()]
+            weighting(losses, annotated, *([needed] if needed else []))[0].backward()
 
         return _time(used, samples, names, run)
 
     def pairs(measure: Callable[[TaskWeighting], float], number: int) -> list[list[float]]:
         found = []
-        for order in [(0, 1), (1, 0)] * (number // 2 + 1):  # each comes first in half of the pairs
+        for order in [(0, 1), (1, 0)] * ((number + 1) // 2 + 1):  # each comes first in half of the pairs
             times = {which: measure((equal, itp)[which]) for which in order}
             found.append([times[0], times[1]])
         return found[2:]
@@ -141,13 +145,16 @@ def _time_instances(args: argparse.Namespace) -> dict[str, float]:
     """Compare ITP's weighting alone with few and with many instances."""
     config = load_config(CONFIG)
     weighting = MODELS.build(dict(config.weightings.itp, forms=FORMS))
-    losses, reference = torch.rand(2, args.weighting_batch_size, len(FORMS))
+    losses, outputs = torch.rand(2, args.weighting_batch_size, len(FORMS))
+    comparisons = [Comparison.of(_difference, column, column + 1) for column in outputs.unbind(1)]
     annotated = torch.ones_like(losses, dtype=torch.bool)
     samples = [SimpleNamespace() for _ in losses]
 
-    def measure(size: int, table: InstanceTable) -> float:
+    def measure(size: int, table: InstanceStore) -> float:
         rows = [torch.randint(size, (len(losses),)).tolist() for _ in range(50)]
-        return median(_time(table, samples, names, lambda: weighting(losses, annotated, reference)) for names in rows)
+        return median(
+            _time(table, samples, names, lambda: weighting(losses, annotated, comparisons)) for names in rows
+        )
 
     tables = {size: _table(config, weighting, NumberedKeys(size)) for size in (args.few, args.many)}
     rounds = [[measure(size, table) for size, table in tables.items()] for _ in range(args.rounds + 1)][1:]
@@ -161,9 +168,14 @@ def _time_instances(args: argparse.Namespace) -> dict[str, float]:
     )
 
 
-def _table(config: Config, weighting: InstanceTaskWeighting, keys: InstanceKeys) -> InstanceTable:
-    """Make the table of instance parameters as the hook of the config does before a run."""
-    return InstanceTable([weighting], keys, **HOOKS.build(config.instance_hook).options, device='cpu')
+def _table(config: Config, weighting: AgreementWeighting, keys: InstanceKeys) -> InstanceStore:
+    """Make the store of the instances as the hook of the config does before a run."""
+    return HOOKS.build(config.instance_hook).make_store([weighting], keys, torch.device('cpu'))
+
+
+def _difference(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return absolute errors (B,), and that all have a label."""
+    return (outputs - targets).abs(), torch.ones_like(targets, dtype=torch.bool)
 
 
 def _sample(size: tuple[int, int]) -> SegDataSample:
@@ -176,7 +188,7 @@ def _sample(size: tuple[int, int]) -> SegDataSample:
     return sample
 
 
-def _time(table: InstanceTable | None, samples: Sequence, names: Sequence, work: Callable[[], object]) -> float:
+def _time(table: InstanceStore | None, samples: Sequence, names: Sequence, work: Callable[[], object]) -> float:
     """Return the seconds of an iteration, including the work of the hook before and after it."""
     start = time.perf_counter()
     if table is not None:
@@ -184,7 +196,7 @@ def _time(table: InstanceTable | None, samples: Sequence, names: Sequence, work:
     work()
     if table is not None:
         table.collect()
-        table.step(1.0)
+        table.step()
     return time.perf_counter() - start
 
 

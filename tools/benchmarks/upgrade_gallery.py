@@ -30,6 +30,7 @@ from statistics import median
 import numpy as np
 import torch
 from mmengine.registry import init_default_scope
+from random_encoder import random_encoder
 
 from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.functional import retrieval_metrics
@@ -68,7 +69,7 @@ def main() -> None:
                 times.setdefault(dtype, []).append((time.perf_counter() - started) / args.rows)
             times.setdefault('products', []).append(_products(args.batch_size, args.rows))
         exact, close = (_map(root / 'v1', root / f'{dtype}_0') for dtype in ('float32', 'bfloat16'))
-    backfill = _backfill(args.images)
+        backfill = _backfill(root, args.images)
     per_item = {name: 1000 * median(values) for name, values in times.items()}
     result = dict(
         milliseconds_per_item=per_item | dict(backfill=1000 * backfill),
@@ -131,11 +132,9 @@ def _map(labelled: Path, upgraded: Path) -> float:
     )['map']
 
 
-def _backfill(images: int) -> float:
+def _backfill(folder: Path, images: int) -> float:
     """Return the seconds per image of a ResNet-50 with 128-wide embeddings."""
-    network = MODELS.build(
-        dict(type='mmfct.FrozenEncoder', backbone=dict(type='mmfct.EmbeddingResNet', depth=50, embedding_dims=128))
-    )
+    network = MODELS.build(random_encoder(folder))
     batch = torch.rand(images, 3, 224, 224)
     return _best(lambda: network(batch)) / images
 

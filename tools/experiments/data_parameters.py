@@ -24,7 +24,7 @@ from spread import spread
 
 ROOT = Path(__file__).parents[2]
 DATA = ('digits', 'omniglot')
-HELD = dict(weighting='data_parameters', instance_warmup_epochs=10**6)
+HELD = dict(weighting='data_parameters', instance_lr=1e-12)
 # Case: (title, options of the config)
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     'clean': ('right labels, plain loss', dict(HELD, corrupted=0.0)),

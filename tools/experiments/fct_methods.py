@@ -23,7 +23,7 @@ from statistics import mean
 from typing import Any
 
 from fct_settings import CONFIGS
-from spread import percent
+from spread import gap_note, percent
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ('half', 'tenth', 'coarse')
@@ -65,9 +65,7 @@ def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
 
 def cell(results: list[Result], value: Callable[[Result], float | None]) -> str:
     """Return the mean and standard deviation in percent, or ``-`` if a result lacks the value."""
-    values = [value(result) for result in results]
-    numbers = [number for number in values if number is not None]
-    return percent(numbers) if len(numbers) == len(values) else '-'
+    return percent([value(result) for result in results])
 
 
 def table(results: list[Result], methods: Sequence[str] = ()) -> str:
@@ -87,7 +85,11 @@ def table(results: list[Result], methods: Sequence[str] = ()) -> str:
         ]
         cells = [cell([result['methods'][method] for result in results], reader) for reader in readers]
         lines.append(f'| {method} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
+    # A method that could not be compared with the new model lacks its scores too.
+    compared = [
+        method for result in results for method in result['methods'].values() if None not in method['scores'].values()
+    ]
+    return '\n'.join([*lines, *gap_note([method['gains']['map'] for method in compared])])
 
 
 def area(curve: list[float | None]) -> float | None:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from spread import spread
+from spread import percent
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/fct/resnet10_omniglot_sequence.py'
@@ -32,7 +32,7 @@ UPGRADES = {
 }
 
 
-def run_seed(seed: int, root: Path) -> dict[str, float]:
+def run_seed(seed: int, root: Path) -> dict[str, float | None]:
     """Run everything of one seed; return the mAP of each ``query/gallery``."""
     report = root / 'report'
     if not (ROOT / report / 'compatibility.json').exists():
@@ -65,7 +65,7 @@ def call(tool: str, *words: object) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
-def table(results: list[dict[str, float]]) -> str:
+def table(results: list[dict[str, float | None]]) -> str:
     """Return the Markdown table."""
     lines = [
         f'| gallery | {" | ".join(f"{version} queries" for version in VERSIONS)} |',
@@ -74,8 +74,7 @@ def table(results: list[dict[str, float]]) -> str:
     for gallery in ('v1', 'v1-v2', 'v2', 'v1-v2-v3', 'v1-v3', 'v2-v3', 'v3'):
         cells = []
         for query in VERSIONS:
-            values = [100 * result[f'{query}/{gallery}'] for result in results]
-            cells.append(spread(values))
+            cells.append(percent([result[f'{query}/{gallery}'] for result in results]))
         lines.append(f'| {gallery} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 

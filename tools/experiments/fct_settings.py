@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from spread import percent
+from spread import gap_note, percent
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = {
@@ -88,7 +88,8 @@ def table(data: str, seeds: list[int], folder: Path, setting: str) -> str:
         gains = [scores['compatibility/update_gain_map'] for scores in found]
         cells.append(percent(gains) if pair == 'new/upgraded' else '')
         lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
+    every = [scores['compatibility/update_gain_map'] for scores in results.values()]
+    return '\n'.join([*lines, *gap_note(every)])
 
 
 def main() -> None:

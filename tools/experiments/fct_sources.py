@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fct_settings import ROOT, SCORES
-from spread import percent
+from spread import gap_note, percent
 
 SETTINGS = ('half', 'tenth', 'coarse')
 OLD_DIMS = 128
@@ -88,7 +88,8 @@ def table(seeds: list[int], setting: str, folder: Path) -> str:
     ]
     for source, found in zip(SOURCES, results, strict=True):
         lines.append(row(source.title, 'new/upgraded', 4 * (OLD_DIMS + source.dims), found))
-    return '\n'.join([*lines, row('new/new', 'new/new', 4 * OLD_DIMS, results[0])])
+    every = [result['compatibility/update_gain_map'] for found in results for result in found]
+    return '\n'.join([*lines, row('new/new', 'new/new', 4 * OLD_DIMS, results[0]), *gap_note(every)])
 
 
 def row(title: str, pair: str, stored: int, results: list[dict[str, float]]) -> str:

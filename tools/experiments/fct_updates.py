@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from fct_settings import ROOT, SCORES
-from spread import percent
+from spread import gap_note, percent
 
 UPDATES = ('from_width64', 'to_arcface', 'from_digits')
 SIDES = {'none': 'no side-information', 'simclr': 'SimCLR on half of the characters'}
@@ -58,7 +58,8 @@ def table(seeds: list[int], folder: Path, update: str) -> str:
         gains = [results[side, seed]['compatibility/update_gain_map'] for seed in seeds]
         cells.append(percent(gains) if pair == 'new/upgraded' else '')
         lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
+    every = [scores['compatibility/update_gain_map'] for scores in results.values()]
+    return '\n'.join([*lines, *gap_note(every)])
 
 
 def main() -> None:

@@ -13,6 +13,19 @@ def spread(values: Sequence[float], factor: float = 1.0, digits: int = 1) -> str
     return f'{mean(scaled):.{digits}f}{deviation}'
 
 
-def percent(fractions: Sequence[float]) -> str:
-    """Return :func:`spread` of fractions in percent."""
-    return spread(fractions, 100)
+def percent(fractions: Sequence[float | None]) -> str:
+    """Return :func:`spread` of fractions in percent, or ``-`` if one was not measured."""
+    numbers = [fraction for fraction in fractions if fraction is not None]
+    return spread(numbers, 100) if len(numbers) == len(fractions) else '-'
+
+
+def gap_note(gains: Sequence[float | None]) -> list[str]:
+    """Return the lines below a table that say why a gain is missing; none if all are there."""
+    missing = sum(gain is None for gain in gains)
+    if not missing:
+        return []
+    return [
+        '',
+        f'-: in {missing} of {len(gains)} runs the new model is no better than the old one, so there is no gap to '
+        'recover.',
+    ]

@@ -2,6 +2,7 @@
 
 data_root = 'data/cityscapes'
 num_classes = 7
+label_ids = None  # of your own label maps: 'classes' for 0, 1, ... or a dict of class by id
 image_size = (128, 256)
 batch_size = 8
 num_workers = 4
@@ -13,7 +14,9 @@ image_preprocessor = dict(
     bgr_to_rgb=True,
     size=image_size,
 )
-train_set = dict(type='mmfct.CityscapesMultiTask', data_root=data_root, split='train', num_classes=num_classes)
+train_set = dict(
+    type='mmfct.CityscapesMultiTask', data_root=data_root, split='train', num_classes=num_classes, label_ids=label_ids
+)
 val_set = dict(train_set, split='val', test_mode=True)
 loading = [
     dict(type='LoadImageFromFile'),
@@ -36,14 +39,14 @@ test_pipeline = [dict(type='LoadImageFromFile'), packing]  # of mmseg's init_mod
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(train_set, pipeline=train_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(val_set, pipeline=val_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )

@@ -33,14 +33,14 @@ val_pipeline = [*loading, packing]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(train_set, pipeline=train_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(val_set, pipeline=val_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )

@@ -30,14 +30,14 @@ test_pipeline = [dict(type='LoadImageFromFile'), packing]  # of mmseg's init_mod
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(train_set, pipeline=train_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=True,
+    persistent_workers=num_workers > 0,
     dataset=dict(val_set, pipeline=val_pipeline),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )

@@ -24,6 +24,7 @@ from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables
 from mmfct.apis.training.train import train_prerequisites
+from mmfct.evaluation.groups import read_groups, with_groups
 from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER
 from mmfct.utils.checkpoint import load_state_dict
 
@@ -63,8 +64,8 @@ def compare_methods(
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
         ImportError: If a method is asked for whose package is not installed.
-        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, a test image
-            has no label, or the config is of another kind.
+        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, no test
+            image has a label, or the config is of another kind.
     """
     options = options or TrainingOptions()
     config = options.load(filename)
@@ -88,10 +89,15 @@ def compare_methods(
         methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
     train, test = (read_table(config[entry].dataset) for entry in _LOADERS)
-    if bool((test['new'].labels < 0).any()):
-        raise ValueError('`test_dataloader.dataset` must have a label for every image, which retrieval is scored by')
+    if test['new'].num_unlabelled == len(test['new']):
+        raise ValueError(
+            '`test_dataloader.dataset` must have a label for some images, which retrieval is scored by, got -1 for all'
+        )
+    evaluator = config.test_evaluator
+    if evaluator.get('groups') is not None:
+        test = with_groups(dict(test), read_groups(evaluator.groups))
     folder = Path(config.work_dir) / 'methods'
-    judge = Judge(test, distance=config.test_evaluator.get('distance', 'l2'))
+    judge = Judge(test, distance=evaluator.get('distance', 'l2'), exclude=evaluator.get('exclude', 'matches'))
     results = {}
     for name in methods:
         print_log(f'method {name}', 'current')
@@ -100,7 +106,7 @@ def compare_methods(
         print_log(f'new model {name}', 'current')
         old, new = test['old'].embeddings, _embed(config, folder / name, checkpoint)['new'].embeddings
         results[name] = judge.score(Upgraded(old, 0, 0, old.shape[1], queries=new))
-    comparison = Comparison(judge.bounds, results)
+    comparison = judge.compare(results)
     write_comparison(comparison, folder)
     return comparison
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mmfct.apis.compare_methods.table import Table
 from mmfct.apis.compare_methods.upgraded import Upgraded
 from mmfct.evaluation.backfill_curves import area, backfill_curves
-from mmfct.evaluation.embedding_set import EmbeddingSet
+from mmfct.evaluation.embedding_set import EmbeddingSet, count_unlabelled
+from mmfct.evaluation.gap import Gap, measure_gaps, update_gains
 from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
-from mmfct.evaluation.scores import SCORES, mean_scores, score_pair, update_gains
+from mmfct.evaluation.report import gap_notes, unlabelled_notes
+from mmfct.evaluation.scores import SCORES, mean_scores, score_pair
 from mmfct.functional import MeanScores, QueryScores
 from mmfct.functional.backfill import order_at_random, order_by_uncertainty
 from mmfct.functional.compatibility import negative_flips
@@ -25,7 +27,8 @@ class MethodScores:
 
     Args:
         scores: ``cmc1``, ``cmc5`` and ``map`` of new queries on the upgraded gallery, as fractions.
-        gains: Share of the gap between old/old and new/new that is recovered, for each of these.
+        gains: Share of the gap between old/old and new/new that is recovered, for each of these; NaN where there is
+            no gap.
         goal: The same scores of new/new: they differ from the usual ones where the method alters the new model.
         order: How items are chosen for a partial backfill: by ``uncertainty`` where the method predicts it, else
             at ``random``.
@@ -59,10 +62,19 @@ class Comparison:
     Args:
         bounds: Scores without a method: old/old, new/old without a transformation, and new/new.
         methods: Name -> scores and costs.
+        gaps: Name of the score -> gap between old/old and new/new.
+        unlabelled: See `Scores`.
     """
 
     bounds: Mapping[Pair, MeanScores]
     methods: Mapping[str, MethodScores]
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    unlabelled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for below the tables."""
+        return [*gap_notes(self.gaps), *unlabelled_notes(self.unlabelled)]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, in which a score that could not be measured is ``None``."""
@@ -70,6 +82,7 @@ class Comparison:
             dict(
                 bounds={str(pair): scores.to_json() for pair, scores in self.bounds.items()},
                 methods={name: asdict(scores) for name, scores in self.methods.items()},
+                notes=self.notes,
             )
         )
 
@@ -80,20 +93,24 @@ class Judge:
     Args:
         test: The images by all models.
         distance: ``l2``, ``cosine`` or ``inner``.
+        exclude: See `score_pair`.
         seed: Seed of random orders.
 
     Attributes:
         bounds: See `Comparison`.
+        gaps: See there.
     """
 
-    def __init__(self, test: Table, *, distance: str = 'l2', seed: int = 0) -> None:
-        self.test, self.distance, self.seed = test, distance, seed
+    def __init__(self, test: Table, *, distance: str = 'l2', exclude: str = 'matches', seed: int = 0) -> None:
+        self.test, self.distance, self.exclude, self.seed = test, distance, exclude, seed
         self._old_old = self._score(test['old'], test['old'])
+        new_new = self._score(test['new'], test['new'])
         self.bounds = {
             OLD_OLD: mean_scores(self._old_old),
             Pair('new', 'old'): mean_scores(self._score(test['new'], test['old'])),
-            NEW_NEW: mean_scores(self._score(test['new'], test['new'])),
+            NEW_NEW: mean_scores(new_new),
         }
+        self.gaps = measure_gaps(self.bounds[OLD_OLD], self.bounds[NEW_NEW], (self._old_old, new_new))
 
     def score(self, method: Upgraded) -> MethodScores:
         """Score one method."""
@@ -113,10 +130,11 @@ class Judge:
                 rows = order_at_random(len(gallery), self.seed)
             else:
                 rows = order_by_uncertainty(method.log_variance)
-            curves = backfill_curves(query, gallery, query, {order: rows.numpy()}, distance=self.distance)[order]
+            options = dict(distance=self.distance, exclude=self.exclude)
+            curves = backfill_curves(query, gallery, query, {order: rows.numpy()}, **options)[order]
         return MethodScores(
             scores=means.means,
-            gains=update_gains(means, self.bounds[OLD_OLD], self.bounds[NEW_NEW]),
+            gains=update_gains(means, self.gaps),
             goal=goal.means,
             order=order,
             curves=curves,
@@ -126,5 +144,9 @@ class Judge:
             bytes_per_item=method.bytes_per_item,
         )
 
+    def compare(self, methods: Mapping[str, MethodScores]) -> Comparison:
+        """Put the scores of methods together with those of the models."""
+        return Comparison(self.bounds, methods, self.gaps, count_unlabelled(dict(images=self.test['new'])))
+
     def _score(self, query: EmbeddingSet, gallery: EmbeddingSet) -> QueryScores | None:
-        return score_pair(query, gallery, distance=self.distance)
+        return score_pair(query, gallery, distance=self.distance, exclude=self.exclude)

@@ -18,6 +18,7 @@ from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
 from mmfct.evaluation.scores import Scores, mean_scores, score_pair
 from mmfct.functional import QueryScores
+from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval.gallery.provenance import check_same_model
 
 _NAME = re.compile(r'[\w.-]+')
@@ -30,11 +31,15 @@ def evaluate_compatibility(
     *,
     also: Sequence[str] = (),
     gate: GateRule | None = None,
+    groups: str | None = None,
+    exclude: str = 'matches',
 ) -> Evaluation:
-    """Score every pair of queries and gallery that share a model; write tables and pictures.
+    r"""Score every pair of queries and gallery that share a model; write tables and pictures.
 
     An item never finds itself: the gallery's row with the query's id is left out. If sets are named ``old`` and
-    ``new``, the update gain of every other gallery of the new model is reported.
+    ``new``, the update gain of every other gallery of the new model is reported, unless the new model is no better
+    than the old one. Items without a class (label -1) do not count. What has no gain or does not count is said below
+    the table.
 
     Every set is held in memory. While a pair is scored, its gallery takes about twice more (its rows sorted by label,
     ids as integers), plus a block of distances: 160 MB, or 40 bytes for each gallery row if that is more. Without
@@ -50,6 +55,10 @@ def evaluate_compatibility(
         also: Pairs, ``query/gallery``, to score although their models differ, such as ``new/old``: what a switch
             without an upgrade would do.
         gate: Decide by this rule whether its candidate is as good as its baseline.
+        groups: Retrieval across groups, such as cameras: a column of every set, or a regular expression whose
+            parenthesis finds the group in an id, such as ``_c(\d+)``; ``None`` for none.
+        exclude: What groups leave out for a query: ``matches``, the items of its label *and* group, as person
+            re-identification does, or ``all`` items of its group.
 
     Returns:
         What ``compatibility.json`` holds.
@@ -61,8 +70,9 @@ def evaluate_compatibility(
     for name in (*queries, *galleries):
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
-    query_sets = {name: StoredSet.read(name, path) for name, path in queries.items()}
-    gallery_sets = {name: StoredSet.read(name, path) for name, path in galleries.items()}
+    check_exclude(exclude)
+    query_sets = {name: StoredSet.read(name, path, groups) for name, path in queries.items()}
+    gallery_sets = {name: StoredSet.read(name, path, groups) for name, path in galleries.items()}
     pairs = choose_pairs(query_sets, gallery_sets, [Pair.parse(pair) for pair in also])
     if gate is not None:
         _check_gate(gate, pairs, query_sets, gallery_sets)
@@ -70,13 +80,19 @@ def evaluate_compatibility(
     for number, pair in enumerate(pairs, 1):
         print_log(f'scoring {pair}, {number} of {len(pairs)}', 'current')
         query, gallery = query_sets[pair.query], gallery_sets[pair.gallery]
-        scores[pair] = score_pair(query.items, gallery.items, distance=gallery.provenance.distance)
+        scores[pair] = score_pair(query.items, gallery.items, distance=gallery.provenance.distance, exclude=exclude)
     left_out = [str(pair) for pair in known_pairs(query_sets, gallery_sets) if pair not in pairs]
     if left_out:
         print_log(f'not scored, because the models differ: {", ".join(left_out)}', 'current')
     means = {pair: mean_scores(scores[pair]) for pair in pairs}
     evaluation = Evaluation(
-        Scores.of(means, _upgraded(pairs, query_sets, gallery_sets)),
+        Scores.of(
+            means,
+            _upgraded(pairs, query_sets, gallery_sets),
+            paired=_paired(scores, query_sets),
+            sets={f'queries of {name}': stored.items for name, stored in query_sets.items()}
+            | {f'items of gallery {name}': stored.items for name, stored in gallery_sets.items()},
+        ),
         dict(queries=_models(query_sets), galleries=_models(gallery_sets)),
     )
     write_evaluation(evaluation, gallery_sets, Path(out))
@@ -96,6 +112,20 @@ def _upgraded(
         return []
     others = [pair for pair in pairs if pair.query == NEW_NEW.query and pair != NEW_NEW]
     return [pair for pair in others if of_one_model(queries, galleries, pair)]
+
+
+def _paired(
+    scores: Mapping[Pair, QueryScores | None], queries: Mapping[str, StoredSet]
+) -> tuple[QueryScores | None, QueryScores | None]:
+    """Return the scores of the same queries in old/old and new/new; ``None`` twice if they are others."""
+    old, new = scores.get(OLD_OLD), scores.get(NEW_NEW)
+    if old is None or new is None:
+        return None, None
+    try:
+        order = torch.from_numpy(queries[OLD_OLD.query].order_of(queries[NEW_NEW.query]))
+    except ValueError:
+        return None, None
+    return QueryScores(*(column[order] for column in old)), new
 
 
 def _check_gate(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmfct.apis.evaluate_compatibility.gate import GateDecision
+from mmfct.evaluation.report import score_notes
 from mmfct.evaluation.scores import Scores
 
 
@@ -25,5 +26,6 @@ class Evaluation:
     gate: GateDecision | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, in which a score that could not be measured is ``None``."""
-        return dict(**self.scores.to_json(), gate=self.gate and self.gate.to_json(), **self.models)
+        """Return plain JSON, in which a score that could not be measured, or a gain without a gap, is ``None``."""
+        notes = score_notes(self.scores)
+        return dict(**self.scores.to_json(), notes=notes, gate=self.gate and self.gate.to_json(), **self.models)

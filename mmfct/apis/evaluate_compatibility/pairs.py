@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.pair import DEFAULT_PAIRS, Pair
-from mmfct.retrieval.gallery.provenance import check_same_distance
+from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_preprocessing
 
 
 def choose_pairs(
@@ -21,7 +21,8 @@ def choose_pairs(
             compatible with the other. The distance is the gallery's, whatever that of the queries.
 
     Raises:
-        ValueError: If a pair is of unknown sets, there is none, or a pair of one model differs in its distance.
+        ValueError: If a pair is of unknown sets, there is none, or a pair of one model differs in preprocessing or
+            distance.
     """
     known = known_pairs(queries, galleries)
     for pair in also:
@@ -31,6 +32,8 @@ def choose_pairs(
     for pair in pairs:
         if pair not in also:
             query, gallery = queries[pair.query], galleries[pair.gallery]
+            made_by, wanted = query.provenance.embedding, gallery.provenance.embedding
+            check_same_preprocessing(f'queries {pair.query!r}', made_by, wanted, f'gallery {pair.gallery!r}')
             check_same_distance(f'queries {pair.query!r}', query.provenance, gallery.provenance)
     if not pairs:
         models = [str(stored.provenance.embedding) for stored in (*queries.values(), *galleries.values())]

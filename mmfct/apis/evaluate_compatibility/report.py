@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate import GateDecision
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.class_names import class_folders
 from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.evaluation.report import compatibility_table, score_title
 from mmfct.utils.figures import COLORS, save_png
@@ -38,7 +39,8 @@ def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, StoredSet],
     if _same_items(galleries):
         goal = galleries['new']
         embeddings = {name: galleries[name].items.embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
-        plot_embedding_projection(embeddings, goal.items.labels, folder / 'embeddings.png')
+        names = class_folders([str(name) for name in goal.items.ids.tolist()], goal.items.labels.tolist())
+        plot_embedding_projection(embeddings, goal.items.labels, folder / 'embeddings.png', class_names=names)
 
 
 def write_gate(evaluation: Evaluation, decision: GateDecision, folder: Path) -> None:

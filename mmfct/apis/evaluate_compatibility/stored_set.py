@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval import Gallery
@@ -27,15 +29,25 @@ class StoredSet:
     items: EmbeddingSet
 
     @classmethod
-    def read(cls, name: str, path: str | Path) -> StoredSet:
-        """Read a gallery; embedding sets are stored as galleries.
+    def read(cls, name: str, path: str | Path, groups: str | None = None) -> StoredSet:
+        r"""Read a gallery; embedding sets are stored as galleries.
+
+        Args:
+            name: What the user calls the set.
+            path: Folder of the gallery.
+            groups: Column of the groups of the items, such as cameras, or a regular expression whose parenthesis finds
+                the group in an id, such as ``_c(\d+)``; ``None`` for none.
 
         Raises:
             FileNotFoundError: If the folder is no gallery.
-            ValueError: If the gallery is damaged, does not say which model made it, or lacks a column.
+            ValueError: If the gallery is damaged, does not say which model made it, lacks a column, or an item has no
+                group.
         """
         gallery = Gallery(path)
-        return cls(name, Provenance.from_metadata(gallery.metadata), EmbeddingSet.read(gallery))
+        items = EmbeddingSet.read(gallery)
+        if groups is not None:
+            items = replace(items, groups=_groups(gallery, items.ids, groups))
+        return cls(name, Provenance.from_metadata(gallery.metadata), items)
 
     def order_of(self, other: StoredSet) -> np.ndarray:
         """Find the rows of another set with the same items in this one.
@@ -64,3 +76,29 @@ class StoredSet:
                 f'{self.name!r} and {other.name!r} must give an item the same label, got {different} others'
             )
         return order
+
+
+def _groups(gallery: Gallery, ids: np.ndarray | Tensor, groups: str) -> np.ndarray:
+    """Read the group of each item from a column, or find it in its id."""
+    if '(' not in groups:
+        if groups not in gallery.columns:
+            raise ValueError(
+                '`groups` must be a column of every set, or a regular expression with a parenthesis that finds the '
+                f'group in an id, got {groups!r} for {str(gallery.path)!r}, which has the columns '
+                f'{", ".join(gallery.columns)}'
+            )
+        return np.asarray(gallery.column(groups))
+    try:
+        pattern = re.compile(groups)
+    except re.error as error:
+        raise ValueError(f'`groups` must be a regular expression, got {groups!r} ({error})') from error
+    if pattern.groups != 1:
+        raise ValueError(f'`groups` must have one parenthesis, for the group, got {groups!r}')
+    found = [pattern.search(str(name)) for name in ids.tolist()]
+    without = [name for name, match in zip(ids.tolist(), found, strict=True) if match is None or match[1] is None]
+    if without:
+        raise ValueError(
+            f'`groups` must find a group in every id, got {groups!r} and {without[0]!r} of {str(gallery.path)!r}, and '
+            f'{len(without) - 1} others'
+        )
+    return np.array([match[1] for match in found if match is not None])

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmfct.apis.extract_gallery.preprocessing import describe_normalization
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.models.item_encoder import ItemEncoder
@@ -120,7 +121,7 @@ def _with_weights(encoder: dict, checkpoint: str) -> dict:
 
 
 def identify(encoder: nn.Module, config: Mapping[str, Any]) -> ModelIdentity:
-    """Identify an encoder by the fingerprint of its weights and the name of its checkpoint.
+    """Identify an encoder by the fingerprint of its weights, its normalisation and the name of its checkpoint.
 
     A checkpoint that has the name of every finished training, ``final.pth``, is called after its folder.
 
@@ -128,7 +129,10 @@ def identify(encoder: nn.Module, config: Mapping[str, Any]) -> ModelIdentity:
         encoder: The encoder.
         config: Config of the encoder; a `JoinedEncoder` gets the names of all its parts.
     """
-    return ModelIdentity(_name(config), fingerprint_state_dict(encoder.state_dict()))
+    normalization = [describe_normalization(preprocessor) for preprocessor in _preprocessors(config)]
+    return ModelIdentity(
+        _name(config), fingerprint_state_dict(encoder.state_dict()), dict(normalization=normalization)
+    )
 
 
 def _name(config: Mapping[str, Any]) -> str:

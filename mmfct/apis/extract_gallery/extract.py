@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,18 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
+from torch import Tensor
 
 from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.apis.extract_gallery.skip_broken import ERROR, write_without_broken
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
 from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
+from mmfct.retrieval.gallery.extended import LABEL_NAMES
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance
 
 
@@ -29,6 +34,8 @@ def extract_gallery(
     role: str = 'old',
     split: str = 'test',
     images: str | None = None,
+    labels_from_folders: bool = False,
+    skip_broken: bool = False,
     side_checkpoint: str | None = None,
     with_side: bool = True,
     distance: str = 'l2',
@@ -51,6 +58,9 @@ def extract_gallery(
         role: See `load_encoder`.
         split: See `GalleryImages`.
         images: Folder of image files, instead of a data set of the config.
+        labels_from_folders: Whether the first subfolders of ``images`` are classes, see `GalleryImages`.
+        skip_broken: Whether images that cannot be read are left out and listed, see `write_without_broken`; otherwise
+            the first one is an error.
         side_checkpoint: See `load_encoder`.
         with_side: See `load_encoder`.
         distance: Distance by which the embeddings are compared.
@@ -75,34 +85,65 @@ def extract_gallery(
     encoder = load_encoder(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
     device = device or get_device()
     encoder.encode.to(device)
-    data = GalleryImages(config, split=split, folder=images)
-    rows = partial(_rows, encode=encoder.encode, device=device)
-    with seeded(0):
-        first = data[0]
-    known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
-    computed = rows(dict(inputs=[first['inputs']], data_samples=[first['data_samples']]))
-    provenance = Provenance(encoder.embedding, encoder.side_info, distance)
-    writer = GalleryWriter(
-        out,
-        columns={
-            **{name: ('float32', values.shape[1]) for name, values in computed.items()},
-            **{name: (values.dtype.str if name == 'id' else 'int64', None) for name, values in known.items()},
-        },
-        num_rows=len(data),
-        shard_rows=shard_rows,
-        metadata=provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoder.preprocessing),
+    data = GalleryImages(
+        config, split=split, folder=images, labels_from_folders=labels_from_folders, skip_broken=skip_broken
     )
-    seconds = fill_shards(writer, data, rows, known=known, batch_size=batch_size, num_workers=num_workers)
-    finish_together(writer)
+    with seeded(0):
+        first = _first_image(data)
+    known = dict(id=data.ids) if data.labels is None else dict(id=data.ids, label=data.labels)
+    computed = _encode([first['inputs']], encoder.encode, device)
+    rows = partial(_rows, encode=encoder.encode, device=device, like=computed)
+    preprocessing = data.preprocessing(first['inputs'])
+    side_info = encoder.side_info and encoder.side_info.with_preprocessing(preprocessing)
+    provenance = Provenance(encoder.embedding.with_preprocessing(preprocessing), side_info, distance)
+    columns: dict[str, tuple[str, int | None]] = {
+        **{name: ('float32', values.shape[1]) for name, values in computed.items()},
+        **{name: (text_dtype(values) if name == 'id' else 'int64', None) for name, values in known.items()},
+    }
+    metadata = provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoder.preprocessing)
+    if data.label_names:
+        metadata[LABEL_NAMES] = {str(label): name for label, name in data.label_names.items()}
+    size: dict[str, Any] = dict(num_rows=len(data), shard_rows=shard_rows, metadata=metadata)
+    fill = partial(fill_shards, images=data, columns=rows, known=known, batch_size=batch_size, num_workers=num_workers)
+    seconds, number = 0.0, 0
+    if skip_broken:
+        write_without_broken(out, columns, fill=fill, **size)
+    else:
+        writer = GalleryWriter(out, columns=columns, **size)
+        seconds, number = fill(writer)
+        finish_together(writer)
+    gallery = Gallery(out, verify=False)
     if is_main_process():
         side = f' and side-information of {encoder.side_info}' if encoder.side_info else ''
         print_log(
-            f'Gallery {out}: {len(data)} embeddings of {encoder.embedding}{side}{time_per_item(*seconds)}', 'current'
+            f'Gallery {out}: {len(gallery)} embeddings of {encoder.embedding}{side}{time_per_item(seconds, number)}',
+            'current',
         )
-    return Gallery(out, verify=False)
+    return gallery
 
 
-def _rows(batch: dict, encode: ItemEncoder, device: str) -> dict[str, np.ndarray]:
-    """Compute the columns of one batch of images."""
-    vectors = encode(torch.stack(batch['inputs']).to(device))._asdict()
+def _first_image(data: GalleryImages) -> dict:
+    """Return the first image that can be read."""
+    image: dict = {}
+    for index in range(len(data)):
+        image = data[index]
+        if not image.get(ERROR):
+            return image
+    raise ValueError(f'an image must be readable, got {len(data)} that are not; the last: {image[ERROR]}')
+
+
+def _rows(batch: dict, encode: ItemEncoder, device: str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Compute the columns of one batch of images: zeros for those that cannot be read, with an error."""
+    if ERROR not in batch:
+        return _encode(batch['inputs'], encode, device)
+    good = [number for number, error in enumerate(batch[ERROR]) if not error]
+    columns = {name: np.zeros((len(batch[ERROR]), values.shape[1]), np.float32) for name, values in like.items()}
+    if good:
+        for name, values in _encode([batch['inputs'][number] for number in good], encode, device).items():
+            columns[name][good] = values
+    return columns | {ERROR: np.array(batch[ERROR], object)}
+
+
+def _encode(images: Sequence[Tensor], encode: ItemEncoder, device: str) -> dict[str, np.ndarray]:
+    vectors = encode(torch.stack(list(images)).to(device))._asdict()
     return {name: values.float().cpu().numpy() for name, values in vectors.items() if values is not None}

@@ -87,7 +87,7 @@ def instance_rows(dataset: Any, keys: InstanceKeys) -> np.ndarray:
     """
     positions = find_positions(dataset)
     number, first = number_instances(positions)
-    values = [positions.annotation(position)[keys.field] for position in first]
+    values = [keys.name(positions.annotation(position)) for position in first]
     return np.array([keys.row(value) for value in values], dtype=np.int64)[number]
 
 

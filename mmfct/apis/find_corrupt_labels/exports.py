@@ -17,13 +17,14 @@ from mmfct.utils.files import write_atomically
 def write_suspects_csv(suspects: Suspects, folder: Path) -> Path:
     """Write ``suspects_<task>.csv``: a row per label, the most suspicious first.
 
-    Columns: ``file`` (key of the instance), ``task``, ``weight``, ``score`` (larger is more suspicious),
-    ``final_loss``, ``mean_loss``, and ``corrupted`` (0 or 1) where that is known. A cell is empty where a value is
-    unknown.
+    Columns: ``file`` (key of the instance), ``task``, ``probability`` (that the label is wrong), ``rank`` (share of
+    other images' predictions that fit it better), ``weight``, ``score`` (what training learned; larger is more
+    suspicious), ``final_loss``, ``mean_loss``, and ``corrupted`` (0 or 1) where that is known. A cell is empty where a
+    value is unknown.
     """
-    header = ['file', 'task', 'weight', 'score', 'final_loss', 'mean_loss']
+    header = ['file', 'task', 'probability', 'rank', 'weight', 'score', 'final_loss', 'mean_loss']
     columns: list[Sequence | np.ndarray] = [suspects.files, [suspects.task] * len(suspects.files)]
-    columns += [suspects.weight, suspects.score, suspects.final_loss, suspects.mean_loss]
+    columns += [getattr(suspects, name) for name in header[2:]]
     if suspects.corrupted is not None:
         header.append('corrupted')
         columns.append(suspects.corrupted)
@@ -34,12 +35,11 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
     """Write ``cleanlab_<task>.csv``: as cleanlab's ``find_label_issues``, in the order of the data.
 
     Columns: ``index`` (of the instance), ``file``, ``is_label_issue`` (True or False) and ``label_quality``, in 0..1
-    and low for bad labels: ``1 / (1 + exp(score - c))``, in which c is the threshold, or the largest score where the
-    scores form one group. So quality keeps the order of the scores, and is below 1/2 for an issue.
+    and low for bad labels: the probability that the label is right, or without evidence the share of other images'
+    predictions that fit it no better.
     ``pandas.read_csv(path, index_col='index')`` gives the data frame.
     """
-    center = suspects.score[0] if suspects.threshold is None else suspects.threshold
-    quality = 1 / (1 + np.exp(suspects.score - center))
+    quality = 1 - (suspects.probability if suspects.wrong.evidence else suspects.rank)
     cells = zip(suspects.rows.tolist(), suspects.files, suspects.is_issue.tolist(), quality, strict=True)
     rows = [(row, file, str(issue), value) for row, file, issue, value in sorted(cells)]
     return _write(folder / f'cleanlab_{suspects.task}.csv', ['index', 'file', 'is_label_issue', 'label_quality'], rows)
@@ -48,8 +48,9 @@ def write_cleanlab_csv(suspects: Suspects, folder: Path) -> Path:
 def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder: Path) -> Path:
     """Write ``fiftyone.csv``: a row per image, for FiftyOne's ``CSVDataset``.
 
-    Columns: ``filepath``, absolute, and for each task ``<task>_score``, ``<task>_weight``, ``<task>_final_loss``,
-    ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no label. To import::
+    Columns: ``filepath``, absolute, and for each task ``<task>_probability``, ``<task>_score``, ``<task>_weight``,
+    ``<task>_final_loss``, ``<task>_mean_loss`` and ``<task>_is_label_issue``; cells are empty where an image has no
+    label. To import::
 
         fo.Dataset.from_dir(
             dataset_type=fo.types.CSVDataset, labels_path='/.../fiftyone.csv', fields={'seg_score': float}
@@ -63,9 +64,9 @@ def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str], folder
     header = ['filepath']
     table: list[list[object]] = [[str(Path(path).absolute())] for path in paths]
     for suspects in ranking:
-        names = ('score', 'weight', 'final_loss', 'mean_loss', 'is_label_issue')
+        names = ('probability', 'score', 'weight', 'final_loss', 'mean_loss', 'is_label_issue')
         header += [f'{suspects.task}_{name}' for name in names]
-        columns = [suspects.score, suspects.weight, suspects.final_loss, suspects.mean_loss, suspects.is_issue]
+        columns = [getattr(suspects, name) for name in names[:-1]] + [suspects.is_issue]
         cells = dict(zip(suspects.rows.tolist(), zip(*columns, strict=True), strict=True))
         for row, line in enumerate(table):
             line += cells.get(row, [''] * len(names))

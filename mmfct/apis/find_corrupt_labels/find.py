@@ -17,7 +17,8 @@ from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.exports import write_cleanlab_csv, write_fiftyone_csv, write_suspects_csv
 from mmfct.apis.find_corrupt_labels.labels import label_kind
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights, read_learned_weights
-from mmfct.apis.find_corrupt_labels.model import build_model, final_losses, predict
+from mmfct.apis.find_corrupt_labels.model import build_model, judge_labels, predict
+from mmfct.apis.find_corrupt_labels.plots import draw_detection
 from mmfct.apis.find_corrupt_labels.ranking import Suspects, rank_suspects
 from mmfct.apis.find_corrupt_labels.report import detection_table, measure_detection, write_detection
 from mmfct.apis.find_corrupt_labels.sheet import draw_suspect_sheet
@@ -39,13 +40,13 @@ def find_corrupt_labels(
 ) -> dict[str, dict[str, Any]]:
     """Rank the training labels of each task by suspicion; write tables, pictures and exports.
 
-    The suspicion of a label is its deviation ``d[i, t]``: training raised the variance of that instance's loss, and
-    so lowered its weight, because the label did not fit the prediction. No held-out data and no further training are
-    needed: the trained network runs over the training set once, without augmentation, for the final losses, and over
-    the first ``top`` suspects for the pictures.
+    A label is suspicious if the predictions of other images fit it as well as that of its own image. From how often
+    they do (`estimate_wrong_labels`) follow the share of wrong labels, with an interval, and the probability of each.
+    No held-out data and no further training are needed: the trained network runs over the training set twice, without
+    augmentation, and over the first ``top`` suspects for the pictures.
 
-    Writes ``suspects_<task>.csv``, ``suspects_<task>.png`` and ``cleanlab_<task>.csv`` for each task, and
-    ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically.
+    Writes ``suspects_<task>.csv``, ``suspects_<task>.png``, ``detection_<task>.png`` and ``cleanlab_<task>.csv`` for
+    each task, and ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically.
 
     Args:
         filename: Config file of the training.
@@ -80,8 +81,8 @@ def find_corrupt_labels(
     else:
         known = corruption_in_csv(corrupted, instances, learned.tasks)
     model = build_model(config, loaded, checkpoint, device or get_device())
-    losses = final_losses(model, instances, instances.loader(config), learned.tasks)
-    ranking = [rank_suspects(task, learned, instances.files, losses, known.get(task)) for task in chosen]
+    judgement = judge_labels(model, instances, config, learned.tasks)
+    ranking = [rank_suspects(task, learned, instances.files, judgement, known.get(task)) for task in chosen]
     folder = Path(checkpoint).parent / 'suspects' if out is None else Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     for suspects in ranking:
@@ -90,6 +91,8 @@ def find_corrupt_labels(
     write_fiftyone_csv(ranking, instances.paths, folder)
     detection = measure_detection(ranking)
     write_detection(detection, folder)
+    for suspects in ranking:
+        draw_detection(suspects, folder / f'detection_{suspects.task}.png')
     if top:
         _draw(ranking, instances, config, model, top, folder)
     print_log(f'suspicious labels\n{detection_table(detection)}\nwritten to {folder}', 'current')

@@ -29,7 +29,8 @@ class ClassPainter:
         from matplotlib import colormaps
 
         names = metainfo.get('classes')
-        found = np.unique(np.concatenate([np.unique(values) for values in (*given, *predicted)]))
+        # Predictions of two classes with one score are floats.
+        found = np.unique(np.concatenate([np.unique(values).astype(int) for values in (*given, *predicted)]))
         count = len(names) if names else int(found[found < 255].max(initial=-1)) + 1
         self._names = names or range(count)
         palette = metainfo.get('palette') or [

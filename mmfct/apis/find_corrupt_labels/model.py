@@ -1,24 +1,47 @@
-"""Run the trained network over training instances: their losses, and their images with predictions."""
+"""Run the trained network over training instances: what it makes of their labels, and its predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.utils import track_iter_progress
+from mmengine.structures import PixelData
+from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
+from mmfct.instances.comparison import Comparison
 from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
-from mmfct.instances.sample_tasks import instance_name
+from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_weights
+from mmfct.utils.progress import Progress
+
+# Other images whose predictions a label is compared with.
+REFERENCES = 400
+_IGNORED = 255
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a trained network makes of labels; arrays are float64 of shape (I, T), NaN where there is no label.
+
+    Args:
+        losses: Loss of each label.
+        ranks: Share of other images' predictions that fit the label better than its own image's, ties counting half.
+    """
+
+    losses: np.ndarray
+    ranks: np.ndarray
 
 
 def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: str) -> BaseModel:
@@ -33,46 +56,39 @@ def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: s
 
 
 @torch.no_grad()
-def final_losses(
-    model: BaseModel, instances: TrainingInstances, loader: DataLoader, tasks: Sequence[str]
-) -> np.ndarray:
-    """Return the loss of the trained network, for every instance and task.
+def judge_labels(
+    model: BaseModel,
+    instances: TrainingInstances,
+    config: Config,
+    tasks: Sequence[str],
+    *,
+    references: int = REFERENCES,
+    seed: int = 0,
+) -> Judgement:
+    """Compare every label with the prediction of its image, and with those of other images.
 
     Args:
         model: The model, in evaluation mode.
         instances: The training instances.
-        loader: Loader of all of them.
+        config: Config of the training, for the loaders.
         tasks: Tasks of the checkpoint.
-
-    Returns:
-        Losses, float64 of shape (I, T); NaN where an instance has no annotation.
+        references: Number of other images.
+        seed: Seed of their choice.
 
     Raises:
         ValueError: If the model has other tasks, the pipeline rejects an image or loads no labels of a task, or a
             loss is not finite.
     """
-    modules = [module for module in model.modules() if isinstance(module, InstanceModule) and module.instance_tasks]
-    exchange = InstanceExchange(modules, instances.keys, device=next(model.parameters()).device)
-    if exchange.tasks != tuple(tasks):
-        raise ValueError(
-            f'the model of the config must have parameters per instance for the tasks of the checkpoint, '
-            f'{list(tasks)!r}, got {list(exchange.tasks)!r}'
-        )
-    expected = iter(enumerate(instances.files))
-    for batch in track_iter_progress((loader, len(loader))):
-        data = model.data_preprocessor(batch, False)
-        names = [instance_name(sample, instances.keys.field) for sample in data['data_samples']]
-        for name, (row, file) in zip(names, expected, strict=False):
-            if name is not None and instances.keys.row(name) != row:
-                raise ValueError(
-                    'the pipeline of the validation must load every training image, got another one, '
-                    f'{instances.files[instances.keys.row(name)]!r}, in place of {file!r}'
-                )
-        exchange.set_batch(data['data_samples'], names)
-        model(**data, mode='loss')
-        exchange.collect()
-        exchange.take_reports()
-    state = exchange.state_dict()
+    passes = _Passes(model, instances, tasks)
+    number = len(instances.files)
+    chosen = np.sort(np.random.default_rng(seed).choice(number, min(references, number), replace=False))
+    known = _References(instances, len(tasks))
+    for column, rows, comparison in passes.run(instances.loader(config, chosen), chosen):
+        known.add(column, rows, comparison.outputs)
+    ranks = np.full((number, len(tasks)), np.nan)
+    for column, rows, comparison in passes.run(instances.loader(config), np.arange(number)):
+        ranks[rows, column] = known.ranks(column, rows, comparison)
+    state = passes.exchange.state_dict()
     losses = mean_losses(state['loss_sum'], state['visits']).cpu().numpy()
     empty = [task for task, column in zip(tasks, losses.T, strict=True) if np.isnan(column).all()]
     if empty:
@@ -80,7 +96,108 @@ def final_losses(
             f'the pipeline of the validation must load the labels of every task, got no label of {empty!r} for any '
             'training image'
         )
-    return losses
+    return Judgement(losses, np.where(np.isnan(losses), np.nan, ranks))
+
+
+class _Passes:
+    """Passes of the network over instances, of which every module hands back what it compares."""
+
+    def __init__(self, model: BaseModel, instances: TrainingInstances, tasks: Sequence[str]) -> None:
+        self.model, self.instances = model, instances
+        self.modules = [m for m in model.modules() if isinstance(m, InstanceModule) and m.instance_tasks]
+        for module in self.modules:
+            module.keep_comparisons = True
+        self.exchange = InstanceExchange(self.modules, instances.keys, device=next(model.parameters()).device)
+        if self.exchange.tasks != tuple(tasks):
+            raise ValueError(
+                f'the model of the config must have parameters per instance for the tasks of the checkpoint, '
+                f'{list(tasks)!r}, got {list(self.exchange.tasks)!r}'
+            )
+
+    def run(self, loader: DataLoader, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray, Comparison]]:
+        """Yield column, rows and comparison of every task in every batch; ``wanted`` are the rows of the loader."""
+        expected, progress = iter(wanted.tolist()), Progress(len(wanted))
+        for batch in loader:
+            data = self.model.data_preprocessor(batch, False)
+            names = [self.instances.keys.name_of(sample) for sample in data['data_samples']]
+            for name, row in zip(names, expected, strict=False):
+                self._check(name, row)
+            self.exchange.set_batch(data['data_samples'], names)
+            if not isinstance(self.model, MultiTaskSegmentor):  # which leaves the padding of images out by itself
+                for sample in data['data_samples']:
+                    _pad_labels(sample, getattr(self.model.data_preprocessor, 'seg_pad_val', _IGNORED))
+            self.model(**data, mode='loss')
+            self.exchange.collect()
+            self.exchange.take_reports()
+            for module, columns, rows in zip(
+                self.modules, self.exchange.columns, self.exchange.batch_rows, strict=True
+            ):
+                for place, comparison in enumerate(module.pop_comparisons() or ()):
+                    yield columns.start + place, rows.cpu().numpy(), comparison
+            progress.advance(len(names))
+
+    def _check(self, name: Any, row: int) -> None:
+        keys, files = self.instances.keys, self.instances.files
+        if name is not None and keys.row(name) != row:
+            raise ValueError(
+                f'the pipeline of the validation must load every training image, got another one, '
+                f'{files[keys.row(name)]!r}, in place of {files[row]!r}'
+            )
+
+
+class _References:
+    """Predictions of some images, by task and size."""
+
+    def __init__(self, instances: TrainingInstances, num_tasks: int) -> None:
+        # Frames of one clip (`clip.mp4#n`) have like labels: they are no strangers to one another.
+        _, self._group = np.unique([file.partition('#')[0] for file in instances.files], return_inverse=True)
+        self._parts: list[dict[tuple, list[tuple[np.ndarray, Tensor]]]] = [defaultdict(list) for _ in range(num_tasks)]
+        self._joined: dict[tuple[int, tuple], tuple[np.ndarray, Tensor]] = {}
+
+    def add(self, column: int, rows: np.ndarray, outputs: Tensor) -> None:
+        """Remember the outputs of images in a task."""
+        self._parts[column][tuple(outputs.shape[1:])].append((rows, outputs))
+
+    def ranks(self, column: int, rows: np.ndarray, comparison: Comparison) -> np.ndarray:
+        """Return the ranks (B,) of the labels of a batch; NaN where there is no other prediction of its size."""
+        own, _ = comparison.loss(comparison.outputs, comparison.targets)
+        others, outputs = self._all(column, tuple(comparison.outputs.shape[1:]))
+        found = np.full(len(rows), np.nan)
+        for place, row in enumerate(rows):
+            strangers = torch.from_numpy(self._group[others] != self._group[row]).to(own.device)
+            if len(others) and strangers.any():
+                targets = comparison.targets[place].expand(len(outputs), *comparison.targets.shape[1:])
+                losses, _ = comparison.loss(outputs, targets)
+                losses = losses[strangers]
+                better = (losses < own[place]).sum() + 0.5 * (losses == own[place]).sum()
+                found[place] = float(better / len(losses))
+        return found
+
+    def _all(self, column: int, shape: tuple) -> tuple[np.ndarray, Tensor]:
+        if (column, shape) not in self._joined:
+            parts = self._parts[column].get(shape)
+            if parts:
+                rows, outputs = zip(*parts, strict=True)
+                self._joined[column, shape] = np.concatenate(rows), torch.cat(outputs)
+            else:
+                self._joined[column, shape] = np.zeros(0, np.int64), torch.zeros(0)
+        return self._joined[column, shape]
+
+
+def _pad_labels(sample: Any, value: int) -> None:
+    """Pad the label map of a sample, in place, as its image was padded for the test, and by the same share.
+
+    A head of mmseg scales its scores to the size of the labels: those of a padded image would be shrunk.
+    """
+    left, right, top, bottom = sample.metainfo.get('img_padding_size', (0, 0, 0, 0))
+    if 'gt_sem_seg' not in sample or not any((left, right, top, bottom)):
+        return
+    labels = sample.gt_sem_seg.data
+    height, width = sample.metainfo['pad_shape'][:2]
+    # Labels that were loaded after a resize have the size of the file.
+    scales = labels.shape[-1] / (width - left - right), labels.shape[-2] / (height - top - bottom)
+    padding = [round(scales[i // 2] * side) for i, side in enumerate((left, right, top, bottom))]
+    sample.gt_sem_seg = PixelData(data=functional.pad(labels, padding, value=value))
 
 
 @torch.no_grad()

@@ -88,7 +88,9 @@ def _lay_out(images: Sequence[np.ndarray], tiles: int) -> tuple[Figure, list[lis
 def _caption(suspects: Suspects, place: int) -> str:
     file = suspects.files[place]
     file = file if len(file) <= 48 else f'...{file[-45:]}'
-    numbers = f'score {suspects.score[place]:.3g}  weight {suspects.weight[place]:.3g}'
+    wrong = suspects.probability[place] if suspects.wrong.evidence else suspects.rank[place]
+    name = 'P(wrong)' if suspects.wrong.evidence else 'rank'
+    numbers = f'{name} {wrong:.2f}  weight {suspects.weight[place]:.3g}'
     truth = '' if suspects.corrupted is None else '  wrong' if suspects.corrupted[place] else '  right'
     return f'{place + 1}  {file}\n{numbers}  loss {suspects.final_loss[place]:.3g}{truth}'
 

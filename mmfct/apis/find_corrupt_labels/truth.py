@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
     if not path.is_file():
         raise FileNotFoundError(f'`corrupted` {str(path)!r} does not exist')
     row_of = {name: row for names in (instances.paths, instances.files) for row, name in enumerate(names)}
+    counts, keys = Counter(instances.paths), frozenset(instances.files)
     known: dict[str, np.ndarray] = {}
     with path.open(newline='') as file:
         reader = csv.DictReader(file)
@@ -67,6 +69,13 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
             task = _match(line['task'], tasks)
             if task is None:
                 raise ValueError(f'`corrupted` must name tasks out of {list(tasks)!r}, got {line["task"]!r}')
+            if counts[line['file']] > 1 and line['file'] not in keys:
+                pairs = zip(instances.files, instances.paths, strict=True)
+                several = [key for key, image in pairs if image == line['file']]
+                raise ValueError(
+                    f'`corrupted` must say which annotation of an image is meant, such as {several[0]!r}, got '
+                    f'{line["file"]!r}, which has {len(several)}'
+                )
             if line['file'] not in row_of:
                 raise ValueError(
                     f'`corrupted` must name files of the training set, such as {instances.files[0]!r}, '

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmfct.apis.upgrade_gallery.rows import LOG_VARIANCE
 from mmfct.evaluation.embedding_set import column_tensor
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
+from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED
 from mmfct.retrieval.gallery.provenance import Provenance
@@ -60,7 +63,14 @@ def order_rows(
         elif name == 'uncertainty':
             order = order_by_uncertainty(_log_variance(upgraded, uncertainty))
         elif name == 'class_mean':
-            order = order_by_class_mean(embeddings, column_tensor(upgraded, 'label'))
+            labels = column_tensor(upgraded, 'label')
+            if number := int((labels == UNKNOWN).sum()):
+                print_log(
+                    f'class_mean: {number} of {len(labels)} rows have no class (label -1) and come last',
+                    'current',
+                    logging.WARNING,
+                )
+            order = order_by_class_mean(embeddings, labels)
         elif new is not None:
             order = order_by_error(embeddings, _comparable(new, upgraded))
         done = is_recomputed(upgraded)[order.numpy()]

@@ -13,7 +13,9 @@ from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.apis.plan_backfill.orders import is_recomputed, order_rows
 from mmfct.apis.plan_backfill.report import write_curves
 from mmfct.evaluation.backfill_curves import Curves, backfill_curves
-from mmfct.evaluation.embedding_set import EmbeddingSet
+from mmfct.evaluation.embedding_set import EmbeddingSet, count_unlabelled
+from mmfct.evaluation.report import unlabelled_notes
+from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_model
 from mmfct.utils.files import write_atomically
@@ -28,6 +30,8 @@ def plan_backfill(
     query: str | Path | None = None,
     uncertainty: str | Path | None = None,
     seed: int = 0,
+    groups: str | None = None,
+    exclude: str = 'matches',
 ) -> Curves:
     """Write which rows to recompute first and, given the new gallery and queries, the accuracy on the way.
 
@@ -48,6 +52,8 @@ def plan_backfill(
         uncertainty: ``.npy`` file of log-variances, a row for each of the gallery; ``None`` for its column
             ``log_variance``.
         seed: Seed of ``random``.
+        groups: Retrieval across groups, such as cameras, see `evaluate_compatibility`.
+        exclude: See there.
 
     Returns:
         What ``backfill.json`` holds as ``curves``; empty without ``new`` or ``query``.
@@ -59,7 +65,8 @@ def plan_backfill(
     if query is not None and new is None:
         raise ValueError('a curve needs `new`, the gallery of the new model, got None')
     gallery = Gallery(upgraded)
-    sets = None if new is None else _read_pair(upgraded, new)
+    check_exclude(exclude)
+    sets = None if new is None else _read_pair(upgraded, new, groups)
     embeddings = None if sets is None else sets[1].embeddings
     ordered = order_rows(orders, gallery, new=embeddings, uncertainty=uncertainty, seed=seed)
     folder = Path(out)
@@ -71,17 +78,20 @@ def plan_backfill(
     if sets is None or query is None:
         return {}
     before, after = sets
-    queries = StoredSet.read('query', query)
+    queries = StoredSet.read('query', query, groups)
     check_same_model(queries.provenance.embedding, before.provenance)
     check_same_distance('queries', queries.provenance, before.provenance)
-    curves = backfill_curves(queries.items, before.items, after, left, distance=before.provenance.distance)
-    write_curves(curves, folder, done=float(recomputed.mean()))
+    curves = backfill_curves(
+        queries.items, before.items, after, left, distance=before.provenance.distance, exclude=exclude
+    )
+    sets_by_name = {'queries': queries.items, 'items of the gallery': before.items}
+    write_curves(curves, folder, done=float(recomputed.mean()), notes=unlabelled_notes(count_unlabelled(sets_by_name)))
     return curves
 
 
-def _read_pair(upgraded: str | Path, new: str | Path) -> tuple[StoredSet, EmbeddingSet]:
+def _read_pair(upgraded: str | Path, new: str | Path, groups: str | None) -> tuple[StoredSet, EmbeddingSet]:
     """Read both galleries, the second one in the order of the first."""
-    before, after = StoredSet.read('upgraded', upgraded), StoredSet.read('new', new)
+    before, after = StoredSet.read('upgraded', upgraded, groups), StoredSet.read('new', new, groups)
     check_same_model(after.provenance.embedding, before.provenance)
     check_same_distance('new embeddings', after.provenance, before.provenance)
     return before, after.items.take(after.order_of(before))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmfct.evaluation.class_names import class_folders
+from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_model
 from mmfct.retrieval.index.exact import search_exact
@@ -17,6 +19,8 @@ from mmfct.retrieval.index.faiss_index import search_index
 from mmfct.retrieval.index.file import read_index
 from mmfct.utils.progress import Progress
 from mmfct.utils.tables import markdown_table
+
+_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,39 @@ class Found:
         ids: Ids of the neighbours of each query.
         labels: Their labels; ``None`` where the gallery has none.
         distances: Their distances.
+        query_labels: Labels of the queries; ``None`` where they have none.
+        class_names: Label -> name of the class, where names are known.
     """
 
     queries: list[str]
     ids: list[list[str]]
     labels: list[list[int]] | None
     distances: list[list[float]]
+    query_labels: list[int] | None = None
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
-    def table(self) -> str:
-        """Markdown table with a row for each neighbour."""
+    def class_of(self, label: int) -> str:
+        """Return the name of a class, or its number."""
+        return 'unknown' if label == UNKNOWN else self.class_names.get(label, str(label))
+
+    def is_right(self, query: int, place: int) -> bool | None:
+        """Whether a neighbour has the class of its query; ``None`` if one of the two is not known."""
+        if self.labels is None or self.query_labels is None:
+            return None
+        labels = self.query_labels[query], self.labels[query][place]
+        return None if UNKNOWN in labels else labels[0] == labels[1]
+
+    def table(self, num_queries: int | None = None) -> str:
+        """Markdown table with a row for each neighbour.
+
+        Args:
+            num_queries: Number of queries to show, the first ones; ``None`` for all.
+        """
         header = ['query', 'rank', 'id', *(['label'] if self.labels is not None else []), 'distance']
         rows = [header]
-        for query, (name, ids) in enumerate(zip(self.queries, self.ids, strict=True)):
+        for query, (name, ids) in enumerate(zip(self.queries[:num_queries], self.ids[:num_queries], strict=True)):
             for place, neighbour in enumerate(ids):
-                label = [] if self.labels is None else [str(self.labels[query][place])]
+                label = [] if self.labels is None else [self.class_of(self.labels[query][place])]
                 distance = f'{self.distances[query][place]:.6g}'
                 rows.append([name if place == 0 else '', str(place + 1), neighbour, *label, distance])
         return markdown_table(rows)
@@ -59,6 +82,7 @@ def find_neighbours(
     model: ModelIdentity,
     *,
     names: Sequence[str],
+    labels: Sequence[int] | None = None,
     k: int = 5,
     index: str | Path | None = None,
 ) -> Found:
@@ -69,6 +93,7 @@ def find_neighbours(
         queries: Embeddings of shape (Q, D).
         model: The model that made them.
         names: Names of the queries.
+        labels: Labels of the queries, if there are any.
         k: Number of neighbours.
         index: File of a FAISS index of the gallery; ``None`` for an exact search.
 
@@ -81,7 +106,7 @@ def find_neighbours(
     provenance = Provenance.from_metadata(gallery.metadata)
     check_same_model(model, provenance)
     if index is None:
-        progress = Progress(len(queries) * len(gallery))
+        progress = Progress(len(queries) * len(gallery), 'pairs')
         neighbours = search_exact(gallery, queries, k, provenance.distance, advance=progress.advance)
     else:
         neighbours = search_index(gallery, read_index(index, gallery), queries, k)
@@ -92,4 +117,13 @@ def find_neighbours(
         [gallery.rows('id', found).tolist() for found in rows],
         [gallery.rows('label', found).tolist() for found in rows] if labelled else None,
         [[value for value in distances if value < math.inf] for distances in neighbours.distances.tolist()],
+        None if labels is None else list(labels),
+        _class_names(gallery, rows) if labelled else {},
     )
+
+
+def _class_names(gallery: Gallery, found: list[np.ndarray]) -> dict[int, str]:
+    """Look for names of classes in the rows that were found and in a sample: a gallery may not fit into memory."""
+    sample = np.linspace(0, len(gallery) - 1, min(len(gallery), _SAMPLE)).astype(np.int64)
+    rows = np.unique(np.concatenate([sample, *found]))
+    return class_folders(gallery.rows('id', rows).tolist(), gallery.rows('label', rows).tolist())

@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
 from mmfct.apis.search_gallery.neighbours import Found, find_neighbours
-from mmfct.apis.search_gallery.report import report_neighbours
+from mmfct.apis.search_gallery.report import check_sheet, report_neighbours
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_model
 
@@ -35,13 +35,13 @@ def search_images(
 
     Args:
         gallery: Folder of the gallery.
-        images: Image files.
+        images: Image files; a file may occur more than once.
         filename: Config of the model, see `load_encoder`.
         checkpoint: Its checkpoint.
         role: See `load_encoder`.
         k: Number of neighbours.
         index: File of a FAISS index of the gallery; ``None`` for an exact search.
-        image_root: Folder of the images that ids are relative to, for the sheet.
+        image_root: Folder of the images that the ids of the gallery are relative to, for the sheet.
         out: Folder of ``neighbours.json`` and, with ``image_root``, ``neighbours.png``; ``None`` for no files.
         cfg_options: Options of the config, see `load_config`.
 
@@ -53,14 +53,18 @@ def search_images(
         ImportError: If an index is given and FAISS is not installed.
         ValueError: If the model is not the gallery's, an image cannot be read, or something is damaged.
     """
+    check_sheet(image_root, None, out)
     opened = Gallery(gallery)
     config = load_model_config(filename, cfg_options)
     encoder = load_encoder(config, checkpoint, role=role, with_side=False)
     check_same_model(encoder.embedding, Provenance.from_metadata(opened.metadata))  # before any image is read
     files = [Path(image).absolute() for image in images]
-    data = GalleryImages(config, folder='/', files=[str(file) for file in files])
+    once = list(dict.fromkeys(str(file) for file in files))  # items of a data set have names of their own
+    data = GalleryImages(config, folder='/', files=once)
     encode = encoder.encode.to(device := get_device())
+    made_by = encoder.embedding.with_preprocessing(data.preprocessing(data[0]['inputs']))
+    check_same_model(made_by, Provenance.from_metadata(opened.metadata))
     rows = [encode(data[number]['inputs'][None].to(device)).embedding for number in range(len(data))]
-    embeddings = np.asarray(torch.cat(rows).float().cpu())
-    found = find_neighbours(opened, embeddings, encoder.embedding, names=list(images), k=k, index=index)
+    embeddings = np.asarray(torch.cat(rows).float().cpu())[[once.index(str(file)) for file in files]]
+    found = find_neighbours(opened, embeddings, made_by, names=list(images), k=k, index=index)
     return report_neighbours(found, list(files), image_root, out)

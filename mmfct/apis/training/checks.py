@@ -9,6 +9,10 @@ from mmengine.config import Config
 
 from mmfct.utils.dataset_configs import dataset_chains, type_name
 
+# Transforms of the hosts that move the image and the label map, but leave a depth map where it was, or mix its values
+# with unknown ones.
+_LOSE_DEPTH = ('Albu', 'CenterCrop', 'Pad', 'RandomRotFlip', 'TenCrop')
+_LOAD_DEPTH = ('LoadDisparity', 'LoadDepthAnnotation', 'LoadSurreal')
 # Data sets of mmpretrain that are downloaded if they are missing.
 _DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 _HINT = 'set it with `--cfg-options data_root=...`'
@@ -26,19 +30,36 @@ def check_data(
     Raises:
         FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
             the data set needs one.
-        ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs.
+        ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs; or if a
+            ``data_root`` is no name or a pipeline with depth maps has a transform that would leave them behind.
     """
     for loader in loaders:
         if config.get(loader) is None:
             continue
         head = config.model.get('head') if loader == 'train_dataloader' else None
         for *wrappers, dataset in dataset_chains(config[loader].dataset):
+            for part in (dataset, *wrappers):
+                _check_depth(part.get('pipeline') or ())
             kind = type_name(dataset)
             if not dataset.get('data_root') or kind in _DOWNLOADED:
                 continue
+            if not isinstance(dataset['data_root'], (str, Path)):
+                raise ValueError(f'`data_root` must be the folder of the data, got {dataset["data_root"]!r}; {_HINT}')
             _check_folder(Path(dataset['data_root']).expanduser(), config.get('data_hint', _HINT))
             if kind == 'CustomDataset' and dataset.get('with_label', True) and not dataset.get('ann_file'):
                 _check_classes(dataset, _kept_classes(wrappers), head)
+
+
+def _check_depth(pipeline: Sequence[dict]) -> None:
+    kinds = [type_name(step) for step in pipeline if isinstance(step, dict) and 'type' in step]
+    start = next((i for i, kind in enumerate(kinds) if kind in _LOAD_DEPTH), len(kinds))
+    lost = [kind for kind in kinds[start:] if kind in _LOSE_DEPTH]
+    if lost:
+        raise ValueError(
+            f'the `pipeline` of a data set with depth maps must move them with the image, got {lost[0]!r} after '
+            f'{kinds[start]!r}, which does not; use transforms that handle `seg_fields`, such as Resize, RandomCrop, '
+            'RandomFlip and RandomRotate of mmseg, or mmfct.RandomZoomCrop'
+        )
 
 
 def _kept_classes(wrappers: list[dict]) -> int | None:

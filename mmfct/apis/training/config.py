@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import re
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -12,11 +14,15 @@ from typing import Any
 from mmengine import config as mmengine_config
 from mmengine.config import Config
 
+# Options that name files and folders, which may look like a number (`data_root=2024`) or a list (`data_root=set,v2`).
+_NAMES = re.compile(r'(?:^|[._])(root|dir|(?<!drop_)path|file|folder|prefix|checkpoint|name|load_from)$')
+
 
 class DictAction(mmengine_config.DictAction):
-    """mmengine's action for ``--cfg-options``, except that a value with blanks stays as it is unless it is a list.
+    """mmengine's action for ``--cfg-options``, which also takes dicts in lists and leaves names of files as they are.
 
-    mmengine reads ``'data_root=/data/my images'`` as ``/data/myimages``.
+    mmengine reads ``'data_root=/data/my images'`` as ``/data/myimages`` and cannot read
+    ``test_pipeline="[dict(type='PackInputs')]"``. A mistake ends the program with a message that names the option.
     """
 
     def __call__(
@@ -27,14 +33,48 @@ class DictAction(mmengine_config.DictAction):
         option_string: str | None = None,
     ) -> None:
         """Add ``KEY=VALUE`` words to the options of the namespace."""
+        options = dict(getattr(namespace, self.dest, None) or {})
         for word in values or ():
             if '=' not in word:
                 parser.error(f'{option_string} takes KEY=VALUE, after the other arguments, got {word!r}')
-        super().__call__(parser, namespace, values, option_string)
-        for word in values or ():
-            key, _, value = word.partition('=')
-            if ' ' in value.strip() and not set(value) & set(',()[]'):
-                getattr(namespace, self.dest)[key] = value
+            key, _, text = word.partition('=')
+            try:
+                options[key] = self._parse(key, text)
+            except (AssertionError, SyntaxError, ValueError) as error:
+                parser.error(
+                    f'{option_string}: {key} must be a number, a word or a list such as "[1, 2]" or '
+                    f'"[dict(type=\'Resize\', scale=32)]", got {text!r} ({str(error).splitlines()[0]})'
+                )
+        setattr(namespace, self.dest, options)
+
+    def _parse(self, key: str, text: str) -> Any:
+        """Read a value as Python if it holds quotes or dicts, and else as mmengine does."""
+        bracketed = text.strip().startswith(('[', '(', '{', 'dict('))
+        if bracketed and re.search(r'dict\(|[{\'"]', text):
+            return _evaluate(ast.parse(text.strip(), mode='eval').body, text.strip())
+        if _NAMES.search(key) and not bracketed:
+            return None if text == 'None' else text.strip('\'"')
+        if ' ' in text.strip() and not set(text) & set(',()[]'):
+            return text
+        return self._parse_iterable(text)
+
+
+def _evaluate(node: ast.expr, text: str) -> Any:
+    """Evaluate lists, dicts and plain values; a bare word is a string, as the shell may have taken its quotes."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [_evaluate(item, text) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    if isinstance(node, ast.Dict):
+        keys = [key for key in node.keys if key is not None]  # it is None for `**`, which the next line refuses
+        pairs = zip(keys, node.values, strict=True)
+        return {_evaluate(key, text): _evaluate(value, text) for key, value in pairs}
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args:
+        names = [entry.arg for entry in node.keywords if entry.arg is not None]
+        values = [entry.value for entry in node.keywords]
+        return {name: _evaluate(value, text) for name, value in zip(names, values, strict=True)}
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return ast.get_source_segment(text, node)
+    return ast.literal_eval(node)
 
 
 def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -54,7 +94,7 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
 
     Raises:
         FileNotFoundError: If ``filename`` does not exist.
-        ValueError: If it cannot be evaluated with these values.
+        ValueError: If it cannot be evaluated with these values, or has no place for one of them.
     """
     path = Path(filename)
     if not path.is_file():
@@ -74,9 +114,24 @@ def load_config(filename: str | Path, options: dict[str, Any] | None = None) -> 
         config = Config(copy._cfg_dict, cfg_text=copy.text, filename=str(path), env_variables=copy.env_variables)
     else:
         config = Config.fromfile(path)
-    if options:
-        config.merge_from_dict(options)
+    _merge(config, options)
     return config
+
+
+def _merge(config: Config, options: dict[str, Any]) -> None:
+    """Merge dotted options into a config, in place; raise a ``ValueError`` that names the one that does not fit."""
+    if not options:
+        return
+    before = copy.deepcopy(config)
+    try:
+        config.merge_from_dict(options)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        for name, value in options.items():
+            try:
+                before.merge_from_dict({name: value})
+            except (AttributeError, LookupError, TypeError, ValueError):
+                break
+        raise ValueError(f'{config.filename} has no place for the option {name}={value!r}: {error}') from error
 
 
 def config_variables(filename: str | Path) -> set[str]:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmfct.apis.training.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
-from mmfct.hosts import HOSTS, require_hosts
+from mmfct.hosts import HOSTS, import_quietly, require_hosts
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TrainingOptions:
             checkpoint.
         amp: Train with automatic mixed precision.
         no_validate: Skip validation during training.
-        auto_scale_lr: Scale the learning rate to the actual batch size.
+        auto_scale_lr: Scale the learning rate to the actual batch size, see `scale_learning_rate`.
         no_pin_memory: Do not pin the memory of batches.
         no_persistent_workers: End data loader workers after every epoch.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -53,6 +53,8 @@ class TrainingOptions:
         config = load_config(filename, cfg_options)
         if config.get('default_scope') in HOSTS:  # the host whose components the config uses
             require_hosts(config.default_scope)
+            if config.default_scope in ('mmpretrain', 'mmseg'):
+                import_quietly(config.default_scope)
         self.apply(config)
         return config
 
@@ -60,6 +62,7 @@ class TrainingOptions:
         """Write the options into ``config``, in place.
 
         Raises:
+            FileNotFoundError: See `continue_training`.
             ValueError: If ``auto_scale_lr`` is set, but ``config`` has no ``base_batch_size``.
         """
         adapt_to_launcher(config, self.launcher)
@@ -83,23 +86,63 @@ class TrainingOptions:
         self.continue_training(config)
         for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(key) is not None:
-                self._apply_to_dataloader(config[key])
+                self._apply_to_dataloader(config[key], config.get('default_scope'))
 
     def continue_training(self, config: Config) -> None:
-        """Set in ``config``, in place, what to resume from, given the current state of its work directory."""
-        if self.resume == 'auto':
+        """Set in ``config``, in place, what to resume from, given the current state of its work directory.
+
+        Raises:
+            FileNotFoundError: If the checkpoint to resume from does not exist.
+        """
+        # mmengine's own `resume = True` follows the absolute path in `last_checkpoint`, which a copied folder keeps.
+        if self.resume == 'auto' or (self.resume is None and config.resume and not config.get('load_from')):
+            latest = latest_checkpoint(config)
             # Without a checkpoint to resume from, training starts from the `load_from` of the config.
-            pointer = Path(config.work_dir, 'last_checkpoint')  # empty if a run was killed while writing it
-            if pointer.is_file() and pointer.read_text().strip():
-                config.resume, config.load_from = True, None
+            config.resume = latest is not None
+            if latest is not None:
+                config.load_from = latest
         elif self.resume is not None:
+            if '://' not in self.resume and not Path(self.resume).is_file():
+                raise FileNotFoundError(
+                    f'`--resume` must name a checkpoint, got {self.resume!r}, which does not exist'
+                )
             config.resume, config.load_from = True, self.resume
 
-    def _apply_to_dataloader(self, dataloader: dict) -> None:
+    def _apply_to_dataloader(self, dataloader: dict, scope: str | None) -> None:
         dataloader.setdefault('pin_memory', torch.cuda.is_available())
-        dataloader.setdefault('persistent_workers', dataloader.get('num_workers', 0) > 0)
-        dataloader.setdefault('collate_fn', dict(type='default_collate'))
+        if dataloader.get('num_workers', 0) > 0:
+            dataloader.setdefault('persistent_workers', True)
+        else:  # torch refuses options of workers where there are none, though a base may set them
+            dataloader['persistent_workers'] = False
+            dataloader.pop('prefetch_factor', None)
+        if scope == 'mmpretrain':
+            # As in its own tool. The other hosts' preprocessors pad images of several sizes, which mmengine's collate
+            # function leaves in a list.
+            dataloader.setdefault('collate_fn', dict(type='default_collate'))
         if self.no_pin_memory:
             dataloader['pin_memory'] = False
         if self.no_persistent_workers:
             dataloader['persistent_workers'] = False
+
+
+def latest_checkpoint(config: Config) -> str | None:
+    """Return the latest checkpoint in the work directory of a config; ``None`` if no training there has saved one.
+
+    Raises:
+        FileNotFoundError: If the checkpoint that ``last_checkpoint`` names is not in the work directory.
+    """
+    folder = Path(config.work_dir)
+    pointer = folder / 'last_checkpoint'
+    named = pointer.read_text().strip() if pointer.is_file() else ''
+    if not named:  # empty if a run was killed while writing it
+        return None
+    out_dir = config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
+    if out_dir and named.startswith(str(out_dir)):  # the config stores checkpoints elsewhere
+        return named
+    file = folder / Path(named).name
+    if not file.is_file():
+        raise FileNotFoundError(
+            f'{str(pointer)!r} names {named!r}, and {str(folder)!r} has no {file.name!r} to resume from; put it '
+            'there, name a checkpoint with `--resume FILE`, or remove `last_checkpoint` to start anew'
+        )
+    return str(file)

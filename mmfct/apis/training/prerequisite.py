@@ -6,6 +6,7 @@ import difflib
 import inspect
 import logging
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     """
     found: dict[Path, Prerequisite] = {}
     for entry in config.get('prerequisites', []):
-        path = Path(config.filename).parent / entry['config']
+        path = _config_of(entry, Path(config.filename).parent)
         checkpoint = Path(entry['checkpoint'])
         cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
         names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
@@ -100,14 +101,27 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
             resume='auto',
             cfg_options={name: value for name, value in cfg_options.items() if name in names},
         )
-        stage = Prerequisite(path, checkpoint, stage_options, stage_options.load(path))
+        # A finished one may have lost the checkpoints to resume from.
+        stage = Prerequisite(path, checkpoint, stage_options, replace(stage_options, resume=None).load(path))
         if stage.is_finished():
             print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
         else:
+            stage_options.continue_training(stage.config)
             for earlier in unfinished_prerequisites(stage.config, stage_options):
                 found.setdefault(earlier.checkpoint, earlier)
             found.setdefault(checkpoint, stage)
     return list(found.values())
+
+
+def _config_of(entry: Mapping[str, Any], folder: Path) -> Path:
+    """Return the config of a prerequisite, relative to that of the config which names it.
+
+    A config that a training has left in its work directory has no such neighbours: there it is the one that the
+    prerequisite's own training has left beside its checkpoint.
+    """
+    path = folder / entry['config']
+    left = Path(entry['checkpoint']).parent / path.name
+    return left if left.is_file() and not path.is_file() else path
 
 
 def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
@@ -116,7 +130,7 @@ def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
     config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
     return own.union(
         *(
-            _variables(path.parent / entry['config'], {**cfg_options, **entry.get('cfg_options', {})})
+            _variables(_config_of(entry, path.parent), {**cfg_options, **entry.get('cfg_options', {})})
             for entry in config.get('prerequisites', [])
         )
     )

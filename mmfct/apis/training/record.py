@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine import dist
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmfct.utils.checkpoint import load_checkpoint, load_state_dict
+from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict
+from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.files import write_atomically
 from mmfct.utils.fingerprint import fingerprint_state_dict, plain_json
 
@@ -36,6 +41,8 @@ _DECISIVE = (
     'randomness',
 )
 _INDIFFERENT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval')
+# How the command line adapts a training to the machine: `--auto-scale-lr` and `--amp`.
+_OF_MACHINE = ('auto_scale_lr', 'optim_wrapper.type ', 'optim_wrapper.loss_scale ')
 
 
 class TrainingRecord:
@@ -60,12 +67,21 @@ class TrainingRecord:
     def is_finished(self) -> bool:
         """Return whether the training is finished; every rank gets the same answer.
 
+        A finished training stays valid on another machine, where ``--auto-scale-lr`` or ``--amp`` may be different.
+
         Raises:
             ValueError: If the folder holds another training than the config describes.
         """
         dist.barrier()
-        self.check()
-        return (self.folder / FINAL_CHECKPOINT).is_file()
+        if not (self.folder / FINAL_CHECKPOINT).is_file():
+            self.check()
+            return False
+        differing = self._differing()
+        if differing and all(line.startswith(_OF_MACHINE) for line in differing):
+            print_log(f'{self.folder}: was trained with another {", ".join(differing)}', 'current')
+        else:
+            self.check()
+        return True
 
     def start(self, *, resume: bool) -> None:
         """Record what is trained here; remove an earlier result and its reports.
@@ -96,7 +112,8 @@ class TrainingRecord:
         if dist.is_main_process():
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
-            checkpoint = dict(meta=dict(config=self.content, epochs=runner.epoch), state_dict=state_dict)
+            meta = dict(config=self.content, epochs=runner.epoch, **_host_meta(runner))
+            checkpoint = dict(meta=meta, state_dict=state_dict)
             runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds the parameters of instances
             temporary = self.folder / f'.{FINAL_CHECKPOINT}'
             torch.save(checkpoint, temporary)
@@ -123,33 +140,67 @@ class TrainingRecord:
         if not record.is_file():
             return []
         found = json.loads(record.read_text())
+        then, now = found.get(_INPUTS, {}), self.content[_INPUTS]
+
+        def same(old: object, new: object, key: str) -> bool:
+            """Compare two plain values; checkpoints may have moved, as long as they hold the same weights."""
+            if key.endswith('.checkpoint') and isinstance(old, str) and isinstance(new, str):
+                return old == new or then.get(old) is not None and then.get(old) == now.get(new)
+            return old == new
+
         # Records of earlier versions may lack entries.
         known = [key for key in _DECISIVE if key in found]
-        lines = [line for key in known for line in _differences(found[key], self.content[key], key)]
+        lines = [line for key in known for line in _differences(_decisive(found[key]), self.content[key], key, same)]
         # A checkpoint that is missing now does not count as another one.
-        then = found.get(_INPUTS, {})
-        changed = [path for path, now in self.content[_INPUTS].items() if now and then.get(path) not in (None, now)]
+        changed = [path for path, weights in now.items() if weights and then.get(path) not in (None, weights)]
         return lines + [f'the weights of {path}' for path in changed]
+
+
+def _host_meta(runner: Runner) -> dict[str, Any]:
+    """Return what the hosts' inference reads from a checkpoint: the config, and names and colours of the classes."""
+    meta: dict[str, Any] = dict(cfg=runner.cfg.pretty_text)
+    dataset = runner.train_dataloader.dataset
+    if hasattr(dataset, 'metainfo'):
+        meta['dataset_meta'] = _without_objects(dataset.metainfo)
+    return meta
+
+
+def _without_objects(value: Any) -> Any:
+    """Turn meta information into values that ``weights_only`` reads; lists, tuples and keys stay as they are."""
+    if isinstance(value, Mapping):
+        return {key: _without_objects(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return (
+            type(value)(map(_without_objects, value)) if type(value) in (list, tuple) else _without_objects([*value])
+        )
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return value if isinstance(value, torch.Tensor) else plain_json(value)
 
 
 def _decisive(value: object) -> object:
     """Drop what does not affect the weights."""
     if isinstance(value, dict):
-        return {str(key): _decisive(item) for key, item in value.items() if key not in _INDIFFERENT}
+        # What is in an embedding table follows from its other entries, wherever it is stored.
+        is_table = 'type' in value and type_name(value) == 'EmbeddingTable'
+        indifferent = (*_INDIFFERENT, 'path') if is_table else _INDIFFERENT
+        return {str(key): _decisive(item) for key, item in value.items() if key not in indifferent}
     if isinstance(value, (list, tuple)):
         return [_decisive(item) for item in value]
     return value
 
 
-def _differences(found: object, wanted: object, key: str) -> list[str]:
-    """List the dotted keys at which two plain values differ, with both values."""
+def _differences(found: object, wanted: object, key: str, same: Callable[[object, object, str], bool]) -> list[str]:
+    """List the dotted keys at which two plain values are not the same, with both values."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = sorted(found.keys() | wanted.keys())
-        return [line for name in keys for line in _differences(found.get(name), wanted.get(name), f'{key}.{name}')]
+        return [
+            line for name in keys for line in _differences(found.get(name), wanted.get(name), f'{key}.{name}', same)
+        ]
     if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
         pairs = enumerate(zip(found, wanted, strict=True))
-        return [line for index, pair in pairs for line in _differences(*pair, f'{key}.{index}')]
-    return [] if found == wanted else [f'{key} (there {found!r}, asked for {wanted!r})']
+        return [line for index, pair in pairs for line in _differences(*pair, f'{key}.{index}', same)]
+    return [] if same(found, wanted, key) else [f'{key} (there {found!r}, asked for {wanted!r})']
 
 
 def _checkpoints(value: object) -> set[str]:
@@ -162,7 +213,7 @@ def _checkpoints(value: object) -> set[str]:
 
 def _fingerprint(path: str) -> str | None:
     """Fingerprint the weights in a checkpoint; ``None`` if there is no such file (yet)."""
-    return fingerprint_state_dict(load_state_dict(path)) if Path(path).is_file() else None
+    return fingerprint_state_dict(load_state_dict(path)) if checkpoint_file(path).is_file() else None
 
 
 def check_inputs(checkpoint: str | Path, model: object) -> None:

@@ -32,7 +32,8 @@ def write_report(metrics: Mapping[str, Any], evaluated: Sequence[BaseMetric], fo
     if compatibility is not None:
         write_compatibility_report(metrics, compatibility, folder)
         return
-    rows = [f'| {name} | {value:.4g} |' for name, value in _numbers(metrics).items() if isinstance(value, float)]
+    values = {name: value for name, value in _numbers(metrics).items() if not isinstance(value, list)}
+    rows = [f'| {name} | {"not measured" if v is None else format(v, ".4g")} |' for name, v in values.items()]
     table = '\n'.join(['| metric | value |', '| --- | ---: |', *rows])
     write_atomically(folder / 'metrics.md', f'{table}\n'.encode())
     write_atomically(folder / 'metrics.json', encode_json(_numbers(metrics)))
@@ -54,7 +55,9 @@ def write_compatibility_report(metrics: Mapping[str, Any], measured: Compatibili
     written = ['compatibility.md', 'compatibility.json', 'compatibility.png']
     plot_compatibility_bars(measured.scores, folder / 'compatibility.png')
     if {'old', 'upgraded', 'new'} <= measured.embeddings.keys():
-        plot_embedding_projection(measured.embeddings, measured.labels, folder / 'embeddings.png')
+        names = dict(enumerate((measured.dataset_meta or {}).get('classes') or ()))
+        file = folder / 'embeddings.png'
+        plot_embedding_projection(measured.embeddings, measured.labels, file, class_names=names)
         written.append('embeddings.png')
     print_log(f'Report: {folder}/{", ".join(written)}', 'current')
 

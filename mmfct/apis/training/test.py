@@ -9,16 +9,20 @@ import mmengine
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.train import add_hooks, build_runner
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
-from mmfct.utils.checkpoint import TORCHSCRIPT_SCHEME, load_state_dict, load_weights
+from mmfct.utils.checkpoint import ENTRY_SEPARATOR, TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
+from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.torchscript import is_torchscript
+
+# What merges the predictions of an image where the config does not say, by host.
+_TTA_MODELS = dict(mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'), mmseg=dict(type='mmseg.SegTTAModel'))
 
 
 def test(
@@ -38,12 +42,14 @@ def test(
 
     Args:
         filename: Config file.
-        checkpoint: Checkpoint of its model. Read with ``weights_only`` first: a file with code is refused.
+        checkpoint: Checkpoint of its model, or ``FILE::ENTRY`` for other weights in it, such as an average. Read with
+            ``weights_only`` first: a file with code is refused.
         options: Options of the command line.
         out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
         out_item: ``'pred'`` or ``'metrics'``.
         show_dir: Folder for pictures of the predictions; needs a ``visualization`` hook in the config.
-        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config, or flips for a classifier.
+        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config. A segmentor of mmseg needs
+            only the pipeline, a classifier of mmpretrain neither: its default is flips.
 
     Returns:
         The metrics.
@@ -61,7 +67,9 @@ def test(
     check_data(config, ['test_dataloader'])
     state_dict = load_state_dict(checkpoint)
     # The Runner reads the file again, for its hooks.
-    config.load_from = f'{TORCHSCRIPT_SCHEME}{checkpoint}' if is_torchscript(checkpoint) else checkpoint
+    file = checkpoint_file(checkpoint)
+    as_it_is = file == Path(checkpoint) and not is_torchscript(checkpoint)
+    config.load_from = checkpoint if as_it_is else f'{TORCHSCRIPT_SCHEME}{checkpoint}'
     config.resume = False
     if show_dir is not None:
         if 'visualization' not in config.default_hooks:
@@ -69,7 +77,8 @@ def test(
         config.default_hooks.visualization.update(enable=True, out_dir=show_dir)
     if tta:
         _use_test_time_augmentation(config)
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner = build_runner(config)
+    add_hooks(runner, AnnotationHook)
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -78,21 +87,38 @@ def test(
         mmengine.dump(metrics, out)
     folder = Path(config.work_dir)
     final = folder / FINAL_CHECKPOINT
-    if final.is_file() and not final.samefile(checkpoint):  # keep the report of the final weights
-        folder = folder / f'test_{Path(checkpoint).stem}'
+    if final.is_file() and not (file == Path(checkpoint) and final.samefile(file)):
+        # Keep the report of the final weights.
+        folder = folder / f'test_{file.stem}{checkpoint.removeprefix(str(file)).replace(ENTRY_SEPARATOR, "_")}'
     write_report(metrics, runner.test_evaluator.metrics, folder)
     return metrics
 
 
 def _use_test_time_augmentation(config: Config) -> None:
-    """Wrap the model for test-time augmentation as mmpretrain's tool does, in place."""
+    """Wrap the model for test-time augmentation as the tool of its host does, in place."""
     pipeline = config.test_dataloader.dataset.get('pipeline')
     if not pipeline:
         raise ValueError('`--tta` needs `test_dataloader.dataset.pipeline` in the config; there is none to augment')
+    scope = config.get('default_scope')
+    tta_model = config.get('tta_model') or _TTA_MODELS.get(scope)
+    if tta_model is None:
+        raise ValueError(
+            '`--tta` needs `tta_model` in the config, which merges the predictions of an image, got none and '
+            f'`default_scope` {scope!r}; there are defaults for {sorted(_TTA_MODELS)}'
+        )
+    if type_name(config.model) == 'MultiTaskSegmentor' and type_name(tta_model) == 'SegTTAModel':
+        raise ValueError(
+            '`--tta` needs a `tta_model` in the config that merges the predictions of every task of '
+            "mmfct.MultiTaskSegmentor, got mmseg's SegTTAModel, which merges those of one segmentation"
+        )
     if 'tta_pipeline' not in config:
+        if scope != 'mmpretrain':
+            raise ValueError(
+                '`--tta` needs `tta_pipeline` in the config, got none; only a classifier of mmpretrain has a default, '
+                f'and `default_scope` is {scope!r}'
+            )
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
         config.tta_pipeline = copy.deepcopy(pipeline)
         config.tta_pipeline[-1] = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
-    tta_model = config.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
     config.model = ConfigDict(**tta_model, module=config.model)
     config.test_dataloader.dataset.pipeline = config.tta_pipeline

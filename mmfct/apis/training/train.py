@@ -11,12 +11,18 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.first_image import try_first_image
+from mmfct.apis.training.learning_rate import scale_learning_rate
 from mmfct.apis.training.lock import one_at_a_time
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
+from mmfct.apis.training.schedule import check_schedule
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.launch import init_launcher
+from mmfct.engine.quiet_runner import QuietRunner, quieten
 
 
 def train(
@@ -39,14 +45,15 @@ def train(
 
     Raises:
         FileNotFoundError: If a config, the data, or without ``with_prerequisites`` a checkpoint is missing.
-        ValueError: If a checkpoint belongs to another training than the config describes, the data do not fit, or an
-            option is a misspelt variable.
+        ValueError: If a checkpoint belongs to another training than the config describes, the data or the schedule of
+            a stage do not fit, or an option is a misspelt variable.
     """
     options = options or TrainingOptions()
     init_launcher(options.launcher)
     config = options.load(filename)
     check_variables(filename, options.cfg_options)
     check_data(config)
+    check_schedule(config)
     train_prerequisites(config, options, train_missing=with_prerequisites)
     with one_at_a_time(Path(config.work_dir)):
         options.continue_training(config)  # another process may have trained here since the config was loaded
@@ -80,11 +87,12 @@ def train_prerequisites(config: Config, options: TrainingOptions, *, train_missi
             )
         check_data(stage.config)
     for stage in stages:
+        check_schedule(stage.config)
+    for stage in stages:
         with one_at_a_time(stage.checkpoint.parent):
             stage.options.continue_training(stage.config)  # another process may have trained it meanwhile
             if stage.is_finished():
                 continue
-            print_log(f'{stage.path.name}: training in {stage.checkpoint.parent}', 'current')
             train_stage(stage.config)
 
 
@@ -93,12 +101,33 @@ def train_stage(config: Config) -> Runner:
     record = TrainingRecord(config.work_dir, config)
     if config.resume:
         record.check()
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    print_log(f'{Path(config.filename).name}: training in {config.work_dir}', 'current')
+    runner = build_runner(scale_learning_rate(config))
+    try_first_image(config, runner.model)
     _check_batches(runner)
+    add_hooks(runner, AnnotationHook, DataEpochHook)
     runner.register_hook(_StartRecord(record, resume=config.resume))
     runner.train()
     record.finish(runner)
     return runner
+
+
+def build_runner(config: Config) -> Runner:
+    """Build the Runner of a config, with a short console output, and say where the rest of it goes."""
+    if 'runner_type' in config:
+        runner = RUNNERS.build(config)
+        quieten(runner.logger, runner)
+    else:
+        runner = QuietRunner.from_cfg(config)
+    print_log(f'Everything else is in {runner.log_dir}', 'current')
+    return runner
+
+
+def add_hooks(runner: Runner, *kinds: type[Hook]) -> None:
+    """Add a hook of each kind to a runner that has none of it."""
+    for kind in kinds:
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
 
 
 def _check_batches(runner: Runner) -> None:

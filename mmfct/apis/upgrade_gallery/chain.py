@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_preprocessing
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.transform.apply import Transform
 
@@ -28,7 +28,7 @@ class TransformChain:
 
     Raises:
         ValueError: If there is no transform, or one needs other embeddings or side-information than the gallery, or
-            the transform before it, provides.
+            the transform before it, provides: of another model, another preprocessing or another width.
     """
 
     def __init__(self, transforms: Sequence[Transform], gallery: GallerySource) -> None:
@@ -40,10 +40,12 @@ class TransformChain:
         for transform in self.transforms:
             wanted = transform.description
             _check(f'{transform.path} upgrades embeddings', wanted.old, current)
+            check_same_preprocessing('embeddings', current, wanted.old, f'transform {transform.path}')
             if width != wanted.old_dims:
                 raise ValueError(f'{transform.path} needs embeddings of width {wanted.old_dims}, got {width}')
             if wanted.side is not None:
-                _check(f'{transform.path} needs side-information', wanted.side, given.side_info)
+                side = _check(f'{transform.path} needs side-information', wanted.side, given.side_info)
+                check_same_preprocessing('side-information', side, wanted.side, f'transform {transform.path}')
             current, width = wanted.new, wanted.new_dims
         upgrades = (*given.upgrades, *(transform.to_json() for transform in self.transforms))
         self.provenance = replace(given, embedding=current, upgrades=upgrades)
@@ -80,6 +82,7 @@ def load_chain(
     return TransformChain(transforms, gallery)
 
 
-def _check(what: str, wanted: ModelIdentity, got: ModelIdentity | None) -> None:
+def _check(what: str, wanted: ModelIdentity, got: ModelIdentity | None) -> ModelIdentity:
     if got is None or got.fingerprint != wanted.fingerprint:
         raise ValueError(f'{what} of {wanted}, got a gallery with {"none" if got is None else f"those of {got}"}')
+    return got

@@ -9,6 +9,7 @@ import torch
 from mmengine.device import get_device
 
 from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
+from mmfct.retrieval.gallery.description import Column
 from mmfct.retrieval.gallery.mixed import ORIGIN
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.source import open_source
@@ -68,4 +69,4 @@ def compute_columns(chain: TransformChain, source: GallerySource, start: int, st
 
 def bytes_per_row(columns: dict[str, tuple[str, int | None]]) -> int:
     """Return the size of a row of a gallery with these columns."""
-    return sum(np.dtype(dtype).itemsize * (width or 1) for dtype, width in columns.values())
+    return sum(Column(name, *column).row_bytes for name, column in columns.items())

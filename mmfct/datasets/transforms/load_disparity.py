@@ -20,8 +20,8 @@ class LoadDisparity:
 
     A pixel p > 0 of the PNG file stands for the disparity d = (p - 1) / 256 pixels; with the focal length f in pixels
     and the baseline b in metres of the camera file, the inverse depth is d / (f b), in 1 / metre. Unknown pixels, and
-    those at infinity (d = 0), are 0 in every target. A ``.npy`` file holds inverse depths, which are not converted;
-    values below 0 are unknown.
+    those at infinity (d = 0), are 0 in every target. The values of a ``.npy`` file are not converted; those below 0
+    are unknown.
 
     Sets ``gt_depth_map``, float32 of shape (H, W), adds it to ``seg_fields``, and sets ``depth_target``. An image
     whose ``depth_map_path`` is None is 0 everywhere, like one without any known pixel: both are not annotated. An
@@ -32,15 +32,19 @@ class LoadDisparity:
             file (``mmfct.ResizeWithMaps`` rescales it with the image; a host's Resize does not). Without a camera
             file, inverse depth is disparity divided by the width of the image: correct up to a factor that all images
             of one camera share.
+        npy_holds: Which of these ``.npy`` files hold, for which ``target`` must be the same: ``'inverse_depth'`` for
+            the pre-processed form of CityScapes, ``'depth'`` for that of NYUv2.
 
     Raises:
-        ValueError: If ``target`` is not one of these.
+        ValueError: If an option is not one of these.
     """
 
-    def __init__(self, target: str = 'inverse_depth') -> None:
-        if target not in _TARGETS:
-            raise ValueError(f'`target` must be one of {_TARGETS}, got {target!r}')
+    def __init__(self, target: str = 'inverse_depth', *, npy_holds: str = 'inverse_depth') -> None:
+        for name, value in dict(target=target, npy_holds=npy_holds).items():
+            if value not in _TARGETS:
+                raise ValueError(f'`{name}` must be one of {_TARGETS}, got {value!r}')
         self.target = target
+        self.npy_holds = npy_holds
 
     def __call__(self, results: dict) -> dict:
         """Load the depth map.
@@ -59,7 +63,7 @@ class LoadDisparity:
         if path is None:
             depth_map = np.zeros(image_size(results), np.float32)
         elif path.endswith('.npy'):
-            depth_map = self._read_inverse_depth(path)
+            depth_map = self._read_npy(path)
         else:
             depth_map = self._read_disparity(path, results.get('camera_path'))
         check_size(depth_map, results, path)
@@ -68,14 +72,17 @@ class LoadDisparity:
         results.setdefault('seg_fields', []).append('gt_depth_map')
         return results
 
-    def _read_inverse_depth(self, path: str) -> np.ndarray:
-        """Return the inverse depth of a ``.npy`` file, float32 of shape (H, W)."""
-        if self.target != 'inverse_depth':
-            raise ValueError(f"`target` must be 'inverse_depth' for {path}, got {self.target!r}")
-        inverse_depth = read_npy(path)
-        if inverse_depth.ndim == 3 and inverse_depth.shape[2] == 1:
-            inverse_depth = inverse_depth[..., 0]
-        return inverse_depth.astype(np.float32).clip(min=0)
+    def _read_npy(self, path: str) -> np.ndarray:
+        """Return the values of a ``.npy`` file, float32 of shape (H, W)."""
+        if self.target != self.npy_holds:
+            raise ValueError(
+                f'`target` must be {self.npy_holds!r} for {path}, got {self.target!r}; if .npy files hold something '
+                'else, say so with `npy_holds`'
+            )
+        values = read_npy(path)
+        if values.ndim == 3 and values.shape[2] == 1:
+            values = values[..., 0]
+        return values.astype(np.float32).clip(min=0)
 
     def _read_disparity(self, path: str, camera_path: str | None) -> np.ndarray:
         """Return the target from a PNG file, float32 of shape (H, W)."""

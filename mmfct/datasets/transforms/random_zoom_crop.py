@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image
+from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image, scale_depth
 from mmfct.registry import TRANSFORMS
 
 # How a zoom by s changes the values of a depth map: the exponent of s.
@@ -82,7 +82,7 @@ class RandomZoomCrop:
         for field in results.get('seg_fields', ()):
             results[field] = results[field][rows[:, None], columns]
         if 'gt_depth_map' in results:
-            results['gt_depth_map'] = results['gt_depth_map'] * np.float32(self._depth_factor(results, scale))
+            results['gt_depth_map'] = scale_depth(results['gt_depth_map'], self._depth_factor(results, scale))
         return results
 
     def _depth_factor(self, results: dict, scale: float) -> float:

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+# Hosts' transforms, such as mmseg's RandomRotate, fill maps with the ignored label of segmentation, and depth too.
+_FILL = 255
+
+
+def scale_depth(depth: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply the values of a depth map, except those with which a host's transform has filled it.
+
+    Args:
+        depth: Depth map of shape (H, W).
+        factor: The factor.
+    """
+    return np.where(depth == _FILL, depth, depth * np.float32(factor))
+
 
 def nearest_pixels(count: int, new_count: int) -> np.ndarray:
     """Find the old pixel that contains the centre of each new one.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image
+from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image, scale_depth
 from mmfct.registry import TRANSFORMS
 
 
@@ -46,6 +44,6 @@ class ResizeWithMaps:
             rows, columns = (nearest_pixels(*pair) for pair in zip(results[field].shape, self.size, strict=True))
             results[field] = results[field][rows[:, None], columns]
         if results.get('depth_target') == 'disparity':
-            results['gt_depth_map'] = results['gt_depth_map'] * np.float32(width / old_width)
+            results['gt_depth_map'] = scale_depth(results['gt_depth_map'], width / old_width)
         results['img_shape'] = results['ori_shape'] = self.size
         return results

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from torch.nn.parallel import DistributedDataParallel
 
 from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.engine.weight_histogram import weight_histogram
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.module import InstanceModule
-from mmfct.instances.sample_tasks import instance_name
+from mmfct.instances.sample_tasks import is_multi_task, is_seen
 from mmfct.instances.store import CHECKPOINT_KEY, InstanceStore
 from mmfct.registry import HOOKS
 
@@ -38,19 +42,17 @@ class InstanceHook(Hook, ABC):
 
     module_type: ClassVar[type[InstanceModule]]
     table: InstanceStore
+    _keys: InstanceKeys
 
     def __init__(self, key: str = 'img_path', histogram: bool = True) -> None:
         self.key = key
         self.histogram = histogram
         self._loaded: dict[str, Any] | None = None
+        self._modules: list[Any] = []  # to check, where every parameter must get a gradient
 
     @abstractmethod
     def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
         """Make the store of a training; ``modules`` are of ``module_type``."""
-
-    def scale(self, runner: Runner) -> float:
-        """Return the factor of the store's rate in this iteration."""
-        return 1.0
 
     def before_train(self, runner: Runner) -> None:
         """Find the modules and make a store with a row for each training instance, or restore it."""
@@ -66,7 +68,8 @@ class InstanceHook(Hook, ABC):
                 '`batch_augments` of the data preprocessor (`train_cfg.augments`) must be left out: the loss of a '
                 'mixed image is not that of one instance'
             )
-        keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
+        self._modules = modules if _needs_every_parameter(runner.model) else []
+        self._keys = keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
         self.table = self.make_store(modules, keys, next(model.parameters()).device)
         loaded, self._loaded = self._loaded, None
         if loaded is not None and runner.iter > 0:  # otherwise weights to start from, maybe of another data set
@@ -79,15 +82,32 @@ class InstanceHook(Hook, ABC):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Give the modules the rows of the batch."""
         samples = (data_batch or {})['data_samples']
-        self.table.set_batch(samples, [instance_name(sample, self.key) for sample in samples])
+        if self._modules and any(is_multi_task(sample) for sample in samples):
+            self._check_used(samples)
+        self.table.set_batch(samples, [self._keys.name_of(sample) for sample in samples])
+
+    def _check_used(self, samples: Sequence[Any]) -> None:
+        """Raise an error on every rank if one of them would leave a module, and with it a head, without gradient.
+
+        Such a rank would wait for the reports of the others, and these for its gradient.
+        """
+        used = [any(is_seen(sample, module.instance_tasks) for sample in samples) for module in self._modules]
+        flags = torch.tensor(used, dtype=torch.float32)
+        all_reduce(flags, op='min')
+        unused = [module.instance_tasks for module, flag in zip(self._modules, flags, strict=True) if flag == 0]
+        if unused:
+            raise ValueError(
+                '`find_unused_parameters = True` must be in the config where a rank may have no sample of a task, got '
+                f'a batch without labels of {[task for tasks in unused for task in tasks]!r} on a rank'
+            )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         """Take the reports; step where the network has, or would have but for an overflow of half precision."""
         self.table.collect()
-        if runner.optim_wrapper.should_update():
-            self.table.step(self.scale(runner))
+        if _should_update(runner.optim_wrapper):
+            self.table.step()
         if is_iterative(runner):
             epoch = epoch_at(runner, runner.iter + 1)
             if epoch > epoch_at(runner, runner.iter):
@@ -99,7 +119,8 @@ class InstanceHook(Hook, ABC):
             self.end_epoch(runner, runner.epoch + 1)
 
     def end_epoch(self, runner: Runner, epoch: int) -> None:
-        """Log the mean and the spread of the weights after ``epoch`` rounds, and draw their histogram."""
+        """Let the store learn from the epoch; log mean and spread of the weights, and draw their histogram."""
+        self.table.end_epoch()
         weights = self.table.weights().cpu()
         spread = []
         for task, column in zip(self.table.tasks, weights.unbind(1), strict=True):
@@ -119,6 +140,17 @@ class InstanceHook(Hook, ABC):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember the state of the store until it is known whether a training is resumed."""
         self._loaded = {CHECKPOINT_KEY: checkpoint[CHECKPOINT_KEY]} if CHECKPOINT_KEY in checkpoint else {}
+
+
+def _needs_every_parameter(model: torch.nn.Module) -> bool:
+    """Return whether a model is wrapped for several ranks such that every parameter must get a gradient."""
+    return isinstance(model, DistributedDataParallel) and not model.find_unused_parameters and get_world_size() > 1
+
+
+def _should_update(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Return whether the network has taken a step; of several optimisers, whether one has."""
+    wrappers = list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
+    return any(wrapper.should_update() for wrapper in wrappers)
 
 
 def instance_key(hooks: list[dict]) -> str:

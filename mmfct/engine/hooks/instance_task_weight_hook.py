@@ -1,44 +1,42 @@
-"""Train a parameter per training instance and task."""
+"""Weigh every training instance in every task."""
 
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any, ClassVar
 
 import torch
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.engine.hooks.instance_hook import InstanceHook
+from mmfct.instances.agreement import AgreementStore
 from mmfct.instances.instance_sgd import InstanceSGD
 from mmfct.instances.keys import InstanceKeys
-from mmfct.instances.module import InstanceModule
 from mmfct.instances.parameters import InstanceParameters
+from mmfct.instances.scaled_module import ScaledInstanceModule
+from mmfct.instances.store import InstanceStore
 from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS
+
+_RATES = dict(lr=1.0, momentum=0.0, decay=0.0, max_factor=20.0)
 
 
 @HOOKS.register_module()
 class InstanceTaskWeightHook(InstanceHook):
-    """Keep the parameters of all training instances, and step those of each batch.
+    """Keep what is known about all training instances, and give each batch its part.
 
-    Works with every model that has an `InstanceParameters`, such as `mmfct.InstanceTaskWeighting` or
-    `mmfct.DataParameterLoss`, wherever it is. Before an iteration each gets the parameters of its instances; after it
-    their gradients are gathered from ranks and accumulation steps, and one SGD step moves these parameters. Every rank
-    holds the same table, that of one process on the same global batch. The table is part of the checkpoint.
+    Works with every model that has a `ScaledInstanceModule`, wherever it is. Weights by agreement
+    (`mmfct.AgreementWeighting`, `mmfct.InstanceTaskWeightLoss`) come from an `AgreementStore`, which is refitted after
+    every epoch. Parameters that are trained by gradient descent (`mmfct.InstanceTaskWeighting`,
+    `mmfct.DataParameterLoss`) come from an `InstanceTable`, of which every step moves those of its batch. Every rank
+    holds the same numbers, those of one process on the same global batch, and they are part of the checkpoint.
 
     Args:
-        lr: Rate of the instances' parameters.
+        lr: Rate of parameters that are trained by gradient descent; this and the next three do nothing for others.
         momentum: Momentum, see `InstanceSGD`.
         decay: Weight decay, see `InstanceSGD`.
         max_factor: A scale (standard deviation, temperature) is clamped to [1 / max_factor, max_factor].
-        center: Whether to subtract the mean gradient of the batch where the task has a shared parameter too: what all
-            instances have in common belongs to that one.
-        schedule: ``'constant'``, or ``'cosine'``: the rate falls to 0 at the end of training.
-        warmup_epochs: Epochs before the instances' parameters start to move; rounds through the data where training
-            is iteration-based.
         key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
             ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
         track_losses: Whether to keep the mean loss of every instance too, for `tools/find_corrupt_labels.py`
@@ -46,23 +44,20 @@ class InstanceTaskWeightHook(InstanceHook):
         histogram: Whether to draw a histogram of the weights after every epoch.
 
     Raises:
-        ValueError: If an option is out of range, the model has no such module or two of one task, the data
+        ValueError: If an option is out of range, the model has no such module, two of one task or both kinds, the data
             preprocessor mixes images, a data sample has no key or one that the training set does not have, or a
-            training is resumed whose table is missing or belongs to another data set.
+            training is resumed whose state is missing, of the other kind, or of another data set.
     """
 
-    module_type: ClassVar[type[InstanceModule]] = InstanceParameters
+    module_type: ClassVar[Any] = ScaledInstanceModule
 
     def __init__(
         self,
-        lr: float = 1.0,
+        lr: float = _RATES['lr'],
         *,
-        momentum: float = 0.0,
-        decay: float = 0.0,
-        max_factor: float = 20.0,
-        center: bool = False,
-        schedule: str = 'constant',
-        warmup_epochs: int = 0,
+        momentum: float = _RATES['momentum'],
+        decay: float = _RATES['decay'],
+        max_factor: float = _RATES['max_factor'],
         key: str = 'img_path',
         track_losses: bool = True,
         histogram: bool = True,
@@ -70,35 +65,37 @@ class InstanceTaskWeightHook(InstanceHook):
         super().__init__(key, histogram)
         if not max_factor > 1:
             raise ValueError(f'`max_factor` must be above 1, got {max_factor!r}')
-        if schedule not in ('constant', 'cosine'):
-            raise ValueError(f"`schedule` must be 'constant' or 'cosine', got {schedule!r}")
-        if warmup_epochs < 0:
-            raise ValueError(f'`warmup_epochs` must be at least 0, got {warmup_epochs!r}')
         InstanceSGD(0, 0, lr, momentum=momentum, decay=decay)  # checks its options before any data are read
-        self.options: dict[str, Any] = dict(
-            lr=lr, momentum=momentum, decay=decay, max_factor=max_factor, center=center, track_losses=track_losses
-        )
-        self.schedule = schedule
-        self.warmup_epochs = warmup_epochs
+        self.rates: dict[str, Any] = dict(lr=lr, momentum=momentum, decay=decay, max_factor=max_factor)
+        self.track_losses = track_losses
 
-    def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceTable:
-        """Make a table with parameters of 0."""
-        return InstanceTable(modules, keys, **self.options, device=device)
-
-    def before_train(self, runner: Runner) -> None:
-        """Make or restore the table; warn of a warm-up that never ends."""
-        super().before_train(runner)
-        last = epoch_at(runner, runner.max_iters - 1) if is_iterative(runner) else runner.max_epochs - 1
-        if last < self.warmup_epochs:
-            text = (
-                f'the training ends within the {self.warmup_epochs} `warmup_epochs`: no parameter of an instance moves'
+    def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
+        """Make a store of the kind that the modules use, with weights of 1 or parameters of 0."""
+        trained = [module for module in modules if isinstance(module, InstanceParameters)]
+        options: dict[str, Any] = dict(track_losses=self.track_losses, device=device)
+        if len(trained) == len(modules):
+            return InstanceTable(trained, keys, **self.rates, **options)
+        if trained:
+            kinds = sorted({type(module).__name__ for module in modules})
+            raise ValueError(
+                'the weights of a model must all come from agreement, or all from gradient descent, got modules of '
+                f'the types {", ".join(kinds)}'
             )
-            print_log(text, 'current', logging.WARNING)
+        unused = [name for name, value in self.rates.items() if value != _RATES[name]]
+        if unused:
+            print_log(
+                f'{", ".join(unused)} of the hook: unused, weights by agreement have no rate',
+                'current',
+                logging.WARNING,
+            )
+        return AgreementStore(modules, keys, **options)
 
-    def scale(self, runner: Runner) -> float:
-        """Return the factor of the rate in this iteration: 0 in the warm-up, then as the schedule says."""
-        if epoch_at(runner, runner.iter) < self.warmup_epochs:
-            return 0.0
-        if self.schedule == 'constant':
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * runner.iter / runner.max_iters))
+    def end_epoch(self, runner: Runner, epoch: int) -> None:
+        """Refit, log and draw; say how many labels look wrong."""
+        super().end_epoch(runner, epoch)
+        if isinstance(self.table, AgreementStore):
+            shares = dict(zip(self.table.tasks, self.table.shares.tolist(), strict=True))
+            for task, share in shares.items():
+                runner.message_hub.update_scalar(f'train/wrong_{task}', share)
+            text = ', '.join(f'{task} {100 * share:.0f} %' for task, share in shares.items())
+            print_log(f'labels that agree with no image more than with their own: {text}', 'current')

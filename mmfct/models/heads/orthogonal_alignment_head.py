@@ -85,7 +85,7 @@ class OrthogonalAlignmentHead(TransformationHead):
         """
         if labels is None or bool((labels < 0).any()):
             raise ValueError(f'the contrastive loss needs the label of every image, got {labels}')
-        self._check_width('new', new, self.new_dims)
+        self.check_widths(new=new)
         upgraded, query = self._upgrade(old, side), self.map_queries(new)
         contrast = self.contrast(upgraded, labels, ref_emb=torch.cat([query, old]), ref_labels=labels.repeat(2))
         return dict(

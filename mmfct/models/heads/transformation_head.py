@@ -71,9 +71,22 @@ class TransformationHead(BaseModule):
 
     def forward(self, old: Tensor, side: Tensor) -> Tensor:
         """Transform old embeddings (B, D) with side-information (B, S) to upgraded embeddings (B, D')."""
-        self._check_width('old', old, self.old_dims)
-        self._check_width('side', side, self.side_dims)
+        self.check_widths(old=old, side=side)
         return self.mixer(torch.cat([self.old_branch(old), self.side_branch(side)], dim=1))
+
+    def check_widths(self, **embeddings: Tensor | None) -> None:
+        """Check the shape (B, D) of embeddings by role, ``old``, ``side`` or ``new``; ``None`` passes.
+
+        Raises:
+            ValueError: If one is no matrix, or has another width than the head was built for.
+        """
+        for role, embedding in embeddings.items():
+            width = getattr(self, f'{role}_dims')
+            if embedding is not None and (embedding.dim() != 2 or embedding.shape[1] != width):
+                raise ValueError(
+                    f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
+                    f'got {tuple(embedding.shape)}'
+                )
 
     def map_queries(self, new: Tensor) -> Tensor:
         """Return embeddings (B, D') by the new model as queries of upgraded items."""
@@ -101,7 +114,7 @@ class TransformationHead(BaseModule):
         Raises:
             ValueError: If a width is wrong, or there is a ``class_loss`` without labels.
         """
-        self._check_width('new', new, self.new_dims)
+        self.check_widths(new=new)
         upgraded = self._upgrade(old, side)
         losses = self.loss_module(upgraded, new)  # (B,)
         if self.class_loss_module is not None:
@@ -120,10 +133,3 @@ class TransformationHead(BaseModule):
         upgraded = self(old, side)
         self.train()
         return upgraded
-
-    def _check_width(self, role: str, embedding: Tensor, width: int) -> None:
-        if embedding.dim() != 2 or embedding.shape[1] != width:
-            raise ValueError(
-                f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
-                f'got {tuple(embedding.shape)}'
-            )

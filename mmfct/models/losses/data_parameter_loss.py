@@ -36,6 +36,7 @@ class DataParameterLoss(WrappedLoss, InstanceParameters):
     def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
         """Return the mean loss of a batch, a scalar; see `WrappedLoss`."""
         scores = scores.float()
+        self.offer_comparisons([self.comparison(scores, target, ignore_index)] if self.needs_comparisons else None)
         log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
         losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
         losses, annotated = losses[:, None], annotated[:, None]

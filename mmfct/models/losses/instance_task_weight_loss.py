@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmfct.models.losses.instance_losses import instance_losses
 from mmfct.models.losses.wrapped_loss import WrappedLoss
-from mmfct.models.task_weightings import InstanceTaskWeighting
+from mmfct.models.task_weightings import AgreementWeighting, InstanceTaskWeighting
 from mmfct.registry import MODELS
 
 
@@ -23,15 +23,17 @@ class InstanceTaskWeightLoss(WrappedLoss):
         task: Name of the task, unique in the model (an auxiliary head has a task of its own, such as ``'seg_aux'``);
             under mmpretrain's ``MultiTaskHead`` the name of the sub-head.
         loss: Config of the host's loss, or a module.
-        form: Form of the loss, see `mmfct.InstanceTaskWeighting`.
-        sharpness: See there.
-        shared: Whether a log-variance of the whole task is learned beside those of the instances.
-        instance: Whether log-variances of the instances are learned. Without them no hook is needed, and the mean is
-            over the instances of the rank, as the host's own losses take it.
+        form: Form of the loss, see `mmfct.AgreementWeighting`.
+        gradient: Learn log-variances of the instances by gradient descent (`mmfct.InstanceTaskWeighting`) instead of
+            weighting by agreement (`mmfct.AgreementWeighting`).
+        others: See `mmfct.AgreementWeighting`.
+        shared: Whether a log-variance of the whole task is learned beside the weights of the instances.
+        instance: Whether instances have weights of their own. Without them no hook is needed, and the mean is over the
+            instances of the rank, as the host's own losses take it.
 
     Raises:
         ValueError: In a step, if the host's loss has no values per instance, or another reduction than ``'none'`` is
-            asked for; and see `mmfct.InstanceTaskWeighting`.
+            asked for; and see the two weightings.
     """
 
     def __init__(
@@ -40,13 +42,18 @@ class InstanceTaskWeightLoss(WrappedLoss):
         loss: dict | nn.Module,
         form: str = 'classification',
         *,
-        sharpness: float = 1.0,
+        gradient: bool = False,
+        others: int = 7,
         shared: bool = True,
         instance: bool = True,
     ) -> None:
         super().__init__()
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
-        self.weighting = InstanceTaskWeighting({task: form}, sharpness=sharpness, shared=shared, instance=instance)
+        self.weighting: AgreementWeighting | InstanceTaskWeighting
+        if gradient or not instance:
+            self.weighting = InstanceTaskWeighting({task: form}, shared=shared, instance=instance)
+        else:
+            self.weighting = AgreementWeighting({task: form}, others=others, shared=shared)
 
     def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
         """Return the weighted loss of a batch, a scalar; see `WrappedLoss`."""
@@ -54,5 +61,6 @@ class InstanceTaskWeightLoss(WrappedLoss):
         if not self.weighting.instance_tasks:
             # No all-reduce: mmpretrain skips a sub-head on ranks where no image of the batch has its task.
             self.weighting.set_instances(losses.new_zeros(len(losses), 0), (), annotated.sum())
-        objective, _ = self.weighting(losses[:, None], annotated[:, None])
+        comparisons = [self.comparison(scores, target, ignore_index)] if self.weighting.needs_comparisons else None
+        objective, _ = self.weighting(losses[:, None], annotated[:, None], comparisons)
         return objective

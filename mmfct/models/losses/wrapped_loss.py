@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from mmfct.models.losses.instance_losses import unreduced
+from mmfct.instances.comparison import Comparison
+from mmfct.models.losses.instance_losses import instance_losses, unreduced
 
 
 class WrappedLoss(nn.Module, ABC):
@@ -21,6 +22,12 @@ class WrappedLoss(nn.Module, ABC):
     @abstractmethod
     def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
         """Return the objective of a batch, a scalar; arguments as for :meth:`forward`."""
+
+    def comparison(self, scores: Tensor, target: Tensor, ignore_index: int | None) -> Comparison:
+        """Return the predictions and labels of a batch, to be compared with others."""
+        return Comparison.of(
+            lambda outputs, targets: instance_losses(self.loss, outputs, targets, None, ignore_index), scores, target
+        )
 
     @property
     def loss_name(self) -> str:

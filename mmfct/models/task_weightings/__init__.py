@@ -1,5 +1,6 @@
 """How the losses of several tasks become one objective."""
 
+from mmfct.models.task_weightings.agreement_weighting import AgreementWeighting
 from mmfct.models.task_weightings.dynamic_weight_average import DynamicWeightAverage
 from mmfct.models.task_weightings.equal_weighting import EqualWeighting
 from mmfct.models.task_weightings.fixed_weighting import FixedWeighting
@@ -10,6 +11,7 @@ from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.task_weightings.torchjd_weighting import TorchJDWeighting
 
 __all__ = [
+    'AgreementWeighting',
     'DynamicWeightAverage',
     'EqualWeighting',
     'FixedWeighting',

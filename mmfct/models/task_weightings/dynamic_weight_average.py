@@ -18,8 +18,8 @@ class DynamicWeightAverage(TaskWeighting):
     Liu, Johns and Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019 (arXiv 1803.10704), section 3.3:
     the weights of epoch e are ``T * softmax(r / temperature)`` with the rates ``r = L(e - 1) / L(e - 2)``, L being the
     mean loss over all annotated instances of an epoch. They are 1 in the first two epochs; the rate is 1 for a task
-    that has no mean in one of the two. `mmfct.MultiTaskSegmentor` passes on the epoch of mmengine's Runner: a training
-    that counts iterations is one long epoch, and keeps weights of 1.
+    that has no mean in one of the two. `mmfct.MultiTaskSegmentor` passes on the epoch of mmengine's Runner; where
+    training is iteration-based, `mmfct.DataEpochHook` says how often all data were seen.
 
     Args:
         forms: Form of each task's loss by task name; only the number of tasks matters here.

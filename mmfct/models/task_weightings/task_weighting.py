@@ -15,12 +15,14 @@ class TaskWeighting(nn.Module, ABC):
 
     Attributes:
         tasks: Names of the T tasks, in the order of columns.
-        needs_reference: Whether ``forward`` takes ``reference`` too: losses (B, T) of predictions that have not seen
-            the instance.
     """
 
     tasks: tuple[str, ...]
-    needs_reference: bool = False
+
+    @property
+    def needs_comparisons(self) -> bool:
+        """Whether ``forward`` takes ``comparisons`` too, a `Comparison` of each task."""
+        return False
 
     @abstractmethod
     def forward(self, losses: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 _ROTATIONS = {'6d': (6, rotation_from_6d, (1.0, 0, 0, 0, 1.0, 0)), 'vector': (3, rotation_from_vector, (0.0,) * 3)}
+# Numbers in a label: a 3 x 3 matrix for each joint, the shape, 3 coordinates for each joint.
+_LABEL_WIDTHS = dict(rotations=9 * len(JOINTS), shape=NUM_SHAPES, joints=3 * len(JOINTS))
 # Coordinates are small beside the shape, which has variance 1 and is hard to tell from an image.
 _LOSS_WEIGHTS = {'rotations': 1.0, 'shape': 0.01, 'joints': 10.0}
 
@@ -83,20 +86,30 @@ class BodyPoseTask(Task):
         """Return a vector per image, (B, C): rotations, shape and joints."""
         return self.layers(features[self.in_index])
 
-    def losses(self, values: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def targets(self, values: Tensor, data_samples: Sequence[Any]) -> Tensor:
+        """Return labels (B, C'): rotation matrices, shape and joints in a row; NaN where there is no pose."""
+        missing = values.new_full((sum(_LABEL_WIDTHS.values()),), math.nan, dtype=torch.float32)
+        return torch.stack(
+            [
+                torch.cat([sample.gt_pose.get(name).flatten().to(missing) for name in _LABEL_WIDTHS])
+                if 'gt_pose' in sample
+                else missing
+                for sample in data_samples
+            ]
+        )
+
+    def compare(self, values: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from vectors (B, C), and whether it has a pose (B,)."""
-        annotated = ['gt_pose' in sample for sample in data_samples]
+        annotated = ~targets.isnan().any(dim=1)
         predicted = self._split(values.float())
+        parts = dict(zip(_LABEL_WIDTHS, targets.split([*_LABEL_WIDTHS.values()], dim=1), strict=True))
         total = predicted['shape'].new_zeros(len(values))
         for name, value in predicted.items():
-            targets = [
-                sample.gt_pose.get(name).to(value.dtype) if has else value[i].detach()
-                for i, (sample, has) in enumerate(zip(data_samples, annotated, strict=True))
-            ]
-            difference = (value - torch.stack(targets)).flatten(1)
+            value = value.flatten(1)
+            difference = value - torch.where(annotated[:, None], parts[name], value.detach())
             errors = difference.abs() if self.error == 'l1' else difference.square()
             total = total + self.loss_weights[name] * errors.mean(dim=1)
-        return total, torch.tensor(annotated, device=values.device)
+        return total, annotated
 
     def add_prediction(self, values: Tensor, data_sample: Any) -> None:
         """Add the pose in a vector (C,) to a data sample: rotations (24, 3, 3), shape (10,) and joints (24, 3)."""

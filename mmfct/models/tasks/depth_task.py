@@ -25,6 +25,8 @@ class DepthTask(Task):
         head: Config of any decode head of mmseg with ``num_classes=1``; its ``loss_decode`` is not used.
         error: ``'l1'``, absolute errors, or ``'l2'``, squared ones; averaged over the valid pixels of each instance.
         signed: Whether labels may be 0 and below, such as depth relative to a point; invalid pixels are then NaN.
+        fill: What transforms fill labels with where an image has none: mmseg's RandomRotate and RandomCutOut give
+            depth the ignored label of segmentation, a number that looks valid. Such pixels are invalid.
         init_cfg: Initialisation config.
 
     Raises:
@@ -33,12 +35,21 @@ class DepthTask(Task):
 
     label_kind = 'depth_map'
 
-    def __init__(self, head: dict, error: str = 'l1', init_cfg: dict | None = None, *, signed: bool = False) -> None:
+    def __init__(
+        self,
+        head: dict,
+        error: str = 'l1',
+        init_cfg: dict | None = None,
+        *,
+        signed: bool = False,
+        fill: float = 255.0,
+    ) -> None:
         super().__init__(init_cfg)
         if error not in _FORMS:
             raise ValueError(f'`error` must be one of {sorted(_FORMS)}, got {error!r}')
         self.error = error
         self.signed = signed
+        self.fill = fill
         self.form = _FORMS[error]
         # Placeholder values that silence the head's warning about its loss, which is not used.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
@@ -52,12 +63,15 @@ class DepthTask(Task):
         """Return depth (B, 1, h, w) from the features of the backbone or neck."""
         return self.head(features)
 
-    def losses(self, depth: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def targets(self, depth: Tensor, data_samples: Sequence[Any]) -> Tensor:
+        """Return labels (B, 1, H, W), 0 (or NaN) where invalid, for depth (B, 1, H, W)."""
+        return torch.stack([self._target(sample, depth.float()) for sample in data_samples])
+
+    def compare(self, depth: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from depth (B, 1, H, W), and whether it has a valid pixel (B,)."""
-        depth = depth.float()  # half precision has too few digits for differences, or for the labels
-        target = torch.stack([self._target(sample, depth) for sample in data_samples])
-        valid = ~target.isnan() if self.signed else target > 0
-        difference = depth - torch.where(valid, target, 0.0)  # a NaN would reach the gradient
+        depth = depth.float()  # half precision has too few digits for differences
+        valid = ~targets.isnan() if self.signed else targets > 0
+        difference = depth - torch.where(valid, targets, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)
 
@@ -70,11 +84,11 @@ class DepthTask(Task):
         if 'gt_depth_map' not in sample:
             return depth.new_full(depth.shape[1:], self._invalid)
         target = sample.gt_depth_map.data.to(depth.dtype)
+        target = target.masked_fill(target == self.fill, self._invalid)
         if not any(sample.metainfo.get('padding_size', ())):
             return target
         # mmseg pads depth with the ignored label of segmentation, a number that looks valid.
         height, width = sample.metainfo['img_shape']
-        target = target.clone()
         target[:, height:] = self._invalid
         target[:, :, width:] = self._invalid
         return target

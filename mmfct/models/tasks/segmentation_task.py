@@ -51,12 +51,14 @@ class SegmentationTask(Task):
             )
         return scores
 
-    def losses(self, scores: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def targets(self, scores: Tensor, data_samples: Sequence[Any]) -> Tensor:
+        """Return labels (B, H, W), the head's ``ignore_index`` where there are none, for scores (B, C, H, W)."""
+        unlabelled = torch.full((1, *scores.shape[2:]), self.head.ignore_index, dtype=torch.long, device=scores.device)
+        return torch.cat([sample.gt_sem_seg.data if 'gt_sem_seg' in sample else unlabelled for sample in data_samples])
+
+    def compare(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from scores (B, C, H, W), and whether it has a label (B,)."""
-        ignore = self.head.ignore_index
-        unlabelled = torch.full((1, *scores.shape[2:]), ignore, dtype=torch.long, device=scores.device)
-        labels = [sample.gt_sem_seg.data if 'gt_sem_seg' in sample else unlabelled for sample in data_samples]
-        return instance_losses(self.head.loss_decode, scores, torch.cat(labels), ignore_index=ignore)
+        return instance_losses(self.head.loss_decode, scores, targets, ignore_index=self.head.ignore_index)
 
     def add_prediction(self, scores: Tensor, data_sample: Any) -> None:
         """Add the most likely class, (1, H, W), to a data sample, from its scores (C, H, W)."""

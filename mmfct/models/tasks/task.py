@@ -27,13 +27,26 @@ class Task(BaseModule):
         """Return outputs (B, C, h, w), or (B, C), from the features of the backbone or neck."""
 
     @abstractmethod
-    def losses(self, outputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        """Return the loss of each instance (B,), 0 without a label, and booleans (B,): whether it has one.
+    def targets(self, outputs: Tensor, data_samples: Sequence[Any]) -> Tensor:
+        """Return the labels (B, ...) of data samples, marked where they are missing or invalid.
 
         Args:
             outputs: Outputs (B, C, H, W) of the size of the labels, or (B, C).
             data_samples: Data samples; one without a label of this task has no such field.
         """
+
+    @abstractmethod
+    def compare(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each instance (B,), 0 without a label, and booleans (B,): whether it has one.
+
+        Args:
+            outputs: Outputs (B, C, H, W), or (B, C).
+            targets: Labels (B, ...), as :meth:`targets` returns them.
+        """
+
+    def losses(self, outputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`compare` returns for data samples; arguments as for :meth:`targets`."""
+        return self.compare(outputs, self.targets(outputs, data_samples))
 
     @abstractmethod
     def add_prediction(self, output: Tensor, data_sample: Any) -> None:

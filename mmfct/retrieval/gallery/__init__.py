@@ -1,5 +1,6 @@
 """Galleries on disk: folders of `.npy` shards and a manifest that describes and checks them.
 
-From the ground up: `description` (columns, shards, metadata), `shard` (the files of a shard), `manifest`, `provenance`
-(which models made the embeddings), `reader`, `writer`, and `mixed` (upgraded and recomputed embeddings together).
+From the ground up: `texts` (columns of texts), `description` (columns, shards, metadata), `shard` (the files of a
+shard), `manifest`, `provenance` (which models made the embeddings), `reader`, `writer`, `selection` (copy rows),
+`mixed` (upgraded and recomputed embeddings together) and `extended` (items appended and removed).
 """

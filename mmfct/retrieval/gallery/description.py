@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmfct.retrieval.gallery.texts import TEXT
 from mmfct.utils.fingerprint import canonical_json
 
 _INTEGERS = tuple(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64))
 _NUMBERS = ('bool', *_INTEGERS, 'float16', 'float32', 'float64')
 _MAX_SHARDS = 1_000_000
-_DTYPE = re.compile('|'.join((*_NUMBERS, '<U[1-9][0-9]{0,5}')))
+_TEXT_BYTES = 64
+_DTYPE = re.compile('|'.join((*_NUMBERS, '<U[1-9][0-9]{0,5}', TEXT)))
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Column:
 
     Args:
         name: An identifier, because it becomes part of file names.
-        dtype: Name of a bool, integer or float dtype, or ``'<U24'`` for texts of at most 24 characters.
+        dtype: Name of a bool, integer or float dtype, ``'<U24'`` for texts of at most 24 characters, or ``'text'`` for
+            texts of any length, see `mmfct.retrieval.gallery.texts`.
         width: Length of one row; ``None`` for a 1-D column such as labels.
 
     Raises:
@@ -40,16 +43,28 @@ class Column:
             raise ValueError(f'the name of a column must be an identifier, got {self.name!r}')
         if not isinstance(self.dtype, str) or not _DTYPE.fullmatch(self.dtype):
             raise ValueError(
-                f'`dtype` of column {self.name!r} must be one of {", ".join(_NUMBERS)} or '
+                f'`dtype` of column {self.name!r} must be one of {", ".join(_NUMBERS)}, {TEXT} or '
                 f'<U with a number of characters, got {self.dtype!r}'
             )
+        if self.is_text and self.width is not None:
+            raise ValueError(f'`width` of column {self.name!r} must be None for texts, got {self.width!r}')
         if self.width is not None:
             _check_count(self.width, f'width of {self.name}')
 
     @property
+    def is_text(self) -> bool:
+        """Whether rows are texts of any length, in memory an array of Python's strings."""
+        return self.dtype == TEXT
+
+    @property
     def numpy_dtype(self) -> np.dtype:
-        """The dtype in the files: little-endian on every machine."""
-        return np.dtype(self.dtype).newbyteorder('<')
+        """The dtype of rows: little-endian on every machine, as in the files."""
+        return np.dtype(object if self.is_text else self.dtype).newbyteorder('<')
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row in a file; of texts of any length, a guess."""
+        return _TEXT_BYTES if self.is_text else self.numpy_dtype.itemsize * (self.width or 1)
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """Shape of ``rows`` rows: (rows, width), or (rows,) without a width."""

@@ -3,7 +3,7 @@
 A gallery is a folder that numpy and a JSON reader can open without this project::
 
     manifest.json        description, and the files of every shard with their checksums
-    <column>-00000.npy   the rows of one column in one shard
+    <column>-00000.npy   the rows of one column in one shard (long texts: see `texts`)
     shard-00000.json     only while the gallery is being written: this shard is safely on disk
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from mmfct.retrieval.gallery.description import GalleryDescription
 from mmfct.retrieval.gallery.shard import ShardFile
-from mmfct.utils.files import is_temporary, write_atomically
+from mmfct.utils.files import is_temporary, is_written, write_atomically
 from mmfct.utils.json import encode_json
 
 FORMAT_VERSION = 1
@@ -119,8 +119,8 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
     # List first, then look for the manifest: it is the first file of a gallery, so whoever sees a file of a faster
     # process sees its manifest too.
     files = sorted(file.name for file in path.iterdir() if not is_temporary(file))
-    if not (path / MANIFEST).exists():
-        if files:
+    if not is_written(path / MANIFEST):
+        if set(files) - {MANIFEST}:
             raise ValueError(
                 f'`path` must be a new folder, an empty one or a gallery, got {str(path)!r} with {reprlib.repr(files)}'
             )

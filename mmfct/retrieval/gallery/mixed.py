@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance
+from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_preprocessing
 from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.gallery.writer import GalleryWriter
 
@@ -32,13 +32,14 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         The mixed gallery.
 
     Raises:
-        ValueError: If the two come from different models or differ in distance or width, or an id occurs twice in
-            ``recomputed``, is unknown, or has another label there.
+        ValueError: If the two come from different models or differ in preprocessing, distance or width, or an id
+            occurs twice in ``recomputed``, is unknown, or has another label there.
     """
     provenances = [Provenance.from_metadata(gallery.metadata) for gallery in (upgraded, recomputed)]
     models = [provenance.embedding for provenance in provenances]
     if models[0].fingerprint != models[1].fingerprint:
         raise ValueError(f'`recomputed` must come from the model of the gallery, {models[0]}, got {models[1]}')
+    check_same_preprocessing('recomputed embeddings', models[1], models[0])
     check_same_distance('recomputed embeddings', provenances[1], provenances[0])
     widths = (upgraded.width('embedding'), recomputed.width('embedding'))
     if widths[0] != widths[1]:

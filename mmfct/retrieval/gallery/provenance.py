@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from mmfct.utils.distances import check_distance
+from mmfct.utils.fingerprint import canonical_json
 
 _FINGERPRINT = re.compile('[0-9a-f]{64}')
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """A model: its name is for people, its fingerprint for comparisons.
+    """A model: its name is for people, its fingerprint and preprocessing for comparisons.
+
+    The same weights make other embeddings of images of another size, so what changes pixels on the way from the image
+    to the network belongs to the identity.
 
     Args:
         name: Name, such as that of its config.
         fingerprint: `fingerprint_state_dict` of its weights.
+        preprocessing: What is known of the way from an image to the network, as plain JSON by name, such as ``input``
+            for the shape (C, H, W). ``None`` if nothing is known, as of galleries of earlier versions.
 
     Raises:
         ValueError: If ``fingerprint`` is not one.
@@ -26,6 +34,7 @@ class ModelIdentity:
 
     name: str
     fingerprint: str
+    preprocessing: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.fingerprint, str) or not _FINGERPRINT.fullmatch(self.fingerprint):
@@ -34,9 +43,14 @@ class ModelIdentity:
     def __str__(self) -> str:
         return f'{self.name} ({self.fingerprint[:12]})'
 
-    def to_json(self) -> dict[str, str]:
+    def with_preprocessing(self, entries: Mapping[str, Any]) -> ModelIdentity:
+        """Return the same model with further entries of its preprocessing."""
+        return replace(self, preprocessing={**(self.preprocessing or {}), **entries})
+
+    def to_json(self) -> dict[str, Any]:
         """Return the entry of a manifest or of the header of a transform file."""
-        return dict(name=self.name, fingerprint=self.fingerprint)
+        known = {} if self.preprocessing is None else dict(preprocessing=dict(self.preprocessing))
+        return dict(name=self.name, fingerprint=self.fingerprint, **known)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> ModelIdentity:
@@ -46,8 +60,11 @@ class ModelIdentity:
             ValueError: If it is something else.
         """
         try:
-            return cls(str(entry['name']), entry['fingerprint'])
-        except (KeyError, TypeError) as error:
+            preprocessing = entry.get('preprocessing')
+            if preprocessing is not None and not isinstance(preprocessing, Mapping):
+                raise TypeError('preprocessing')
+            return cls(str(entry['name']), entry['fingerprint'], preprocessing)
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f'a model must have `name` and `fingerprint`, got {entry!r}') from error
 
 
@@ -109,7 +126,7 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
     """Refuse queries of another model than the gallery's: their distances would look plausible and mean nothing.
 
     Raises:
-        ValueError: If the models differ; the message names both.
+        ValueError: If the models, or their preprocessing, differ; the message names both.
     """
     if query.fingerprint != gallery.embedding.fingerprint:
         raise ValueError(
@@ -117,6 +134,45 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
             f'{gallery.embedding}; upgrade the gallery with `tools/upgrade_gallery.py` or embed the queries with its '
             'own model'
         )
+    check_same_preprocessing('queries', query, gallery.embedding)
+
+
+def check_same_preprocessing(what: str, given: ModelIdentity, wanted: ModelIdentity, owner: str = 'gallery') -> None:
+    """Refuse embeddings of images that reached the same network in another way, such as in another size.
+
+    Entries that both know are compared. If one of them knows nothing, this is logged, once.
+
+    Args:
+        what: What messages call the embeddings, in the plural.
+        given: Model of these.
+        wanted: The same model, as the other side knows it.
+        owner: What messages call the other side.
+
+    Raises:
+        ValueError: If an entry differs; the message names it and both values.
+    """
+    if given.preprocessing is None or wanted.preprocessing is None:
+        silent = what if given.preprocessing is None else owner
+        _warn_once(
+            f'{what} and {owner} of {wanted}: an earlier version or another program made the {silent} and did not '
+            'note how images were preprocessed; make sure that both had the same image size and pipeline'
+        )
+        return
+    for name in sorted(given.preprocessing.keys() & wanted.preprocessing.keys()):
+        ours, theirs = (canonical_json(model.preprocessing[name]) for model in (given, wanted))  # type: ignore[index]
+        if ours != theirs:
+            raise ValueError(
+                f'{what} and {owner} of {wanted} must come from images with the same preprocessing, got `{name}` '
+                f'{ours} for the {what} and {theirs} for the {owner}; make one of them again with the config and '
+                '`--cfg-options` (such as `image_size`) of the other'
+            )
+
+
+@cache
+def _warn_once(text: str) -> None:
+    from mmengine.logging import print_log  # here: a gallery is read and written with numpy alone
+
+    print_log(text, 'current', logging.WARNING)
 
 
 def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> None:

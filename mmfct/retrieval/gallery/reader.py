@@ -176,7 +176,7 @@ class Gallery(GallerySource):
             if file.shard.index == index:
                 check_file(self.path, file, verify=True)
 
-    def shard(self, name: str, index: int) -> np.memmap:
+    def shard(self, name: str, index: int) -> np.ndarray:
         """Map one shard of a column into memory, read-only; see `GallerySource.shard`."""
         column = self._column(name)
         _, start, stop = self.shards[index]

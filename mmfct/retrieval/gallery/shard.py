@@ -6,6 +6,7 @@ files is complete; the manifest takes the records over when the gallery is finis
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -16,10 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmfct.retrieval.gallery.description import Column, Shard
+from mmfct.retrieval.gallery.texts import check_texts, decode_texts, encode_texts
 from mmfct.utils.files import file_sha256, write_atomically
 from mmfct.utils.json import encode_json
 
 _VALUES_PER_BLOCK = 2**20
+# What a file system says that cannot map files into memory, such as some network drives.
+_CANNOT_MAP = frozenset([errno.ENODEV, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL])
 _REPAIR = 'restore the file, or remove the folder and write the gallery again'
 
 
@@ -45,6 +49,8 @@ def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
         ValueError: If dtype or shape differ, or rows hold NaN or infinite values.
     """
     array = np.asarray(array)
+    if column.is_text:
+        return _encode(encode_texts(_checked_texts(array, column, rows)))
     dtype = column.numpy_dtype
     fits = dtype.kind == 'f' or np.can_cast(array.dtype, dtype, 'safe')
     if array.dtype.kind != dtype.kind or not fits:
@@ -58,9 +64,7 @@ def encode_rows(array: np.ndarray, column: Column, rows: int) -> memoryview:
         raise ValueError(
             f'`{column.name}` must be finite as {column.dtype}, got {bad} rows with NaN or infinite values'
         )
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-    return buffer.getbuffer()
+    return _encode(array)
 
 
 def record_file(folder: Path, shard: Shard) -> Path:
@@ -121,7 +125,11 @@ def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
     size = path.stat().st_size
     if size != file.bytes:
         raise ValueError(f'{path} must have {file.bytes} bytes, got {size}; {_REPAIR}')
-    array = open_rows(path, file.column, file.shard.stop - file.shard.start)
+    rows = file.shard.stop - file.shard.start
+    if file.column.is_text and not verify:
+        check_texts(_map(path), rows)  # without decoding them
+        return
+    array = open_rows(path, file.column, rows)
     if verify and file_sha256(path) != file.sha256:
         raise ValueError(f'{path} must match its checksum, got other content; {_REPAIR}')
     bad = count_bad_rows(array) if verify else 0
@@ -129,8 +137,8 @@ def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
         raise ValueError(f'{path} must be finite, got {bad} rows with NaN or infinite values')
 
 
-def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
-    """Map the file of one shard into memory, read-only.
+def open_rows(file: Path, column: Column, rows: int) -> np.ndarray:
+    """Map the file of one shard into memory, read-only; texts of any length are decoded.
 
     Returns:
         Rows of shape (rows, width) or (rows,).
@@ -138,16 +146,42 @@ def open_rows(file: Path, column: Column, rows: int) -> np.memmap:
     Raises:
         ValueError: If the file is no plain ``.npy`` file, or has another dtype or shape.
     """
-    try:
-        # np.load calls this for .npy files; called directly, it accepts no other format and no pickled objects.
-        array = np.lib.format.open_memmap(file, mode='r')
-    except Exception as error:  # a damaged header raises anything, from SyntaxError to tokenize.TokenError
-        raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
+    array = _map(file)
+    if column.is_text:
+        try:
+            return decode_texts(array, rows)
+        except ValueError as error:
+            raise ValueError(f'{file} must hold texts, got other content: {error}; {_REPAIR}') from error
     if (array.dtype, array.shape) != (column.numpy_dtype, column.shape(rows)):
         raise ValueError(
             f'{file} must hold {column.dtype} of shape {column.shape(rows)}, got {array.dtype} of shape {array.shape}'
         )
     return array
+
+
+def _map(file: Path) -> np.ndarray:
+    try:
+        # np.load calls this for .npy files; called directly, it accepts no other format and no pickled objects.
+        return np.lib.format.open_memmap(file, mode='r')
+    except Exception as error:  # a damaged header raises anything, from SyntaxError to tokenize.TokenError
+        if isinstance(error, OSError) and error.errno in _CANNOT_MAP:
+            with open(file, 'rb') as content:
+                return np.lib.format.read_array(content, allow_pickle=False)
+        raise ValueError(f'{file} must be a .npy file of plain numbers: {error}') from error
+
+
+def _checked_texts(array: np.ndarray, column: Column, rows: int) -> np.ndarray:
+    if array.dtype.kind not in 'OU' or not all(isinstance(text, str) for text in array.reshape(-1).tolist()):
+        raise ValueError(f'`{column.name}` must be {column.dtype}, got {array.dtype}')
+    if array.shape != column.shape(rows):
+        raise ValueError(f'`{column.name}` must have shape {column.shape(rows)}, got {array.shape}')
+    return array
+
+
+def _encode(array: np.ndarray) -> memoryview:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getbuffer()
 
 
 def count_bad_rows(array: np.ndarray) -> int:

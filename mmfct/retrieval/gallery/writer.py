@@ -91,7 +91,8 @@ class GalleryWriter:
 
         Args:
             index: Number of the shard, see :attr:`shards`.
-            arrays: By column, rows of shape (stop - start, width) or (stop - start,). Floats are cast to the dtype of
+            arrays: By column, rows of shape (stop - start, width) or (stop - start,). Texts of any length may be
+                objects. Floats are cast to the dtype of
                 a float column; nothing else is cast with loss.
 
         Raises:

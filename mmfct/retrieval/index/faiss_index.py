@@ -52,21 +52,23 @@ def build_index(
     faiss = faiss_module()
     if train_rows < 1:
         raise ValueError(f'`train_rows` must be at least 1, got {train_rows!r}')
+    check_parameters(parameters)
     distance = Provenance.from_metadata(gallery.metadata).distance
     metric = faiss.METRIC_INNER_PRODUCT if distance == 'inner' else faiss.METRIC_L2
     try:
         index = faiss.index_factory(gallery.width('embedding'), factory, metric)
+        set_parameters(index, parameters)  # what FAISS refuses, it refuses before the training
         if not index.is_trained:
             number = min(train_rows, len(gallery))
             sample = np.sort(np.random.default_rng(seed).choice(len(gallery), number, replace=False))
             index.train(_as_compared(gallery.rows('embedding', sample), distance))
+        index.search(np.zeros((1, index.d), np.float32), 1)  # some values are refused only now
         for number, _, _ in gallery.shards:
             shard = gallery.shard('embedding', number)
             for start in range(0, len(shard), _ROWS_PER_BLOCK):
                 block = shard[start : start + _ROWS_PER_BLOCK]
                 index.add(_as_compared(block, distance))
                 advance(len(block))
-        set_parameters(index, parameters)
     except RuntimeError as error:
         raise ValueError(
             f'`factory` and `parameters` must describe an index of {len(gallery)} vectors of width '
@@ -97,6 +99,17 @@ def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> N
         order = np.argsort(distances, axis=1, kind='stable')  # rows of zeros came last
         distances, rows = (np.take_along_axis(values, order, axis=1) for values in (distances, rows))
     return Neighbours(distances, rows)
+
+
+def check_parameters(parameters: str) -> None:
+    """Raise a ``ValueError`` for numbers of lists or nodes to visit that FAISS takes, but cannot search with.
+
+    FAISS finds nothing or stops at 0 and below, and cuts fractions.
+    """
+    for entry in parameters.split(','):
+        name, _, value = entry.strip().partition('=')
+        if name.endswith(('nprobe', 'efSearch')) and not (value.isdecimal() and int(value) > 0):
+            raise ValueError(f'`parameters` must give {name} a whole number from 1, got {entry.strip()!r}')
 
 
 def set_parameters(index: Any, parameters: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery
-from mmfct.retrieval.index.faiss_index import faiss_module, is_quantised, set_parameters
+from mmfct.retrieval.index.faiss_index import check_parameters, faiss_module, is_quantised, set_parameters
 from mmfct.utils.files import file_sha256, replaced_when_done
 from mmfct.utils.json import encode_json
 
@@ -95,7 +95,14 @@ def read_index(path: str | Path, gallery: Gallery) -> Any:
     if file_sha256(path) != checksum:
         raise ValueError(f'{path} must match its checksum, got other content; {repair}')
     index = faiss_module().read_index(str(path))
-    set_parameters(index, notes['parameters'])
+    try:
+        check_parameters(notes['parameters'])
+        set_parameters(index, notes['parameters'])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f'{notes_file(path)} must have `parameters` of the index, got {notes["parameters"]!r}: {error}; build it '
+            f'again with `python tools/build_index.py {_words(gallery.path, path)}`'
+        ) from error
     return index
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmfct.retrieval.gallery.description import Column
+from mmfct.retrieval.gallery.texts import text_dtype
 
 # Columns that are read from Parquet of other programs, and whether a gallery needs them.
 _COLUMNS = {'embedding': True, 'side_info': False, 'id': True, 'label': False}
@@ -88,6 +89,12 @@ def describe_columns(files: Sequence[Path]) -> dict[str, tuple[str, int | None]]
     return {name: _describe(name, schema.field(name).type, files) for name in _COLUMNS if name in schema.names}
 
 
+def column_names(files: Sequence[Path]) -> list[str]:
+    """List the columns that all files have, in the order of the first."""
+    first, *others = (_schema(path).names for path in files)
+    return [name for name in first if all(name in other for other in others)]
+
+
 def numpy_rows(values: Any, column: Column) -> np.ndarray:
     """Turn a column of Parquet into rows of a gallery.
 
@@ -113,8 +120,9 @@ def numpy_rows(values: Any, column: Column) -> np.ndarray:
             raise ValueError(f'all lists of `{column.name}` must have length {column.width}, got {wrong[0]}')
         values = values.flatten()
         _refuse_nulls(values, column.name)
-    if column.numpy_dtype.kind == 'U':
-        array = np.array(values.cast(arrow_module().string()).to_pylist())
+    if column.is_text or column.numpy_dtype.kind == 'U':
+        texts = values.cast(arrow_module().large_string()).to_pylist()
+        array = np.array(texts, dtype=object if column.is_text else None)
     else:
         array = values.to_numpy(zero_copy_only=False)
         if column.numpy_dtype.kind == 'i' and types.is_integer(values.type):
@@ -138,12 +146,14 @@ def _describe(name: str, kind: Any, files: Sequence[Path]) -> tuple[str, int | N
         return 'int64', None
     if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
         raise ValueError(f'`id` must be strings or integers, got {kind}')
-    longest = 1
+    return text_dtype(_texts(name, files)), None
+
+
+def _texts(name: str, files: Sequence[Path]) -> Iterator[str]:
     for file in files:
-        for batch in read_batches(file, ['id']):
-            _refuse_nulls(batch['id'], 'id')
-            longest = max(longest, *map(len, batch['id'].cast(arrow_module().string()).to_pylist()), 1)
-    return f'<U{longest}', None
+        for batch in read_batches(file, [name]):
+            _refuse_nulls(batch[name], name)
+            yield from batch[name].cast(arrow_module().large_string()).to_pylist()
 
 
 def _schema(path: Path) -> Any:

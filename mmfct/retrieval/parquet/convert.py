@@ -13,7 +13,15 @@ from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.gallery.writer import GalleryWriter
 from mmfct.retrieval.parquet.columns import arrow_module, describe_columns, numpy_rows, read_batches
-from mmfct.retrieval.parquet.gallery import FORMAT_VERSION, NOTES, describe_gallery, list_parquet, read_notes
+from mmfct.retrieval.parquet.gallery import (
+    CHANGED,
+    FORMAT_VERSION,
+    NOTES,
+    describe_changed,
+    describe_gallery,
+    list_parquet,
+    read_notes,
+)
 from mmfct.utils.files import replaced_when_done
 from mmfct.utils.fingerprint import canonical_json
 
@@ -58,7 +66,12 @@ def write_parquet(gallery: Gallery, path: str | Path) -> Path:
 
 
 def read_parquet(
-    path: str | Path, out: str | Path, *, provenance: Provenance | None = None, shard_rows: int = 16384
+    path: str | Path,
+    out: str | Path,
+    *,
+    provenance: Provenance | None = None,
+    shard_rows: int = 16384,
+    accept_changes: bool = False,
 ) -> Gallery:
     """Write a gallery with the content of Parquet.
 
@@ -67,10 +80,12 @@ def read_parquet(
     ``side_info`` (lists of floats of one length) and ``label`` (integers) are read.
 
     Args:
-        path: A file, or a folder of ``*.parquet``, which are read in the order of their names.
+        path: A file, or a folder; the Parquet files in it and its subfolders are read in the order of their paths.
         out: Folder of the gallery, which must not exist. It is complete or absent, whenever the job is killed.
         provenance: Which model made the embeddings; for Parquet from another program.
         shard_rows: Rows per shard; for Parquet from another program.
+        accept_changes: Whether another program may have changed the rows since `write_parquet` wrote them, see
+            `describe_changed`.
 
     Returns:
         The gallery.
@@ -89,7 +104,10 @@ def read_parquet(
     fingerprint = None
     is_ours = read_notes(files[0])[0] is not None
     if is_ours:
-        description, fingerprint = describe_gallery(files, path)
+        if accept_changes:
+            description = describe_changed(files, path)
+        else:
+            description, fingerprint = describe_gallery(files, path)
     elif provenance is None:
         raise ValueError(
             f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
@@ -105,12 +123,11 @@ def read_parquet(
     with replaced_when_done(out) as temporary:
         _write(files, description, temporary)
         gallery = Gallery(temporary, verify=False)
-        if not is_ours:
+        if not is_ours or accept_changes:
             _check_ids(gallery)
         elif fingerprint not in (None, gallery.fingerprint):
             raise ValueError(
-                f'{str(path)!r} must hold the gallery that it was written from, got other rows: it is damaged, or '
-                'another program has changed it'
+                f'{str(path)!r} must hold the gallery that it was written from, got other rows: {CHANGED}'
             )
     return Gallery(out, verify=False)
 
@@ -128,7 +145,11 @@ def _shard_table(gallery: Gallery, index: int) -> Any:
         try:
             values = arrow.array(rows.reshape(-1))
         except UnicodeError as error:
-            raise ValueError(f'`{name}` must be valid Unicode for Parquet, got {error}') from error
+            bad = next(text for text in rows.tolist() if text != text.encode(errors='replace').decode())
+            raise ValueError(
+                f'`{name}` must be valid Unicode for Parquet, got {bad!r}; leave the row out with '
+                '`tools/extend_gallery.py --remove`, or rename the file and make the gallery again'
+            ) from error
         width = gallery.width(name)
         columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)
     return arrow.table(columns)

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmfct.retrieval.gallery.description import GalleryDescription
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.shard import count_bad_rows
-from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, open_parquet
+from mmfct.retrieval.parquet.columns import arrow_module, column_names, describe_columns, numpy_rows, open_parquet
 
+_SUFFIXES = ('.parquet', '.parq', '.pq')
 # Key, in the metadata of the schema, of the description from which the same gallery can be written again.
 NOTES = b'mmfct'
 FORMAT_VERSION = 1
+# The end of messages about rows that are not those that were written.
+CHANGED = (
+    'a file is missing or damaged, or another program has changed it; to make a gallery of the rows that are there '
+    'now, run `tools/convert_gallery.py` with `--accept-changes`'
+)
 
 
 class ParquetGallery(GallerySource):
     """A gallery in Parquet, read one shard at a time: memory holds the last one.
 
     Args:
-        path: A file, or a folder of ``*.parquet``.
+        path: A file, or a folder of Parquet files, see `find_parquet`.
 
     Raises:
         FileNotFoundError: If there is no Parquet.
@@ -92,15 +99,33 @@ class ParquetGallery(GallerySource):
 
 
 def list_parquet(path: Path) -> list[Path]:
-    """List a file, or the ``*.parquet`` of a folder in the order of their names.
+    """List a file, or the Parquet files of a folder and its subfolders in the order of their paths.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    names = sorted(path.glob('*.parquet')) if path.is_dir() else [path]
+    names = find_parquet(path)[0] if path.is_dir() else [path]
     if not names or not names[0].is_file():
         raise FileNotFoundError(f'`path` must be a Parquet file or a folder of *.parquet, got {str(path)!r}')
     return names
+
+
+def find_parquet(path: Path) -> tuple[list[Path], list[Path]]:
+    """Find the Parquet files of a folder and its subfolders.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        These files; and all others, among them those whose own name or that of a subfolder begins with a dot or an
+        underscore: programs keep logs and temporary files under such names. Both in the order of their paths.
+    """
+    files: tuple[list[Path], list[Path]] = ([], [])
+    for file in sorted(path.rglob('*')):
+        if file.is_file():
+            hidden = any(part.startswith(('.', '_')) for part in file.relative_to(path).parts)
+            files[hidden or file.suffix.lower() not in _SUFFIXES].append(file)
+    return files
 
 
 def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDescription, str | None]:
@@ -117,6 +142,48 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDe
         ValueError: If they are not those of one gallery.
     """
     notes, numbers = zip(*map(read_notes, files), strict=True)
+    entries = _parse_notes(notes, path)
+    description = GalleryDescription.from_json(entries)
+    if sum(numbers) != description.num_rows:
+        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}: {CHANGED}')
+    return description, entries.get('fingerprint')
+
+
+def describe_changed(files: Sequence[Path], path: str | Path) -> GalleryDescription:
+    """Describe the gallery of Parquet that another program has changed since `write_parquet` wrote it.
+
+    Rows may be gone, added, changed or in another order, and columns gone; models and distance are those that are
+    noted. An entry ``changed_from`` of the metadata says from which gallery.
+
+    Args:
+        files: The Parquet files.
+        path: What messages call them.
+
+    Raises:
+        ValueError: If they are not those of one gallery, hold no row, or lack a column that a gallery needs.
+    """
+    notes, numbers = zip(*map(read_notes, files), strict=True)
+    entries = _parse_notes(notes, path)
+    noted = GalleryDescription.from_json(entries)
+    columns = describe_columns(files)
+    for name in column_names(files):
+        if name in noted.columns and name not in columns:
+            columns[name] = (noted.columns[name].dtype, noted.columns[name].width)
+    metadata = {name: value for name, value in noted.metadata.items() if name != 'images'}
+    if 'side_info' not in columns:
+        metadata['side_info_model'] = None
+    metadata['changed_from'] = entries.get('fingerprint')
+    return GalleryDescription(columns, sum(numbers), noted.shard_rows, metadata)
+
+
+def read_notes(path: Path) -> tuple[bytes | None, int]:
+    """Return what `write_parquet` noted in a file, ``None`` if it did not write it, and the number of rows."""
+    with open_parquet(path) as file:
+        return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
+
+
+def _parse_notes(notes: Sequence[bytes | None], path: str | Path) -> dict[str, Any]:
+    """Return what is noted in the files of one gallery."""
     if any(other != notes[0] for other in notes):
         raise ValueError(f'all files in {str(path)!r} must be of one gallery, got notes of several')
     if notes[0] is None:
@@ -124,17 +191,8 @@ def describe_gallery(files: Sequence[Path], path: str | Path) -> tuple[GalleryDe
             f'{str(path)!r} must be Parquet that this project wrote, got other Parquet; make a gallery of it with '
             '`tools/convert_gallery.py`'
         )
-    entries = json.loads(notes[0])
+    entries: dict[str, Any] = json.loads(notes[0])
     version = entries.get('format_version')
     if version != FORMAT_VERSION:
         raise ValueError(f'{str(path)!r} must have `format_version` {FORMAT_VERSION}, got {version!r}')
-    description = GalleryDescription.from_json(entries)
-    if sum(numbers) != description.num_rows:
-        raise ValueError(f'{str(path)!r} must hold {description.num_rows} rows, got {sum(numbers)}')
-    return description, entries.get('fingerprint')
-
-
-def read_notes(path: Path) -> tuple[bytes | None, int]:
-    """Return what `write_parquet` noted in a file, ``None`` if it did not write it, and the number of rows."""
-    with open_parquet(path) as file:
-        return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
+    return entries

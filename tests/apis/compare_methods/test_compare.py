@@ -92,7 +92,9 @@ def test_test_images_without_labels(compared, digits, options, monkeypatch):
 
     whole = compare.read_table
     monkeypatch.setattr(compare, 'read_table', read)
-    with pytest.raises(ValueError, match='`test_dataloader.dataset` must have a label for every image'):
+    with pytest.raises(
+        ValueError, match='`test_dataloader.dataset` must have a label for some images, .* got -1 for all'
+    ):
         compare_methods(digits.config, methods=['identity'], options=options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ LABELS = torch.arange(40) % 4
 def test_table() -> Table:
     """An old model that tells some classes apart, and a better one of another width."""
     centers = torch.randn(4, 6)
-    old, new = centers[LABELS, :3] + torch.randn(40, 3), 2 * centers[LABELS] + torch.randn(40, 6)
+    old, new = centers[LABELS, :3] + 3 * torch.randn(40, 3), 2 * centers[LABELS] + torch.randn(40, 6)
     return sets_of_roles(dict(old=old, new=new), LABELS, torch.arange(40))
 
 
@@ -101,3 +102,34 @@ def test_another_width_is_not_comparable(test_table):
     result = Judge(test_table).score(upgraded(test_table['old'].embeddings))
     assert all(math.isnan(value) for value in [*result.scores.values(), result.negative_flips, result.areas['map']])
     assert math.isnan(Judge(test_table).bounds[Pair('new', 'old')].means['map'])
+
+
+def test_a_new_model_that_is_no_better_has_no_gap(test_table):
+    turned = dict(test_table, old=test_table['new'], new=test_table['old'])
+    judge = Judge(turned)
+    result = judge.score(upgraded(turned['new'].embeddings))
+    assert all(math.isnan(gain) for gain in result.gains.values())
+    comparison = judge.compare(dict(mine=result))
+    (note,) = comparison.notes
+    assert note.startswith('No share of the gap is given in CMC-1, CMC-5 and mAP: the new model is no better')
+    assert comparison.to_json()['methods']['mine']['gains'] == dict.fromkeys(['cmc1', 'cmc5', 'map'])
+
+
+def test_images_without_a_class_do_not_count(test_table):
+    labels = LABELS.where(torch.arange(40) >= 8, -1)
+    judge = Judge({role: replace(items, labels=labels) for role, items in test_table.items()})
+    assert judge.bounds[NEW_NEW].num_queries == 32
+    (note,) = judge.compare({}).notes
+    assert note.startswith('8 of 40 images have no class (label -1)')
+
+
+def test_groups_are_left_out(test_table):
+    groups = torch.randint(3, (40,))
+    table = {role: replace(items, groups=groups) for role, items in test_table.items()}
+    new = test_table['new'].embeddings
+    for exclude in ('matches', 'all'):
+        result = Judge(table, exclude=exclude).score(upgraded(new + torch.randn(40, 6)))
+        assert result.goal == pytest.approx(
+            expected(new, new, query_groups=groups, gallery_groups=groups, exclude=exclude)
+        )
+        assert result.curves['map'][-1] == pytest.approx(result.goal['map'])

@@ -249,3 +249,82 @@ def test_gate_of_a_pair_that_could_not_be_measured(evaluate, tmp_path):
     with pytest.raises(ValueError, match='the scores of old/old and new/old, got those of old/old, new/upgraded, new'):
         evaluate(also=['new/old'], gate=GateRule(candidate='new/old'))
     assert (tmp_path / 'out/compatibility.json').exists()
+
+
+def test_no_share_of_a_gap_where_the_new_model_is_no_better(evaluate, switch, make_gallery, tmp_path):
+    """The old and the new system change places: the quotient of differences would be positive."""
+    embedding, _ = rows(switch.old)
+    worse = make_gallery('worse', 'model_v1', embedding + torch.randn(60, 6), label=switch.labels)
+    upgraded = make_gallery('upgraded', 'model_v1', embedding + 2 * torch.randn(60, 6), label=switch.labels)
+    sets = dict(old=switch.new, new=worse)
+    evaluation = evaluate(queries=sets, galleries=dict(sets, upgraded=upgraded))
+    low, middle, high = (evaluation.scores.pairs[pair].means['map'] for pair in (OLD_OLD, NEW_UPGRADED, NEW_NEW))
+    assert (middle - low) / (high - low) > 1
+    assert evaluation.scores.gaps['map'].interval[1] < 0
+    numbers = json.loads((tmp_path / 'out/compatibility.json').read_text())
+    assert numbers['update_gain'] == {'new/upgraded': dict(cmc1=None, cmc5=None, map=None)}
+    (note,) = numbers['notes']
+    assert 'no better than the old one, so there is no gap to recover' in note and '95 % interval' in note
+    table = (tmp_path / 'out/compatibility.md').read_text()
+    line = next(line for line in table.splitlines() if line.startswith('| new/h(old)'))
+    assert line.split('|')[-2].strip() == '-' and note in table
+
+
+def test_a_gap_of_other_queries_is_that_of_the_means(evaluate, switch, make_gallery):
+    embedding, _ = rows(switch.old)
+    others = [f'other{row}.png' for row in range(60)]
+    queries = dict(old=make_gallery('queries', 'model_v1', embedding, label=switch.labels, id=others), new=switch.new)
+    gap = evaluate(queries=queries).scores.gaps['map']
+    assert gap.interval is None and gap.is_open
+
+
+def test_items_without_a_class_do_not_count_and_are_named(evaluate, switch, make_gallery, tmp_path):
+    embedding, labels = (column.numpy().copy() for column in rows(switch.new))
+    labels[:30] = -1
+    some = make_gallery('some', 'model_v2', embedding, label=labels)
+    evaluation = evaluate(queries=dict(new=some), galleries=dict(new=some))
+    found = evaluation.scores.pairs[NEW_NEW]
+    known = torch.from_numpy(labels >= 0)
+    query, classes = torch.from_numpy(embedding)[known], torch.from_numpy(labels)[known]
+    expected = retrieval_metrics(
+        query,
+        torch.from_numpy(embedding),
+        classes,
+        torch.from_numpy(np.where(labels < 0, 99, labels)),
+        query_ids=torch.arange(60)[known],
+        gallery_ids=torch.arange(60),
+    )
+    assert found.to_json() == expected and found.num_queries == 30
+    numbers = json.loads((tmp_path / 'out/compatibility.json').read_text())
+    assert [note[:28] for note in numbers['notes']] == ['30 of 60 queries of new have', '30 of 60 items of gallery ne']
+    assert all(note in (tmp_path / 'out/compatibility.md').read_text() for note in numbers['notes'])
+
+
+@pytest.mark.parametrize('exclude', ['matches', 'all'])
+@pytest.mark.parametrize('groups', ['camera', r'_c(\d+)'])
+def test_retrieval_across_cameras(evaluate, switch, make_gallery, groups, exclude):
+    embedding, labels = rows(switch.new)
+    cameras = np.random.default_rng(0).integers(0, 3, 60)
+    names = [f'{row:03d}_c{camera}s1.jpg' for row, camera in enumerate(cameras)]
+    path = make_gallery('cameras', 'model_v2', embedding, label=labels, id=names, camera=cameras)
+    evaluation = evaluate(queries=dict(new=path), galleries=dict(new=path), groups=groups, exclude=exclude)
+    options = dict(query_groups=cameras, gallery_groups=cameras, query_ids=names, gallery_ids=names, exclude=exclude)
+    expected = retrieval_metrics(embedding, embedding, labels, labels, **options)
+    assert evaluation.scores.pairs[NEW_NEW].to_json() == expected
+    assert evaluation.scores.pairs[NEW_NEW] != evaluate(queries=dict(new=path), galleries=dict(new=path)).scores.pairs
+
+
+def test_bad_groups_are_refused(evaluate):
+    cases = [
+        (
+            dict(groups='camera'),
+            "`groups` must be a column of every set, .* got 'camera' for .* columns embedding, id",
+        ),
+        (dict(groups='_c('), r"`groups` must be a regular expression, got '_c\('"),
+        (dict(groups='(a)(b)'), r"`groups` must have one parenthesis, for the group, got '\(a\)\(b\)'"),
+        (dict(groups='^0(0).'), r"`groups` must find a group in every id, got .* and '010.png' of .*, and 49 others"),
+        (dict(exclude='own'), "`exclude` must be one of matches, all, got 'own'"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            evaluate(**options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 
@@ -12,16 +13,20 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmfct.apis.evaluate_compatibility import evaluate_compatibility
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
 from mmfct.apis.extract_gallery import extract_gallery
 from mmfct.apis.extract_gallery.encoder import load_encoder
+from mmfct.apis.extract_gallery.file_names import folder_label
 from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.apis.mix_galleries import mix_galleries
+from mmfct.apis.search_gallery import search_gallery
 from mmfct.apis.training.config import load_config
 from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.datasets import CutMixImages
 from mmfct.functional import retrieval_metrics
-from mmfct.retrieval import Gallery
+from mmfct.retrieval import Gallery, GalleryWriter, is_complete
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_model
 
 FOLDER_PIPELINE = [dict(type='LoadImageFromFile', color_type='grayscale'), dict(type='PackInputs')]
@@ -285,3 +290,168 @@ def test_replaced_images_do_not_continue_a_gallery(digits, folder, folder_option
     cv2.imwrite(str(folder / 'a/0.png'), np.zeros((16, 16), np.uint8))
     with pytest.raises(ValueError, match='another .*metadata.images'):
         extract_gallery(*call, images=str(folder), **folder_options)
+
+
+@pytest.mark.parametrize('forgotten', ['image_size', 'normalisation', 'transforms'])
+def test_a_gallery_of_images_that_were_preprocessed_otherwise_is_refused(digits, galleries, tmp_path, forgotten):
+    other = dict(
+        image_size=dict(image_size=16),
+        normalisation={f'model.encoders.{role}.data_preprocessor.std': [50.0] for role in ('old', 'new')},
+        transforms={
+            'test_dataloader.dataset.dataset.pipeline': [
+                dict(type='Resize', scale=8, keep_ratio=True),
+                dict(type='PackInputs'),
+            ]
+        },
+    )[forgotten]
+    name = dict(image_size='data_set_size', normalisation='normalization', transforms='transforms')[forgotten]
+    for role in ('old', 'new'):
+        checkpoint = str(digits.root / f'resnet10_digits_{role}/final.pth')
+        options = digits.cfg_options | other
+        extract_gallery(digits.config, checkpoint, str(tmp_path / role), role=role, cfg_options=options)
+    with pytest.raises(ValueError, match=f'transform .*h of resnet10_digits_old .* got `{name}`'):
+        upgrade_gallery(str(tmp_path / 'old'), [str(galleries / 'h')], str(tmp_path / 'upgraded'))
+    upgraded = upgrade_gallery(str(galleries / 'old'), [str(galleries / 'h')], str(tmp_path / 'upgraded')).path
+    with pytest.raises(ValueError, match=f'queries and gallery of resnet10_digits_new .* got `{name}`'):
+        search_gallery(upgraded, tmp_path / 'new')
+    with pytest.raises(ValueError, match=f"queries 'new' and gallery 'upgraded' of .* got `{name}`"):
+        evaluate_compatibility(dict(new=tmp_path / 'new'), dict(upgraded=upgraded), tmp_path / 'report')
+    with pytest.raises(ValueError, match=f'recomputed embeddings and gallery of .* got `{name}`'):
+        mix_galleries(upgraded, tmp_path / 'new', tmp_path / 'mixed')
+
+
+def test_files_and_data_set_of_one_config_are_one_preprocessing(digits, galleries, folder, folder_options, tmp_path):
+    pipeline = [FOLDER_PIPELINE[0], dict(type='Resize', scale=8), FOLDER_PIPELINE[1]]
+    options = folder_options['cfg_options'] | dict(folder_pipeline=pipeline)
+    checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
+    gallery = extract_gallery(
+        digits.config, checkpoint, str(tmp_path / 'files'), images=str(folder), cfg_options=options
+    )
+    made_by, wanted = (Provenance.from_metadata(g.metadata) for g in (gallery, Gallery(galleries / 'old')))
+    assert made_by.embedding.preprocessing['input'] == [1, 8, 8]
+    check_same_model(made_by.embedding, wanted)
+    assert upgrade_gallery(str(gallery.path), [str(galleries / 'h')], str(tmp_path / 'upgraded')).columns
+
+
+def test_the_classifiers_own_config_is_the_same_preprocessing(digits, galleries, tmp_path):
+    config = digits.config.replace('digits.py', 'digits_old.py')
+    options = {key: digits.cfg_options[key] for key in ('image_size', 'work_root')}
+    options |= dict(
+        test_dataloader=dict(
+            batch_size=8,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler'),
+            dataset=load_config(digits.config, digits.cfg_options).test_dataloader.dataset.dataset.to_dict(),
+        )
+    )
+    checkpoint = str(digits.root / 'resnet10_digits_old/final.pth')
+    gallery = extract_gallery(config, checkpoint, str(tmp_path / 'out'), cfg_options=options)
+    ours, theirs = (Provenance.from_metadata(g.metadata).embedding for g in (gallery, Gallery(galleries / 'old')))
+    assert ours == theirs and ours.preprocessing['normalization'] == [dict(mean=[78.0], std=[96.0])]
+
+
+def test_labels_come_from_folders(digits, folder, folder_options, tmp_path):
+    cv2.imwrite(str(folder / 'loose.png'), np.zeros((16, 16), np.uint8))
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'))
+    options = dict(labels_from_folders=True, **folder_options)
+    gallery = extract_gallery(*call, str(tmp_path / 'out'), images=str(folder), **options)
+    a, b = folder_label('a'), folder_label('b')
+    assert gallery.column('label').tolist() == [a, a, a, b, b, -1]
+    assert gallery.metadata['label_names'] == {str(a): 'a', str(b): 'b'}
+    shutil.rmtree(folder / 'a')
+    (folder / 'loose.png').unlink()
+    fewer = extract_gallery(*call, str(tmp_path / 'fewer'), images=str(folder), **options)
+    assert fewer.column('label').tolist() == [b, b]  # whatever other classes there are
+    evaluation = evaluate_compatibility(dict(q=gallery.path), dict(g=gallery.path), tmp_path / 'report')
+    assert evaluation.scores  # the unknown one is no class
+    with pytest.raises(ValueError, match='`labels_from_folders` needs `images`, a folder'):
+        extract_gallery(*call, str(tmp_path / 'o'), labels_from_folders=True, cfg_options=digits.cfg_options)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_broken_images_are_skipped_and_listed_if_that_is_wanted(digits, folder, folder_options, tmp_path, workers):
+    (folder / 'a/0.png').write_bytes(b'no picture')
+    whole = (folder / 'b/3.png').read_bytes()
+    (folder / 'b/3.png').write_bytes(whole[:-60])
+    (folder / 'empty.png').touch()
+    broken_name = 'caf\udce9.png'
+    (folder / broken_name).write_bytes(whole)
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'))
+    options = dict(images=str(folder), batch_size=1, shard_rows=2, num_workers=workers, **folder_options)
+    gallery = extract_gallery(*call, str(tmp_path / 'out'), skip_broken=True, labels_from_folders=True, **options)
+    assert gallery.column('id').tolist() == ['a/2.png', 'a/4.png', 'b/1.png'] and gallery.metadata['skipped'] == 4
+    listed = json.loads((tmp_path / 'out/skipped.json').read_text())
+    assert [entry['id'] for entry in listed] == ['a/0.png', 'b/3.png', broken_name, 'empty.png']
+    assert 'truncated' in listed[1]['error'] and 'valid Unicode' in listed[2]['error']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['out', 'photos']
+    before = files_of(tmp_path / 'out')
+    extract_gallery(*call, str(tmp_path / 'out'), skip_broken=True, labels_from_folders=True, **options)
+    assert files_of(tmp_path / 'out') == before
+    for path in (folder / 'a/0.png', folder / 'b/3.png', folder / 'empty.png', folder / broken_name):
+        path.unlink()
+    plain = extract_gallery(*call, str(tmp_path / 'plain'), **options)
+    np.testing.assert_allclose(plain.column('embedding'), gallery.column('embedding'), rtol=1e-4, atol=1e-5)
+
+
+def files_of(path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def test_an_interrupted_job_that_skips_goes_on(digits, folder, folder_options, tmp_path, monkeypatch):
+    (folder / 'a/2.png').write_bytes(b'no picture')
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'))
+    options = dict(images=str(folder), shard_rows=1, skip_broken=True, **folder_options)
+    extract_gallery(*call, str(tmp_path / 'whole'), **options)
+    write, stops = GalleryWriter.write_shard, iter([3, 4, 100])
+    while (stop := next(stops)) < 100:
+        written: list[int] = []
+
+        def killed(self, index, arrays, written=written, stop=stop):
+            if len(written) == stop:
+                raise KeyboardInterrupt
+            written.append(index)
+            write(self, index, arrays)
+
+        monkeypatch.setattr(GalleryWriter, 'write_shard', killed)
+        with pytest.raises(KeyboardInterrupt):
+            extract_gallery(*call, str(tmp_path / 'out'), **options)
+        assert not is_complete(tmp_path / 'out')
+    monkeypatch.undo()
+    extract_gallery(*call, str(tmp_path / 'out'), **options)
+    assert files_of(tmp_path / 'out') == files_of(tmp_path / 'whole')
+    assert not (tmp_path / 'out.with_broken').exists()
+
+
+def test_skipping_does_not_hide_other_faults(digits, folder, folder_options, tmp_path, monkeypatch):
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'), str(tmp_path / 'out'))
+    options = dict(images=str(folder), skip_broken=True, **folder_options)
+    check = 'mmfct.apis.extract_gallery.images.check_whole_image'
+    for error in (OSError(errno.EIO, 'Input/output error'), MemoryError()):  # of the disk, not of an image
+        with monkeypatch.context() as patch:
+            patch.setattr(check, lambda path, error=error: (_ for _ in ()).throw(error))
+            with pytest.raises(ValueError, match=r"image 'a/0.png' cannot be read: [^;]*$"):
+                extract_gallery(*call, **options)
+    for path in folder.rglob('*.png'):
+        path.write_bytes(b'no picture')
+    with pytest.raises(ValueError, match='an image must be readable, got 5 that are not'):
+        extract_gallery(*call, **options)
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/mine').touch()
+    cv2.imwrite(str(folder / 'a/0.png'), np.zeros((16, 16), np.uint8))
+    with pytest.raises(ValueError, match='`out` must be a new folder, .* with other files'):
+        extract_gallery(*call, **options)
+    other = (*call[:2], str(tmp_path / 'other'))
+    extract_gallery(*other, **options)
+    cv2.imwrite(str(folder / 'a/2.png'), np.zeros((16, 16), np.uint8))
+    with pytest.raises(ValueError, match='that the same command has begun, .* another metadata.images; give'):
+        extract_gallery(*other, **options)
+    with pytest.raises(ValueError, match='a new folder'):
+        extract_gallery(*call, **dict(options, skip_broken=True))
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_computed(digits, folder, folder_options, tmp_path):
+    shutil.copy(folder / 'a/0.png', folder / 'caf\udce9.png')
+    call = (digits.config, str(digits.root / 'resnet10_digits_old/final.pth'), str(tmp_path / 'out'))
+    with pytest.raises(ValueError, match=r"must be valid Unicode, got 'caf\\udce9.png'; rename .*`--skip-broken`"):
+        extract_gallery(*call, images=str(folder), **folder_options)
+    assert not (tmp_path / 'out').exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -9,6 +10,7 @@ from mmengine.registry import DATASETS
 from mmengine.structures import BaseDataElement
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances, instance_rows
+from mmfct.instances.positions import inner_positions
 
 
 @DATASETS.register_module(name='SuspectToy')
@@ -85,8 +87,8 @@ def test_the_config_is_not_changed():
 
 
 def test_a_wrapper_that_augments_gets_no_pipeline():
-    @DATASETS.register_module(name='SuspectMixing', force=True)
-    class Mixing:
+    @DATASETS.register_module(name='SuspectAugmenting', force=True)
+    class Augmenting:
         def __init__(self, dataset, pipeline):
             assert pipeline == []
             self.dataset = DATASETS.build(dataset)
@@ -99,7 +101,8 @@ def test_a_wrapper_that_augments_gets_no_pipeline():
         def __len__(self):
             return len(self.dataset)
 
-    wrapped = dict(type='SuspectMixing', dataset=toy('b', 'a'), pipeline=[Mark('mosaic')])
+    inner_positions.register(Augmenting, lambda wrapper: np.arange(len(wrapper)))
+    wrapped = dict(type='SuspectAugmenting', dataset=toy('b', 'a'), pipeline=[Mark('flip')])
     assert TrainingInstances.of(make_config(wrapped)).files == ['b', 'a']
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from mmfct.apis.find_corrupt_labels import find_corrupt_labels
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
+from mmfct.apis.find_corrupt_labels.model import build_model
 from mmfct.apis.training.config import load_config
 from mmfct.utils.checkpoint import load_checkpoint
 
@@ -213,20 +214,82 @@ def test_classifier_of_mmpretrain(weighting, tmp_path):
     assert image.imread(tmp_path / 'suspects/suspects_label.png').shape[1] > 300
 
 
-def test_segmentor_of_mmseg(street, tmp_path):
+def stock_segmentor(street, tmp_path, task: str, **options) -> tuple[str, str]:
+    """A config with a stock segmentor, and a checkpoint of it; ``options`` are merged into it."""
     text = Path(street.config).read_text()
     start, end = text.index('model = '), text.index('train_dataloader')
-    loss = "dict(type='mmfct.InstanceTaskWeightLoss', task='labels', loss=seg_loss)"
+    loss = f"dict(type='mmfct.InstanceTaskWeightLoss', task={task!r}, loss=seg_loss)"
     head = f'dict(head, num_classes=7, loss_decode={loss})'
     model = (
         f"model = dict(type='EncoderDecoder', data_preprocessor=preprocessor, backbone=backbone, decode_head={head},\n"
     )
     model += "    test_cfg=dict(mode='whole'))\n"
     (tmp_path / 'stock.py').write_text(text[:start] + model + text[end:])
-    checkpoint = write_checkpoint(str(tmp_path / 'stock.py'), {}, 'labels', tmp_path / 'segmentor.pth')
-    detection = find_corrupt_labels(str(tmp_path / 'stock.py'), checkpoint, top=2, device='cpu')
+    config = Config.fromfile(tmp_path / 'stock.py')
+    config.merge_from_dict(options)
+    config.dump(tmp_path / 'changed.py')
+    file = str(tmp_path / 'changed.py')
+    return file, write_checkpoint(file, {}, task, tmp_path / 'segmentor.pth')
+
+
+def test_segmentor_of_mmseg(street, tmp_path):
+    file, checkpoint = stock_segmentor(street, tmp_path, 'labels')
+    detection = find_corrupt_labels(file, checkpoint, top=2, device='cpu')
     assert detection == dict(labels=dict(labels=11, threshold=None, flagged=0))
     assert (tmp_path / 'suspects/suspects_labels.png').is_file()
+
+
+def test_binary_segmentor_with_one_score(street, tmp_path):
+    """Its predictions are floats, and its labels 0 and 1."""
+    labels = {'label_ids': {7: 0, 11: 1, 23: 1}, 'num_classes': 2}
+    options = {f'train_dataloader.dataset.dataset.{key}': value for key, value in labels.items()}
+    options |= {f'val_dataloader.dataset.{key}': value for key, value in labels.items()}
+    options |= {
+        'model.decode_head.num_classes': 2,
+        'model.decode_head.out_channels': 1,
+        'model.decode_head.threshold': 0.5,
+        'model.decode_head.loss_decode.loss.use_sigmoid': True,
+    }
+    file, checkpoint = stock_segmentor(street, tmp_path, 'labels', **options)
+    detection = find_corrupt_labels(file, checkpoint, top=3, device='cpu')
+    assert detection['labels']['labels'] == 11
+    rows = rows_of(tmp_path / 'suspects/suspects_labels.csv')
+    assert all(0.3 < float(row['final_loss']) < 2 for row in rows)  # about log 2, untrained
+    assert image.imread(tmp_path / 'suspects/suspects_labels.png').std() > 0.05
+
+
+@pytest.mark.parametrize('late', [False, True])
+def test_padding_of_the_test_is_left_out_of_the_losses(street, tmp_path, late):
+    """As the head sees it: scores of the padded image, without those of the padding."""
+    divisor = 24  # of 16 x 32 pixels, or of 8 x 16 where the maps are loaded after the image was halved
+    options: dict = {'model.data_preprocessor.test_cfg': dict(size_divisor=divisor)}
+    if late:
+        resize, load = dict(type='Resize', scale=(16, 8)), Config.fromfile(street.config).load
+        pack = Config.fromfile(street.config).pack
+        options['val_dataloader.dataset.pipeline'] = [load[0], resize, *load[1:], pack]
+    file, checkpoint = stock_segmentor(street, tmp_path, 'labels', **options)
+    find_corrupt_labels(file, checkpoint, top=0, device='cpu')
+    rows = {row['file']: float(row['final_loss']) for row in rows_of(tmp_path / 'suspects/suspects_labels.csv')}
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        config = Config.fromfile(file)
+        instances = TrainingInstances.of(config)
+        model = build_model(config, torch.load(checkpoint), checkpoint, 'cpu')
+        for name, batch in zip(instances.files, instances.loader(_one_by_one(config)), strict=True):
+            if name not in rows:
+                continue  # not annotated
+            data = model.data_preprocessor(batch, False)
+            labels = data['data_samples'][0].gt_sem_seg.data
+            assert labels.shape == (1, 16, 32) and data['inputs'].shape[2:] == ((24, 24) if late else (24, 48))
+            scores = F.interpolate(
+                model.decode_head(model.extract_feat(data['inputs'])), (48, 48) if late else (24, 48), mode='bilinear'
+            )
+            expected = F.cross_entropy(scores[..., :16, :32], labels, ignore_index=255)
+            assert rows[name] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def _one_by_one(config: Config) -> Config:
+    config.val_dataloader.batch_size = 1
+    return config
 
 
 def test_a_failure_leaves_the_files_that_were_there(street, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -100,3 +102,14 @@ def test_files_that_are_refused(street, tmp_path, lines, match):
 def test_a_missing_file(street, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'`corrupted` .*none\.csv. does not exist'):
         corruption_in_csv(tmp_path / 'none.csv', build(street), TASKS)
+
+
+def test_a_path_of_several_annotations_says_too_little(street, tmp_path):
+    instances = build(street)
+    shared = replace(
+        instances, paths=['/a.png', '/a.png', *instances.paths[2:]], files=['a.png#0', 'a.png#1', *instances.files[2:]]
+    )
+    with pytest.raises(ValueError, match=r"say which annotation .* 'a.png#0', got '/a.png', which has 2"):
+        corruption_in_csv(write(tmp_path / 'a.csv', 'task,file', 'seg,/a.png'), shared, TASKS)
+    known = corruption_in_csv(write(tmp_path / 'b.csv', 'task,file', 'seg,a.png#1'), shared, TASKS)
+    assert np.flatnonzero(known['seg']).tolist() == [1]

@@ -57,7 +57,7 @@ def test_curves_equal_a_plain_loop(switch, tmp_path):
         rows = [row for row, _ in read_order(tmp_path / f'order_{name}.csv')]
         for point in range(22):
             mixed = upgraded.clone()
-            for row in rows[: round(point / 21 * 60)]:
+            for row in rows[: point * 60 // 21]:
                 mixed[row] = new[row]
             expected = retrieval_metrics(new, mixed, labels, labels, query_ids=ids, gallery_ids=ids)
             for score in SCORES:
@@ -117,7 +117,7 @@ def test_what_is_recomputed_already_is_neither_listed_nor_part_of_the_curve(swit
     mixed, new = column(tmp_path / 'mixed', 'embedding'), column(switch.new, 'embedding')
     labels, ids = torch.from_numpy(switch.labels), torch.arange(60)
     for point in range(22):
-        rows = torch.tensor(listed[: round(point / 21 * 30)], dtype=torch.long)
+        rows = torch.tensor(listed[: point * 30 // 21], dtype=torch.long)
         mixed[rows] = new[rows]
         expected = retrieval_metrics(new, mixed, labels, labels, query_ids=ids, gallery_ids=ids)
         assert curves['class_mean']['map'][point] == pytest.approx(expected['map'], abs=1e-12)
@@ -138,6 +138,39 @@ def test_a_mixed_gallery_has_a_folder_of_its_own(switch, name):
     with pytest.raises(ValueError, match='`out` must be another folder than that of `(upgraded|recomputed)`, got'):
         mix_galleries(switch.upgraded, switch.new, folder)
     assert len(Gallery(folder)) == 60
+
+
+def test_rows_without_a_class_come_last_and_match_nothing(switch, make_gallery, tmp_path, capsys):
+    labels = np.where(np.arange(60) < 12, -1, switch.labels)
+    sets = {
+        name: make_gallery(f'some_{name}', 'model_v2', column(getattr(switch, name), 'embedding'), label=labels)
+        for name in ('upgraded', 'new')
+    }
+    orders = dict(orders=['class_mean'], new=sets['new'], query=sets['new'])
+    curves = plan_backfill(sets['upgraded'], tmp_path / 'out', **orders)
+    assert [row for row, _ in read_order(tmp_path / 'out/order_class_mean.csv')][-12:] == list(range(12))
+    new, known = column(switch.new, 'embedding'), torch.arange(60) >= 12
+    classes = torch.from_numpy(np.where(labels < 0, 99, labels))
+    expected = retrieval_metrics(
+        new[known], new, classes[known], classes, query_ids=torch.arange(60)[known], gallery_ids=torch.arange(60)
+    )
+    assert curves['class_mean']['map'][-1] == pytest.approx(expected['map'], abs=1e-12)
+    numbers = json.loads((tmp_path / 'out/backfill.json').read_text())
+    assert numbers['notes'][0].startswith('12 of 60 queries have no class')
+    assert numbers['notes'][1] in (tmp_path / 'out/backfill.md').read_text()
+    assert 'class_mean: 12 of 60 rows have no class (label -1) and come last' in capsys.readouterr().out
+
+
+def test_a_curve_across_groups(switch, tmp_path):
+    # The last digit of an id, which goes with the class; without the query's own group nothing is left to find.
+    options = dict(orders=['random'], new=switch.new, query=switch.new, groups=r'(\d)\.png')
+    alone = plan_backfill(switch.upgraded, tmp_path / 'a', **options)
+    assert (
+        alone['random']['map'][-1]
+        < plan_backfill(switch.upgraded, tmp_path / 'b', **options | dict(groups=None))['random']['map'][-1]
+    )
+    with pytest.raises(ValueError, match="`exclude` must be one of matches, all, got 'own'"):
+        plan_backfill(switch.upgraded, tmp_path / 'c', **options, exclude='own')
 
 
 def test_bad_input_is_refused(switch, make_gallery, tmp_path):

@@ -68,3 +68,17 @@ def test_queries_of_another_model_are_refused_with_both_names(gallery):
     other = ModelIdentity('other', 'f' * 64)
     with pytest.raises(ValueError, match=r'got queries of other \(ffffffffffff\) and a gallery of m \('):
         find_neighbours(gallery, np.zeros((1, 2)), other, names=['a'])
+
+
+def test_neighbours_are_right_or_wrong_by_class_name(make_gallery):
+    ids = ['cat/0.png', 'dog/1.png', 'cat/2.png']
+    gallery = Gallery(make_gallery('named', 'm', np.eye(3), label=[3, 4, 3], id=ids))
+    model = Provenance.from_metadata(gallery.metadata).embedding
+    queries = np.eye(3)[[0, 1]] + [0, 0, 0.5]
+    found = find_neighbours(gallery, queries, model, names=['a', 'b'], labels=[3, -1], k=2)
+    assert found.class_names == {3: 'cat', 4: 'dog'}
+    assert found.ids == [['cat/0.png', 'cat/2.png'], ['dog/1.png', 'cat/2.png']]
+    assert [found.is_right(0, place) for place in (0, 1)] == [True, True]
+    assert found.is_right(1, 0) is None
+    assert '|   dog |' in found.table() and found.table(1).count('.png') == 2
+    assert found.to_json()[1]['labels'] == [4, 3]

@@ -1,65 +1,55 @@
-"""Tests of the picture sheet of neighbours."""
+"""Tests of what a search prints and says, and of the options of its sheet."""
 
 from __future__ import annotations
+
+import json
 
 import cv2
 import numpy as np
 import pytest
 
-from mmfct.apis.search_gallery import Found, report
-from mmfct.apis.search_gallery.report import draw_neighbour_sheet
+from mmfct.apis.search_gallery import Found, search_gallery
+from mmfct.apis.search_gallery.report import check_sheet, report_neighbours
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A folder with two images, and one that is none."""
-    folder = tmp_path / 'images'
-    (folder / 'a').mkdir(parents=True)
-    cv2.imwrite(str(folder / 'a/red.png'), np.full((30, 40, 3), (0, 0, 255), np.uint8))
-    cv2.imwrite(str(folder / 'a/blue.png'), np.full((1000, 500, 3), (255, 0, 0), np.uint8))
-    (folder / 'broken.png').write_text('no image')
-    (folder / 'empty.png').touch()
-    return folder
+def found(queries: int) -> Found:
+    return Found([f'q{i}.png' for i in range(queries)], [['a.png', 'b.png']] * queries, None, [[0.0, 0.5]] * queries)
 
 
-def found(queries=1, labels=True):
-    ids = ['a/red.png', 'a/blue.png', 'broken.png', 'empty.png', 'missing/with a very long name of a file.png']
-    return Found(
-        [f'query{i}.png' for i in range(queries)],
-        [ids] * queries,
-        [[1, 2, 3, 4, 5]] * queries if labels else None,
-        [[0.0, 0.5, 1.25, 2, 3]] * queries,
+@pytest.mark.parametrize(('queries', 'printed'), [(10, 10), (11, 10), (6400, 10)])
+def test_a_terminal_shows_the_first_queries(queries, printed, tmp_path, capsys):
+    report_neighbours(found(queries), [None] * queries, None, tmp_path)
+    output = capsys.readouterr().out
+    assert sum(line.startswith('| q') for line in output.splitlines()) == printed + 1  # and the header
+    assert len(json.loads((tmp_path / 'neighbours.json').read_text())) == queries
+    assert (f'of the first 10 of {queries} queries; all are in {tmp_path}/neighbours.json' in output) == (queries > 10)
+    report_neighbours(found(queries), [None] * queries, None, None)
+    assert ('all are written with `out` (`--out DIR`)' in capsys.readouterr().out) == (queries > 10)
+
+
+def test_pictures_of_queries_in_another_folder(switch, tmp_path, capsys):
+    for folder, name in (('items', '000.png'), ('queries', '001.png')):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / name), np.zeros((8, 8, 3), np.uint8))
+    roots = dict(image_root=tmp_path / 'items', out=tmp_path / 'out')
+    search_gallery(switch.upgraded, switch.new, **roots, query_root=tmp_path / 'queries')
+    assert 'no image of' not in capsys.readouterr().out
+    (tmp_path / 'queries/001.png').rename(tmp_path / 'queries/other.png')
+    search_gallery(switch.upgraded, switch.new, **roots, query_root=tmp_path / 'queries')
+    output = capsys.readouterr().out
+    assert (
+        'no image of the queries was found, such as' in output
+        and '`query_root` (`--query-root DIR`) must be' in output
     )
+    assert 'no image of the neighbours' not in output
 
 
-def colors(path):
-    image = cv2.imread(str(path)).reshape(-1, 3)
-    return {
-        name: int((image == color).all(1).sum()) for name, color in dict(red=(0, 0, 255), blue=(255, 0, 0)).items()
-    }
-
-
-@pytest.mark.parametrize('labels', [True, False])
-def test_images_of_query_and_neighbours(root, tmp_path, labels):
-    draw_neighbour_sheet(found(labels=labels), [root / 'a/red.png'], root, tmp_path / 'sheet.png')
-    counts = colors(tmp_path / 'sheet.png')
-    draw_neighbour_sheet(found(labels=labels), [None], root, tmp_path / 'without.png')
-    without = colors(tmp_path / 'without.png')
-    assert without['red'] * 2 == pytest.approx(counts['red'], rel=0.1)
-    assert without['blue'] == pytest.approx(counts['blue'], rel=0.1)
-    assert min(counts.values()) > 1000
-
-
-def test_many_queries_are_cut(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, '_MAX_QUERIES', 2)
-    draw_neighbour_sheet(found(5), [None] * 5, root, tmp_path / 'five.png')
-    draw_neighbour_sheet(found(2), [None] * 2, root, tmp_path / 'two.png')
-    assert colors(tmp_path / 'five.png') == colors(tmp_path / 'two.png')
-
-
-def test_many_neighbours_are_cut(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, '_MAX_NEIGHBOURS', 2)
-    draw_neighbour_sheet(found(), [None], root, tmp_path / 'five.png')
-    two = Found(['query0.png'], [found().ids[0][:2]], [[1, 2]], [[0.0, 0.5]])
-    draw_neighbour_sheet(two, [None], root, tmp_path / 'two.png')
-    assert colors(tmp_path / 'five.png') == colors(tmp_path / 'two.png')
+def test_options_of_a_sheet(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`image_root` must be a folder of images, got '.*missing'"):
+        check_sheet(tmp_path / 'missing', None, tmp_path)
+    with pytest.raises(FileNotFoundError, match='`query_root` must be a folder of images, got'):
+        check_sheet(tmp_path, tmp_path / 'missing', tmp_path)
+    with pytest.raises(ValueError, match='`image_root` is for a sheet of pictures, which needs `out`'):
+        check_sheet(tmp_path, None, None)
+    with pytest.raises(ValueError, match='`query_root` needs `image_root`'):
+        check_sheet(None, tmp_path, tmp_path)

@@ -30,6 +30,9 @@ def test_a_file_of_the_gallery_is_its_own_neighbour(digits, tmp_path):
     assert all(distances[0] < 1e-3 < distances[1] for distances in found.distances)
     assert len(json.loads((tmp_path / 'out/neighbours.json').read_text())) == 2
     assert (tmp_path / 'out/neighbours.png').is_file()
+    twice = [images[0], images[1], images[0]]
+    again = search_images(gallery, twice, digits.config, new, k=3, **options)
+    assert again.queries == twice and again.ids == [found.ids[0], found.ids[1], found.ids[0]]
     with pytest.raises(ValueError, match=r'queries of resnet10_digits_old .* a gallery of resnet10_digits_new'):
         search_images(gallery, images, digits.config, old, role='old', **options)
     with pytest.raises(FileNotFoundError, match="1 image files do not exist, such as '.*no.png'"):

@@ -100,3 +100,28 @@ def test_more_classes_than_outputs(folder):
         check_data(config_of(images(folder), num_classes=2))
     check_data(config_of(dict(type='mmfct.ClassSubset', num_classes=2, dataset=images(folder)), num_classes=2))
     check_data(config_of(images(folder), 'test_dataloader', num_classes=2))
+
+
+@pytest.mark.parametrize('root', [2024, ['set', 'v2'], 1e5])
+def test_a_data_root_that_is_no_name(root):
+    with pytest.raises(ValueError, match='`data_root` must be the folder of the data, got .*; set it with'):
+        check_data(config_of(dict(type='CustomDataset', data_root=root)))
+
+
+@pytest.mark.parametrize('kind', ['Albu', 'mmcv.Pad', 'mmseg.RandomRotFlip', 'CenterCrop'])
+@pytest.mark.parametrize('loading', ['mmfct.LoadDisparity', 'mmfct.LoadSurreal'])
+@pytest.mark.parametrize('outside', [False, True])
+def test_transforms_that_leave_depth_behind(kind, loading, outside):
+    steps = [dict(type='Pad'), dict(type=loading), dict(type='RandomRotate'), dict(type=kind)]
+    dataset = dict(type='Any', pipeline=[] if outside else steps)
+    wrapped = dict(type='Wrapper', dataset=dataset, pipeline=steps if outside else [])
+    with pytest.raises(
+        ValueError, match=f"must move them with the image, got '{kind.rpartition('.')[2]}' after 'Load"
+    ):
+        check_data(config_of(wrapped))
+
+
+def test_transforms_that_move_depth_too():
+    steps = [dict(type='Pad'), dict(type='mmfct.LoadDisparity'), dict(type='Resize'), dict(type='RandomRotate'), print]
+    check_data(config_of(dict(type='Any', pipeline=steps)))
+    check_data(config_of(dict(type='Any', pipeline=[dict(type='Pad'), dict(type='Albu')])))  # no depth

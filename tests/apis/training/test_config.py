@@ -222,3 +222,75 @@ def test_a_word_that_is_no_option_is_named(words, capsys):
         parser.parse_args(['--cfg-options', *words])
     message = f'--cfg-options takes KEY=VALUE, after the other arguments, got {words[-1]!r}'
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('word', 'expected'),
+    [
+        ('data_root=2024', '2024'),
+        ('data_root=007', '007'),
+        ('work_root=1e5', '1e5'),
+        ('data_root=set,v2', 'set,v2'),
+        ('train_dataloader.dataset.ann_file=set, v2', 'set, v2'),
+        ('load_from=1_000', '1_000'),
+        ('work_dir=True', 'True'),
+        ('old_checkpoint=None', None),
+        ('data_root=[a,b]', ['a', 'b']),
+        ('img_path=a(1,b', 'a(1,b'),
+        ('epochs=2024', 2024),
+        ('model.backbone.drop_path=0.1', 0.1),
+        ('profile=True', True),
+        ('sizes=1,2', [1, 2]),
+    ],
+)
+def test_names_of_files_stay_as_they_are(word, expected):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    (value,) = parser.parse_args(['--cfg-options', word]).cfg_options.values()
+    assert value == expected and type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        (
+            "[dict(type='Resize', scale=32), dict(type='PackInputs')]",
+            [dict(type='Resize', scale=32), dict(type='PackInputs')],
+        ),
+        (
+            '[dict(type=mmfct.Resize,scale=(3,4)),dict(type=Pack)]',
+            [dict(type='mmfct.Resize', scale=(3, 4)), dict(type='Pack')],
+        ),
+        ("{'a': [1, None, -2.5], 'b': {}}", {'a': [1, None, -2.5], 'b': {}}),
+        ("dict(a=True, b='x y')", dict(a=True, b='x y')),
+        ('["a, b", c]', ['a, b', 'c']),
+        ("('x', 1)", ('x', 1)),
+    ],
+)
+def test_lists_of_dicts(child, text, expected):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    options = parser.parse_args(['--cfg-options', f'sizes={text}']).cfg_options
+    assert options == dict(sizes=expected)
+    (child.parent / 'plain.py').write_text('sizes = 1\ntwin = [sizes]\n')
+    config = load_config(child.parent / 'plain.py', options)
+    assert config.sizes == expected and config.twin[0] == expected
+
+
+@pytest.mark.parametrize(
+    'text',
+    ["[dict(type='Resize', scale=32]", '[1, 2', '[dict(32)]', "['a' b]", '[dict(**x)]', "[open('a')]", "{**{'a': 1}}"],
+)
+def test_a_value_that_cannot_be_read_is_named(capsys, text):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', 'epochs=3', f'test_pipeline={text}'])
+    message = capsys.readouterr().err
+    assert '--cfg-options: test_pipeline must be a number, a word or a list' in message and repr(text)[:8] in message
+
+
+@pytest.mark.parametrize('name', ['loader.epochs.deep', 'scaled.7', 'scaled.one', 'path.a.b'])
+def test_an_option_without_a_place_is_named(child, name):
+    with pytest.raises(ValueError, match=f'child.py has no place for the option {name}=5: '):
+        load_config(child, {'loader.new': 1, name: 5, 'more.new': 2})

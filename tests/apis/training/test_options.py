@@ -18,7 +18,7 @@ def config() -> Config:
             val_cfg=dict(),
             val_evaluator=dict(type='Accuracy'),
             test_dataloader=dict(
-                num_workers=0, collate_fn=dict(type='mine'), pin_memory=True, persistent_workers=True
+                num_workers=1, collate_fn=dict(type='mine'), pin_memory=True, persistent_workers=True
             ),
             test_cfg=dict(),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
@@ -34,15 +34,30 @@ def config() -> Config:
 def test_defaults(config):
     before = config.to_dict()
     TrainingOptions().apply(config)
-    loader = dict(
-        pin_memory=torch.cuda.is_available(), persistent_workers=True, collate_fn=dict(type='default_collate')
-    )
+    loader = dict(pin_memory=torch.cuda.is_available(), persistent_workers=True)
     assert config.to_dict() == before | dict(
         work_dir='work_dirs/name',
         launcher='none',
         train_dataloader=dict(loader, num_workers=2),
         val_dataloader=dict(loader, num_workers=0, persistent_workers=False),
     )
+
+
+@pytest.mark.parametrize('scope', ['mmpretrain', 'mmseg', 'mmengine', None])
+def test_batches_are_collated_as_the_host_of_the_config_does(config, scope):
+    config.default_scope = scope
+    TrainingOptions().apply(config)
+    stacked = dict(type='default_collate') if scope == 'mmpretrain' else None  # of mmengine's Runner
+    assert [loader.get('collate_fn') for loader in _loaders(config)] == [stacked, stacked, dict(type='mine')]
+
+
+def test_no_workers_persist_or_fetch_where_there_are_none(config):
+    config.train_dataloader.update(num_workers=0, persistent_workers=True, prefetch_factor=4)
+    config.val_dataloader = dict(batch_size=1, persistent_workers=True)  # torch's default is 0
+    config.test_dataloader.prefetch_factor = 4
+    TrainingOptions().apply(config)
+    assert [loader.persistent_workers for loader in _loaders(config)] == [False, False, True]
+    assert [loader.get('prefetch_factor') for loader in _loaders(config)] == [None, None, 4]
 
 
 def test_work_dir_of_the_option_goes_before_that_of_the_config(config):
@@ -67,11 +82,39 @@ def test_load_works_for_a_config_without_work_dir(tmp_path, where):
     assert TrainingOptions(work_dir=where).load(tmp_path / 'c.py').work_dir == (where or 'work_dirs/c')
 
 
-def test_resume_the_latest(config, tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
-    config.load_from = 'start.pth'
-    TrainingOptions(resume='auto', work_dir=str(tmp_path)).apply(config)
-    assert (config.resume, config.load_from) == (True, None)
+@pytest.mark.parametrize('named', ['epoch_1.pth', '/nowhere/epoch_1.pth', 'other/epoch_1.pth'])
+@pytest.mark.parametrize('resume', ['auto', None])
+def test_resume_the_latest(config, tmp_path, monkeypatch, named, resume):
+    monkeypatch.chdir(tmp_path)
+    for folder in ('', 'other'):  # of this training, and of the one that it was copied from
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / 'epoch_1.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text(named)
+    if resume is None:  # the host's own way
+        config.resume, config.load_from = True, None
+    else:
+        config.load_from = 'start.pth'
+    TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
+    assert (config.resume, config.load_from) == (True, str(tmp_path / 'epoch_1.pth'))
+
+
+@pytest.mark.parametrize('resume', ['auto', None])
+def test_a_checkpoint_outside_of_the_work_directory_is_not_resumed(config, tmp_path, resume):
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/epoch_1.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'other/epoch_1.pth'))
+    config.resume, config.load_from = resume is None, None
+    with pytest.raises(FileNotFoundError, match=r"has no 'epoch_1\.pth' to resume from; put it there, name a check"):
+        TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
+    config.default_hooks = dict(checkpoint=dict(out_dir=str(tmp_path / 'other')))  # where this config stores them
+    TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
+    assert (config.resume, config.load_from) == (True, str(tmp_path / 'other/epoch_1.pth'))
+
+
+def test_the_hosts_resume_without_a_checkpoint_starts_anew(config, tmp_path):
+    config.resume, config.load_from = True, None
+    TrainingOptions(work_dir=str(tmp_path)).apply(config)
+    assert (config.resume, config.load_from) == (False, None)
 
 
 @pytest.mark.parametrize('resume', ['auto', None])
@@ -86,8 +129,13 @@ def test_weights_to_start_from_stay_where_there_is_nothing_to_resume(config, tmp
 
 def test_resume_a_file(config, tmp_path):
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
-    TrainingOptions(resume='a/b.pth', work_dir=str(tmp_path)).apply(config)
-    assert (config.resume, config.load_from) == (True, 'a/b.pth')
+    (tmp_path / 'b.pth').touch()
+    TrainingOptions(resume=str(tmp_path / 'b.pth'), work_dir=str(tmp_path)).apply(config)
+    assert (config.resume, config.load_from) == (True, str(tmp_path / 'b.pth'))
+    TrainingOptions(resume='s3://bucket/b.pth', work_dir=str(tmp_path)).apply(config)
+    assert config.load_from == 's3://bucket/b.pth'
+    with pytest.raises(FileNotFoundError, match=r"`--resume` must name a checkpoint, got 'a/b\.pth', which does not"):
+        TrainingOptions(resume='a/b.pth', work_dir=str(tmp_path)).apply(config)
 
 
 def test_amp(config):

@@ -106,7 +106,7 @@ def test_what_belongs_to_one_training_is_not_inherited(root):
 
 
 def test_flags_reach_every_stage_and_its_command(root):
-    old, *_ = stages_of(root, amp=True, auto_scale_lr=True, no_pin_memory=True, resume='of/main.pth')
+    old, *_ = stages_of(root, amp=True, auto_scale_lr=True, no_pin_memory=True, resume=str(root / 'main.py'))
     assert old.config.optim_wrapper.type == 'AmpOptimWrapper' and old.config.auto_scale_lr.enable
     assert not old.config.resume and old.config.load_from is None
     assert '--amp --auto-scale-lr --no-pin-memory --cfg-options' in old.command()
@@ -116,9 +116,11 @@ def test_flags_reach_every_stage_and_its_command(root):
 def test_interrupted_trainings_are_resumed(root):
     folder = root / 'runs/old'
     folder.mkdir(parents=True)
-    (folder / 'last_checkpoint').write_text('epoch_1.pth')
+    (folder / 'last_checkpoint').write_text('/moved/epoch_1.pth')
+    (folder / 'epoch_1.pth').touch()
     old, side, _ = stages_of(root)
-    assert (old.config.resume, old.config.load_from, side.config.resume) == (True, None, False)
+    assert (old.config.resume, old.config.load_from) == (True, str(folder / 'epoch_1.pth'))
+    assert side.config.resume is False
     assert f'--work-dir {folder} --resume --cfg-options' in old.command()
 
 
@@ -209,3 +211,10 @@ def test_known_variables():
         'work_dir',
     ]
     check_variables(config, dict.fromkeys(names, 1) | dict(train_drawers=(1, 2)))
+
+
+def test_a_finished_one_needs_no_checkpoint_to_resume_from(root):
+    stage = stages_of(root)[-1]
+    finish(stage)
+    (stage.checkpoint.parent / 'last_checkpoint').write_text('/removed/epoch_9.pth')
+    assert stage.checkpoint not in [other.checkpoint for other in stages_of(root)]

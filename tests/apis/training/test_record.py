@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -30,14 +31,15 @@ CONFIG = dict(
 )
 
 
-def make_runner(model: torch.nn.Module, *hooks: Hook) -> SimpleNamespace:
-    """What a runner has for the record: a model, an epoch and hooks."""
+def make_runner(model: torch.nn.Module, *hooks: Hook, dataset: object = ()) -> SimpleNamespace:
+    """What a runner has for the record: a config, a model, an epoch, a data set and hooks."""
 
     def call_hook(name: str, **arguments) -> None:
         for hook in hooks:
             getattr(hook, name)(None, **arguments)
 
-    return SimpleNamespace(model=model, epoch=3, call_hook=call_hook)
+    loader = SimpleNamespace(dataset=dataset)
+    return SimpleNamespace(cfg=Config(CONFIG), model=model, epoch=3, train_dataloader=loader, call_hook=call_hook)
 
 
 @pytest.fixture
@@ -92,6 +94,35 @@ def test_final_checkpoint_holds_what_hooks_add(tmp_path, runner):
 
     TrainingRecord(tmp_path, Config(CONFIG)).finish(make_runner(runner.model, Table()))
     assert torch.load(tmp_path / 'final.pth', weights_only=True)['table'].tolist() == [1, 1]
+
+
+def test_final_checkpoint_has_the_meta_information_of_the_data_and_the_config(tmp_path, runner):
+    class Names(tuple):
+        """A tuple of its own type, as named tuples are."""
+
+    metainfo = dict(
+        classes=('cat', 'dog'),
+        palette=[[1, 2, 3], (4, 5, 6)],
+        label_map={0: 1},
+        colors=np.array([[1, 2]]),
+        count=np.int64(2),
+        names=Names(['a']),
+        kind=Names,
+        nothing=None,
+    )
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(
+        make_runner(runner.model, dataset=SimpleNamespace(metainfo=metainfo))
+    )
+    meta = torch.load(tmp_path / 'final.pth', weights_only=True)['meta']
+    assert meta['dataset_meta'] == metainfo | dict(
+        colors=[[1, 2]], count=2, names=['a'], kind=f'{__name__}.{Names.__qualname__}'
+    )
+    assert Config.fromstring(meta['cfg'], '.py').to_dict() == CONFIG
+
+
+def test_a_data_set_without_meta_information_leaves_none(tmp_path, runner):
+    TrainingRecord(tmp_path, Config(CONFIG)).finish(runner)
+    assert 'dataset_meta' not in torch.load(tmp_path / 'final.pth', weights_only=True)['meta']
 
 
 def test_a_killed_save_leaves_no_final_checkpoint(tmp_path, runner, monkeypatch):
@@ -243,3 +274,38 @@ def test_functions_have_the_same_name_in_every_process(tmp_path):
 def test_a_checkpoint_without_record_counts(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'final.pth')
     assert TrainingRecord(tmp_path, Config(CONFIG)).is_finished()
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [('auto_scale_lr.enable', True), ('optim_wrapper.type', 'AmpOptimWrapper'), ('optim_wrapper.loss_scale', 512.0)],
+)
+def test_a_finished_training_stays_valid_on_another_machine(tmp_path, runner, capsys, key, value):
+    record = TrainingRecord(tmp_path, changed(key, value))
+    record.start(resume=False)
+    record.finish(runner)
+    here = TrainingRecord(tmp_path, Config(CONFIG))
+    assert here.is_finished()
+    assert f'was trained with another {key} (there {value!r}, asked for None)' in capsys.readouterr().out
+    with pytest.raises(ValueError, match=f'differs in {key} '):  # but it cannot be continued in another way
+        here.start(resume=True)
+    with pytest.raises(ValueError, match=r'differs in .* and 1 more entries'):
+        TrainingRecord(tmp_path, changed('optim_wrapper.optimizer.lr', 0.3)).is_finished()
+
+
+def test_inputs_that_have_moved_are_the_same_inputs(tmp_path, runner):
+    def config(name: str, table: str) -> Config:
+        encoders = dict(old=dict(checkpoint=str(tmp_path / name)))
+        dataset = dict(type='mmfct.EmbeddingTable', path=table, encoders=encoders)
+        return Config(CONFIG | dict(model=dict(encoders=encoders), train_dataloader=dict(dataset=dataset)))
+
+    torch.save(dict(w=torch.ones(2)), tmp_path / 'a.pth')
+    torch.save(dict(w=torch.ones(2)), tmp_path / 'moved.pth')
+    torch.save(dict(w=torch.zeros(2)), tmp_path / 'other.pth')
+    TrainingRecord(tmp_path / 'work', config('a.pth', 'table')).start(resume=False)
+    assert not TrainingRecord(tmp_path / 'work', config('moved.pth', 'renamed/table')).is_finished()
+    for name in ('other.pth', 'none.pth'):
+        with pytest.raises(ValueError, match=rf"encoders\.old\.checkpoint \(there '.*a\.pth', asked for '.*{name}'"):
+            TrainingRecord(tmp_path / 'work', config(name, 'table')).is_finished()
+    (tmp_path / 'a.pth').unlink()  # what is missing at the same path is not another one
+    assert not TrainingRecord(tmp_path / 'work', config('a.pth', 'table')).is_finished()

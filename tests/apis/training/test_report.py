@@ -11,6 +11,7 @@ import torch
 from mmfct.apis.training import report
 from mmfct.apis.training.report import write_report
 from mmfct.evaluation import CompatibilityMetric, compatibility_table
+from mmfct.utils.json import without_nan
 
 FILES = ['compatibility.json', 'compatibility.md', 'compatibility.png']
 
@@ -37,7 +38,7 @@ def test_files_hold_what_was_measured(tmp_path, capsys):
     write_report(metrics, [object(), metric], tmp_path / 'new/folder')
     folder = tmp_path / 'new/folder'
     assert sorted(path.name for path in folder.iterdir()) == [*FILES, 'embeddings.png']
-    assert json.loads((folder / 'compatibility.json').read_text()) == metrics
+    assert json.loads((folder / 'compatibility.json').read_text()) == without_nan(metrics)
     assert (folder / 'compatibility.md').read_text() == compatibility_table(metric.scores) + '\n'
     last = capsys.readouterr().out.splitlines()[-1]
     expected = 'compatibility.md, compatibility.json, compatibility.png, embeddings.png'
@@ -90,3 +91,8 @@ def test_metrics_of_the_host_that_are_no_single_numbers(tmp_path):
         'precision': [1.0, None],
     }
     assert (tmp_path / 'metrics.md').read_text().count('\n') == 3
+
+
+def test_a_metric_without_anything_to_measure_has_a_row_of_its_own(tmp_path):
+    write_report(dict(mIoU=math.nan, aAcc=50.0, matrix=[[1.0]]), [], tmp_path)
+    assert (tmp_path / 'metrics.md').read_text().splitlines()[2:] == ['| mIoU | not measured |', '| aAcc | 50 |']

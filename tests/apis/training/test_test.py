@@ -158,3 +158,22 @@ def test_a_checkpoint_of_another_model(digits, classifier, tmp_path):
     options = TrainingOptions(work_dir=str(tmp_path), cfg_options={'model.head.num_classes': 7})
     with pytest.raises(ValueError, match=r'is of another model: size mismatch for head\.fc\.weight'):
         run_test(classifier, final(digits, 'resnet10_digits_new'), options)
+
+
+def test_weights_of_a_wrapper_and_a_second_set_of_weights(digits, classifier, tmp_path):
+    weights = torch.load(final(digits, 'resnet10_digits_new'), weights_only=True)['state_dict']
+    path, work = tmp_path / 'final.pth', tmp_path / 'work'
+    zeros = {f'module.{name}': torch.zeros_like(value) for name, value in weights.items()}
+    average = {f'module.{name}': value for name, value in weights.items()} | dict(steps=torch.tensor(3))
+    torch.save(dict(state_dict=zeros, ema_state_dict=average), path)
+    work.mkdir()
+    path.rename(work / 'final.pth')
+    path = work / 'final.pth'
+    metrics = {
+        name: run_test(classifier, f'{path}{name}', TrainingOptions(work_dir=str(work)))
+        for name in ('', '::ema_state_dict')
+    }
+    expected = run_test(classifier, final(digits, 'resnet10_digits_new'), TrainingOptions(work_dir=str(tmp_path)))
+    assert metrics['::ema_state_dict'] == expected != metrics['']
+    assert json.loads((work / 'metrics.json').read_text()) == metrics['']
+    assert json.loads((work / 'test_final_ema_state_dict/metrics.json').read_text()) == expected

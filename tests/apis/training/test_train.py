@@ -13,6 +13,7 @@ import torch
 
 from mmfct.apis.training import prerequisite
 from mmfct.apis.training.options import TrainingOptions
+from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.test import test as run_test
 from mmfct.apis.training.train import train
 
@@ -105,6 +106,7 @@ def test_a_config_without_test_set_gives_no_metrics(copied):
     # The same training as a stage of the life cycle, by the same numbers.
     theirs = torch.load(root / 'resnet10_digits_old/final.pth', weights_only=True)
     ours = torch.load(work_dir / 'final.pth', weights_only=True)
+    assert ours['meta'].pop('cfg') and theirs['meta'].pop('cfg')  # the folders and options differ
     assert ours['meta'] == theirs['meta']
     torch.testing.assert_close(ours['state_dict'], theirs['state_dict'])
 
@@ -140,11 +142,15 @@ def test_a_truncated_prerequisite(copied, digits):
         train(digits.config, TrainingOptions(cfg_options=options))
 
 
-def test_side_information_of_another_width(copied, digits):
-    _, options = copied
-    options = options | {'model.head.side_dims': 64}
-    with pytest.raises(ValueError, match=r'the side embedding must have shape \(B, 64\) as `side_dims=64` says'):
+@pytest.mark.parametrize('role', ['old', 'side', 'new'])
+def test_a_wrong_width_is_noticed_before_anything_is_embedded(copied, digits, role):
+    root, options = copied
+    shutil.rmtree(root / 'resnet10_digits' / 'embeddings_train')
+    options = options | {f'model.head.{role}_dims': 64}
+    message = rf'the {role} embedding must have shape \(B, 64\) as `{role}_dims=64` says, got \(1, 128\)'
+    with pytest.raises(ValueError, match=message):
         train(digits.config, TrainingOptions(cfg_options=options))
+    assert not (root / 'resnet10_digits' / 'embeddings_train').exists()
 
 
 def test_a_split_of_more_classes_than_the_data_set_has(digits, tmp_path):
@@ -249,6 +255,7 @@ def test_resuming_is_decided_when_no_other_process_trains(copied, digits, monkey
 
     @contextlib.contextmanager
     def other_process_was_here(path):
+        (folder / 'epoch_1.pth').touch()
         (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))  # written while this one waited
         with lock(path):
             yield
@@ -260,3 +267,35 @@ def test_resuming_is_decided_when_no_other_process_trains(copied, digits, monkey
         options = TrainingOptions(work_dir=str(folder), resume='auto', cfg_options=small)
         train(str(CONFIGS / 'resnet10_digits_old.py'), options)
     assert seen == [True]
+
+
+def test_a_copied_work_directory_is_resumed_from_its_own_checkpoints(copied, tmp_path):
+    """Not from those at the path that the copy still names."""
+    root, options = copied
+    names = ('epochs', 'warmup_epochs', 'image_size')
+    options = {name: options[name] for name in names} | {'default_hooks.checkpoint.interval': 1}
+    config, first = str(CONFIGS / 'resnet10_digits_old.py'), tmp_path / 'first'
+    train(config, TrainingOptions(work_dir=str(first), cfg_options=options))
+    moved = tmp_path / 'moved'
+    shutil.copytree(first, moved)
+    for name in ('final.pth', 'epoch_2.pth'):  # as after an interruption in the second epoch
+        (moved / name).unlink()
+    assert (moved / 'last_checkpoint').read_text() == str(first / 'epoch_2.pth')
+    (moved / 'last_checkpoint').write_text(str(first / 'epoch_1.pth'))
+    (first / 'epoch_1.pth').write_bytes(b'of another training')
+    train(config, TrainingOptions(work_dir=str(moved), resume='auto', cfg_options=options))
+    assert torch.load(moved / 'final.pth', weights_only=True)['meta']['epochs'] == 2
+    logs = '\n'.join(log.read_text() for log in moved.rglob('*.log'))
+    assert f'Load checkpoint from {moved}/epoch_1.pth' in logs and 'resumed epoch: 1, iter: ' in logs
+
+
+def test_a_renamed_root_of_all_trainings_is_taken_as_it_is(copied, digits):
+    root, options = copied
+    renamed = root.with_name('renamed')
+    root.rename(renamed)
+    before = final_times(renamed)
+    same = TrainingOptions(cfg_options=options | dict(work_root=str(renamed)))
+    TrainingRecord(renamed / 'resnet10_digits', same.load(digits.config)).check()
+    train(digits.config, same)
+    after = final_times(renamed)
+    assert [stage for stage in STAGES if after[stage] != before[stage]] == ['resnet10_digits']

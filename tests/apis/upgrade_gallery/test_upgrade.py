@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmfct.apis.evaluate_compatibility import evaluate_compatibility
+from mmfct.apis.search_gallery import search_gallery
 from mmfct.apis.upgrade_gallery import estimate_upgrade, upgrade_gallery
 from mmfct.retrieval import Gallery, is_complete
 from mmfct.retrieval.gallery.mixed import write_mixed_gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.gallery.texts import text_array
 from mmfct.retrieval.transform.file import read_transform, write_transform
 from mmfct.utils import files as atomic_files
 
@@ -283,3 +286,18 @@ def test_large_shards_are_upgraded_in_parts_and_verified_once(chain, tmp_path, m
     for name in parts.columns:
         assert np.array_equal(parts.column(name), Gallery(chain.out).column(name)) or name == 'embedding'
     np.testing.assert_allclose(parts.column('embedding'), Gallery(chain.out).column('embedding'), rtol=1e-5)
+
+
+def test_long_ids_are_carried_along_evaluated_and_found(make_gallery, chain, tmp_path):
+    ids = text_array([f'{row}.png' for row in range(40)] + ['x' * 5000])
+    rows = np.random.default_rng(0).standard_normal((41, 5))
+    path = make_gallery('old', 'a', rows, id=ids, label=np.arange(41) % 4, shard_rows=8)
+    model = Provenance.from_metadata(Gallery(path).metadata).embedding
+    chain.write_head(tmp_path / 'h', model, chain.V2, (5, 5, 4), side=None)
+    upgraded = upgrade_gallery(str(path), [str(tmp_path / 'h')], chain.out)
+    assert upgraded.column('id').tolist() == ids.tolist()
+    assert estimate_upgrade(str(path), [str(tmp_path / 'h')]).bytes_read < 10_000
+    found = search_gallery(chain.out, chain.out, k=1)
+    assert [names[0] for names in found.ids] == ids.tolist()
+    scores = evaluate_compatibility(dict(new=chain.out), dict(upgraded=chain.out), tmp_path / 'report').scores
+    assert scores

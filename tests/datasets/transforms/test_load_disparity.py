@@ -76,6 +76,16 @@ def test_arrays_of_inverse_depth(tmp_path):
         load(tmp_path / 'a.npy', size=(1, 4), target='depth')
 
 
+def test_arrays_of_depth(tmp_path):
+    np.save(tmp_path / 'a.npy', np.array([[[0.0], [2.5], [-1.0], [9.0]]]))
+    results = load(tmp_path / 'a.npy', size=(1, 4), target='depth', npy_holds='depth')
+    assert results['gt_depth_map'].tolist() == [[0, 2.5, 0, 9]] and results['depth_target'] == 'depth'
+    with pytest.raises(ValueError, match=r"`target` must be 'depth' for .*a\.npy, got 'inverse_depth'; .*`npy_holds`"):
+        load(tmp_path / 'a.npy', size=(1, 4), npy_holds='depth')
+    with pytest.raises(ValueError, match=r"`npy_holds` must be one of .*, got 'metres'"):
+        LoadDisparity(npy_holds='metres')
+
+
 @pytest.mark.parametrize('target', ['inverse_depth', 'depth', 'disparity'])
 def test_images_without_any_known_depth(tmp_path, camera, target):
     cv2.imwrite(str(tmp_path / 'd.png'), np.zeros((3, 4), np.uint16))

@@ -63,8 +63,12 @@ def test_image_without_a_label_map():
 @pytest.mark.parametrize(
     ('name', 'array', 'match'),
     [
-        ('a.png', np.full((3, 4), 34, np.uint8), r'a\.png must hold label ids from 0 to 33 .*labelTrainIds.* got 34'),
-        ('a.png', np.full((3, 4), 255, np.uint8), r'a\.png must hold label ids from 0 to 33 .* got 255'),
+        (
+            'a.png',
+            np.full((3, 4), 34, np.uint8),
+            r'a\.png must hold label ids from 0 to 33, got 34; .*labelTrainIds.*`label_ids`',
+        ),
+        ('a.png', np.full((3, 4), 255, np.uint8), r'a\.png must hold label ids from 0 to 33, got 255; .*`label_ids`'),
         ('a.png', np.zeros((3, 4, 3), np.uint8), r'a\.png must be .*8 bits and one channel, got uint8 of .*\(3, 4, 3'),
         ('a.png', np.zeros((3, 4), np.uint16), r'a\.png must be .*8 bits and one channel, got uint16'),
         ('a.png', np.zeros((3, 5), np.uint8), r'a\.png must have the size \(3, 4\) of its image .* got .*\(3, 5\)'),
@@ -81,9 +85,50 @@ def test_bad_label_maps(tmp_path, name, array, match):
         load(write(tmp_path / name, array), num_classes=7)
 
 
-def test_bad_number_of_classes():
-    with pytest.raises(ValueError, match=r'`num_classes` must be one of \(19, 7\) or None, got 5'):
-        LoadLabelMap(num_classes=5)
+@pytest.mark.parametrize('num_classes', [0, 254, -1])
+def test_bad_number_of_classes(num_classes):
+    with pytest.raises(ValueError, match=rf'`num_classes` must be from 1 to 253, got {num_classes}'):
+        LoadLabelMap(num_classes=num_classes)
+
+
+def test_label_ids_form_7_or_19_classes(tmp_path):
+    with pytest.raises(ValueError, match=r'`num_classes` must be 19 \(classes\) or 7 \(categories\), got 5'):
+        load(png(tmp_path / 'a.png', np.full((3, 4), 26, np.uint8)), num_classes=5)
+
+
+def test_files_of_classes_with_an_ignored_one(tmp_path):
+    path = png(tmp_path / 'a.png', np.array([[0, 12, 255, 7]] * 3, np.uint8))
+    results = LoadLabelMap(13, label_ids='classes')(dict(ori_shape=(3, 4), seg_map_path=str(path)))
+    assert results['gt_seg_map'].tolist() == [[0, 12, 255, 7]] * 3
+    with pytest.raises(ValueError, match=r'must hold label ids out of \[0, 1, .*11, 255\], got 12'):
+        load(path, num_classes=12, label_ids='classes')
+
+
+def test_ids_of_ones_own(tmp_path):
+    path = png(tmp_path / 'a.png', np.array([[0, 40, 80, 120]] * 3, np.uint8))
+    own = {0: 255, 40: 0, 80: 1, 120: 0}
+    assert load(path, num_classes=2, label_ids=own)['gt_seg_map'].tolist() == [[255, 0, 1, 0]] * 3
+    results = LoadLabelMap(3, own | {0: 2})(
+        dict(ori_shape=(3, 4), seg_map_path=str(path), num_classes=2, label_ids=own)
+    )
+    assert results['gt_seg_map'].tolist() == [[2, 0, 1, 0]] * 3  # the option goes before the data set
+    with pytest.raises(ValueError, match=r'a\.png must hold label ids out of \[0, 40, 80\], got 120'):
+        load(path, num_classes=2, label_ids={0: 255, 40: 0, 80: 1})
+
+
+@pytest.mark.parametrize(
+    ('label_ids', 'match'),
+    [
+        ('trainIds', r"`label_ids` must be one of \('cityscapes', 'classes'\), a dict .*, got 'trainIds'"),
+        ({0: 2}, r'`label_ids` must map ids from 0 to 255 to classes from 0 to 1, or to 255 .*, got \{0: 2\}'),
+        ({256: 0}, r'`label_ids` must map ids .* got \{256: 0\}'),
+        ({'road': 0}, r"`label_ids` must map ids .* got \{'road': 0\}"),
+        ({}, r'`label_ids` must map ids .* got \{\}'),
+    ],
+)
+def test_bad_label_ids(label_ids, match):
+    with pytest.raises(ValueError, match=match):
+        LoadLabelMap(2, label_ids)
 
 
 def test_an_image_of_no_data_set_has_no_labels():

@@ -6,7 +6,8 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,17 +18,29 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmfct.engine.launch import leave_ranks
+from mmfct.instances.comparison import Comparison
 from mmfct.registry import MODELS
 
 FORMS = dict(a='gaussian', b='laplace')
 RANK_CASES: dict[str, dict[str, Any]] = dict(
     complete=dict(hook=dict(momentum=0.5)),
     # The second rank, which has the odd instances, has no label of task b in the first of two batches.
-    missing=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0)], hook=dict(decay=0.1, schedule='cosine')),
+    missing=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0)], hook=dict(decay=0.1)),
     uneven=dict(size=11, sampler=dict(round_up=False)),
     accumulated=dict(size=16, optim_wrapper=dict(accumulative_counts=2)),
     # As `missing`, in a model with a loss per task that a rank does not run where none of its instances has the task.
-    heads=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0), (8, 0), (8, 1)], heads=True),
+    # Such ranks do not look for a start of the scales together: here they have one.
+    heads=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0), (8, 0), (8, 1)], heads=True, start=0.25),
+    agreement=dict(agreement=True),
+    agreement_missing=dict(agreement=True, missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0)]),
+    agreement_uneven=dict(agreement=True, size=11, sampler=dict(round_up=False)),  # the last batches differ in number
+    agreement_accumulated=dict(agreement=True, size=16, optim_wrapper=dict(accumulative_counts=2)),
+)
+# Of `heads`, without `find_unused_parameters`: with a task that the second rank lacks in its first batch, and without.
+STRICT_CASES: dict[str, dict[str, Any]] = dict(
+    refused=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1)], heads=True),
+    nowhere=dict(missing=[(instance, 0) for instance in range(8)], heads=True),
+    everywhere=dict(missing=[(1, 1), (4, 0)], heads=True),
 )
 _numbers = itertools.count()
 
@@ -71,12 +84,28 @@ class ToyMultiTaskSample(BaseDataElement):
         return self._data_fields
 
 
-class ToyTasks(BaseModel):
-    """A linear layer, a squared error of its first output and an absolute one of its second."""
+def squared(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared errors (B,) of outputs (B, 1), and what has a target, which is not NaN."""
+    return (outputs - torch.where(targets.isnan(), 0, targets)).square()[:, 0], ~targets.isnan()[:, 0]
 
-    def __init__(self, weighting: dict | None = None, half: bool = False) -> None:
+
+def absolute(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Absolute errors (B,) of outputs (B, 1), and what has a target, which is not NaN."""
+    return (outputs - torch.where(targets.isnan(), 0, targets)).abs()[:, 0], ~targets.isnan()[:, 0]
+
+
+class ToyTasks(BaseModel):
+    """A linear layer, a squared error of its first output and an absolute one of its second.
+
+    ``units`` are factors of the two losses, which are then measured in another unit.
+    """
+
+    def __init__(
+        self, weighting: dict | None = None, half: bool = False, units: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         super().__init__()
         self.half = half
+        self.functions = [partial(_scaled, function, unit) for function, unit in zip(FUNCTIONS, units, strict=True)]
         self.layer = nn.Linear(3, 2)
         with torch.no_grad():
             self.layer.weight.copy_(torch.linspace(-1, 1, 6).view(2, 3))
@@ -89,10 +118,19 @@ class ToyTasks(BaseModel):
             if mode != 'loss':
                 return [BaseDataElement(metainfo=dict(output=output)) for output in outputs]
             targets = torch.stack([sample.target for sample in data_samples])
-            difference = outputs - torch.where(targets.isnan(), 0, targets)
-            losses = torch.stack([difference[:, 0].square(), difference[:, 1].abs()], dim=1)
-            objective, _ = self.weighting(losses, ~targets.isnan())
+            pairs = list(zip(self.functions, outputs.split(1, dim=1), targets.split(1, dim=1), strict=True))
+            losses = torch.stack([function(output, target)[0] for function, output, target in pairs], dim=1)
+            needed = [[Comparison.of(*pair) for pair in pairs]] if self.weighting.needs_comparisons else []
+            objective, _ = self.weighting(losses, ~targets.isnan(), *needed)
         return dict(loss=objective)
+
+
+def _scaled(function: Callable, unit: float, outputs: torch.Tensor, targets: torch.Tensor):
+    losses, annotated = function(outputs, targets)
+    return unit * losses, annotated
+
+
+FUNCTIONS = (squared, absolute)
 
 
 class ToyHeads(ToyTasks):
@@ -125,6 +163,8 @@ def make_runner(
     missing: Iterable[tuple[int, int]] = (),
     heads: bool = False,
     model: BaseModel | None = None,
+    agreement: bool = False,
+    start: float | None = None,
     hook: dict | None = None,
     hooks: Iterable = (),
     epochs: int = 2,
@@ -134,8 +174,17 @@ def make_runner(
     checkpoint: bool = False,
     **options,
 ) -> Runner:
-    """Build a Runner of the toy model with the hook; ``options`` are more of the Runner's arguments."""
-    table = dict(type='mmfct.InstanceTaskWeightHook', lr=0.5, histogram=False) | (hook or {})
+    """Build a Runner of the toy model with the hook; ``options`` are more of the Runner's arguments.
+
+    ``start`` is where the log-variances of the tasks are, unless they find a start of their own.
+    """
+    table = dict(type='mmfct.InstanceTaskWeightHook', histogram=False, **({} if agreement else dict(lr=0.5)))
+    table |= hook or {}
+    if model is None:
+        model = ToyHeads() if heads else ToyTasks(dict(type='mmfct.AgreementWeighting') if agreement else None)
+    for module in model.modules():
+        if start is not None and hasattr(module, 'log_variance'):
+            nn.init.constant_(module.log_variance, start)
     arguments: dict[str, Any] = dict(
         log_level='ERROR',
         train_dataloader=dict(
@@ -153,7 +202,7 @@ def make_runner(
     )
     return Runner(
         experiment_name=f'instances{os.getpid()}_{next(_numbers)}',
-        model=model or (ToyHeads() if heads else ToyTasks()),
+        model=model,
         work_dir=work_dir,
         default_scope='mmengine',
         randomness=dict(seed=0),
@@ -179,17 +228,21 @@ def train_on_this_rank(folder: str, rank: int) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
     out = {}
-    for name, options in RANK_CASES.items():
+    for name, options in (RANK_CASES | STRICT_CASES).items():
         wrapper = dict(
             type='mmfct.CpuDistributedDataParallel',
             device_ids=None,
             broadcast_buffers=False,
-            find_unused_parameters=options.get('heads', False),
+            find_unused_parameters=options.get('heads', False) and name not in STRICT_CASES,
         )
         distributed = dict(launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper))
         runner = make_runner(f'{folder}/{name}', epochs=3, batch_size=4, **options, **distributed)
-        runner.train()
-        out[name] = results(runner)
+        try:
+            runner.train()
+        except ValueError as error:
+            out[name] = str(error)
+        else:
+            out[name] = results(runner)
     torch.save(out, f'{folder}/rank{rank}.pt')
     leave_ranks()
 

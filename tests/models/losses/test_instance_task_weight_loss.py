@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mmfct.models.task_weightings import AgreementWeighting, InstanceTaskWeighting
 from mmfct.registry import MODELS
 
 NAMES = ['a.png', 'b.png', 'c.png']
@@ -29,7 +32,7 @@ def test_name_and_task():
 
 @pytest.mark.parametrize('form', [None, 'laplace'])
 def test_objective_of_maps_by_a_formula(form):
-    module, d = build(**({} if form is None else dict(form=form))), torch.randn(3, 1)
+    module, d = build(gradient=True, **({} if form is None else dict(form=form))), torch.randn(3, 1)
     with torch.no_grad():
         module.weighting.log_variance.fill_(0.3)
     scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
@@ -45,7 +48,7 @@ def test_objective_of_maps_by_a_formula(form):
 
 
 def test_objective_of_a_classifier():
-    module, d = build('mmpretrain', shared=False), torch.randn(3, 1)
+    module, d = build('mmpretrain', gradient=True, shared=False), torch.randn(3, 1)
     scores, labels = torch.randn(3, 4), torch.randint(4, (3,))
     module.weighting.set_instances(d, NAMES)
     objective = module(scores, labels, avg_factor=3)  # as mmpretrain's heads call it
@@ -54,13 +57,127 @@ def test_objective_of_a_classifier():
     assert not module.weighting.log_variance.requires_grad
 
 
-def test_sharpness_reaches_the_weights():
-    module, d = build('mmpretrain', sharpness=2.0, shared=False), torch.randn(3, 1)
-    torch.testing.assert_close(module.weighting.weights(d), (-2 * d).exp())
+def plain_contrasts(scores, labels, others: int) -> list[float]:
+    """Contrasts of the mean cross-entropy in plain Python; labels of 255 do not count."""
+    found, size = [], len(scores)
+    for i in range(size):
+        losses = [
+            F.cross_entropy(scores[(i + k) % size][None], labels[i][None], ignore_index=255).item()
+            for k in range(min(others, size - 1) + 1)
+        ]
+        own, rest = losses[0], losses[1:]
+        found.append(sum((own - other) / (own + other) for other in rest) / len(rest))
+    return found
+
+
+def test_agreement_is_the_default():
+    module = build('mmpretrain')
+    assert isinstance(module.weighting, AgreementWeighting) and module.weighting.others == 7
+    assert isinstance(build(gradient=True).weighting, InstanceTaskWeighting)
+    assert isinstance(build(instance=False).weighting, InstanceTaskWeighting)
+
+
+@pytest.mark.parametrize('others', [1, 7])
+def test_agreement_of_a_classifier_by_a_loop(others):
+    module, w = build('mmpretrain', shared=False, others=others), torch.rand(3, 1)
+    scores, labels = torch.randn(3, 4, requires_grad=True), torch.randint(4, (3,))
+    module.weighting.set_instances(w, NAMES)
+    objective = module(scores, labels, avg_factor=3)  # as mmpretrain's heads call it
+    losses = F.cross_entropy(scores, labels, reduction='none')
+    torch.testing.assert_close(objective, (w[:, 0] * losses).mean())
+    report = module.weighting.pop_report()
+    assert report.values[:, 0].tolist() == pytest.approx(plain_contrasts(scores, labels, others), rel=1e-4)
+    objective.backward()
+    expected = torch.autograd.grad((w[:, 0] * losses).mean(), scores)[0]
+    torch.testing.assert_close(scores.grad, expected)  # comparisons have no part in it
+
+
+def test_agreement_of_maps_by_a_loop():
+    module, w = build(), torch.rand(3, 1)
+    torch.nn.init.constant_(module.weighting.log_variance, 0.3)
+    scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
+    labels[0, 2], labels[1] = 255, 255
+    module.weighting.set_instances(w, NAMES)
+    objective = module(scores, labels, weight=None, ignore_index=255)
+    own = [F.cross_entropy(scores[i : i + 1], labels[i : i + 1], ignore_index=255) for i in (0, 2)]
+    expected = sum(w[i, 0] * (math.exp(-0.3) * loss + 0.15) for i, loss in zip((0, 2), own, strict=True)) / 2
+    torch.testing.assert_close(objective, expected)
+    report = module.weighting.pop_report()
+    assert report.annotated.tolist() == [[True], [False], [True]] and report.values[1] == 0
+    plain = plain_contrasts(scores, labels, 7)
+    assert report.values[[0, 2], 0].tolist() == pytest.approx([plain[0], plain[2]], rel=1e-4)
+
+
+@pytest.mark.parametrize('kind', ['several', 'soft'])
+def test_agreement_of_several_labels_and_of_soft_ones(kind):
+    # As mmpretrain's MultiLabelClsHead and its label smoothing hand them over.
+    options = dict(use_sigmoid=True) if kind == 'several' else dict(use_soft=True)
+    loss = dict(type='mmpretrain.CrossEntropyLoss', **options)
+    module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, shared=False))
+    scores, labels = torch.randn(3, 4), torch.randint(2, (3, 4)).float()
+    if kind == 'soft':
+        labels = torch.rand(3, 4).softmax(1)
+    module.weighting.set_instances(torch.ones(3, 1), NAMES)
+    objective = module(scores, labels, avg_factor=3)
+
+    def plain(output, label):
+        if kind == 'several':
+            return F.binary_cross_entropy_with_logits(output, label).item()
+        return -(label * output.log_softmax(0)).sum().item()
+
+    own = [plain(scores[i], labels[i]) for i in range(3)]
+    assert objective.item() == pytest.approx(sum(own) / 3, rel=1e-5)
+    for i, value in enumerate(module.weighting.pop_report().values[:, 0].tolist()):
+        others = [plain(scores[(i + k) % 3], labels[i]) for k in (1, 2)]
+        assert value == pytest.approx(sum((own[i] - b) / (own[i] + b) for b in others) / 2, rel=1e-4)
+
+
+def test_decode_and_auxiliary_head_compare_the_predictions_of_their_own():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    labels = torch.randint(3, (3, 5, 6))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    for task in ('seg', 'seg_aux'):
+        head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_classes=3)
+        head['loss_decode'] = dict(type='mmfct.InstanceTaskWeightLoss', task=task, loss=loss)
+        head, scores = MODELS.build(head), torch.randn(3, 3, 5, 6)
+        weighting = head.loss_decode.weighting
+        weighting.set_instances(torch.ones(3, 1), NAMES)
+        head.loss_by_feat(scores, samples)
+        found = weighting.pop_report().values[:, 0].tolist()
+        assert weighting.tasks == (task,) and found == pytest.approx(plain_contrasts(scores, labels, 7), rel=1e-4)
+
+
+@pytest.mark.parametrize('gradient', [False, True])
+@pytest.mark.parametrize('unit', [1e-3, 1e3])
+def test_the_weight_of_the_wrapped_loss_is_a_unit(gradient, unit):
+    found, scores, labels = [], torch.randn(3, 4), torch.randint(4, (3,))
+    for loss_weight in (1.0, unit):
+        loss = dict(type='mmpretrain.CrossEntropyLoss', loss_weight=loss_weight)
+        module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, gradient=gradient))
+        rows = torch.zeros(3, 1) if gradient else torch.ones(3, 1)
+        module.weighting.set_instances(rows, NAMES)
+        leaf = scores.clone().requires_grad_()
+        module(leaf, labels).backward()
+        found.append((leaf.grad, module.weighting.pop_report().values))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_needs_no_other_images():
+    module = build('mmpretrain').eval()
+    module.weighting.set_instances(torch.ones(1, 1), NAMES[:1])
+    assert module(torch.randn(1, 4), torch.tensor([2])).isfinite()
+    module.weighting.keep_comparisons = True  # as somebody who looks for wrong labels sets it
+    module.weighting.set_instances(torch.ones(1, 1), NAMES[:1])
+    module(torch.randn(1, 4), torch.tensor([2]))
+    (comparison,) = module.weighting.pop_comparisons()
+    assert comparison.outputs.shape == (1, 4) and comparison.targets.tolist() == [2]
 
 
 def test_without_the_instance_part_no_hook_is_needed():
-    module = build('mmpretrain', instance=False)
+    module = build('mmpretrain', instance=False).eval()
     scores, labels = torch.randn(3, 4), torch.randint(4, (3,))
     torch.testing.assert_close(module(scores, labels), F.cross_entropy(scores, labels))
     assert module.weighting.instance_tasks == ()
@@ -73,6 +190,7 @@ def test_without_the_instance_part_ranks_do_not_meet(monkeypatch):
 
     monkeypatch.setattr('mmfct.utils.distributed.all_reduce', meet)
     module = build(instance=False)
+    torch.nn.init.constant_(module.weighting.log_variance, 1e-9)  # trained, as it were
     scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
     labels[1] = 255
     expected = F.cross_entropy(scores[::2], labels[::2])
@@ -94,7 +212,7 @@ def test_pixels_chosen_by_their_loss():
 
     scores, labels = torch.randn(2, 3, 5, 6), torch.randint(3, (2, 5, 6))
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
-    (value,) = (v for k, v in MODELS.build(head).loss_by_feat(scores, samples).items() if k.startswith('loss'))
+    (value,) = (v for k, v in MODELS.build(head).eval().loss_by_feat(scores, samples).items() if k.startswith('loss'))
     hardest = F.cross_entropy(scores, labels, reduction='none').flatten().topk(20).values
     torch.testing.assert_close(value, hardest.sum() / 60)
 
@@ -102,3 +220,48 @@ def test_pixels_chosen_by_their_loss():
 def test_another_reduction_is_refused():
     with pytest.raises(ValueError, match="`reduction_override` must be 'none' or None, got 'sum'"):
         build()(torch.randn(3, 4), torch.randint(4, (3,)), reduction_override='sum')
+
+
+def test_knet_calls_its_loss_for_every_stage():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    update = dict(
+        type='mmseg.KernelUpdateHead',
+        num_classes=4,
+        num_ffn_fcs=2,
+        num_heads=2,
+        feedforward_channels=8,
+        in_channels=8,
+        out_channels=8,
+        kernel_updator_cfg=dict(
+            type='KernelUpdator', in_channels=8, feat_channels=8, out_channels=8, norm_cfg=dict(type='LN')
+        ),
+        _scope_='mmseg',
+    )
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=dict(type='mmseg.CrossEntropyLoss'))
+    generate = dict(type='mmseg.FCNHead', in_channels=8, channels=8, num_convs=1, concat_input=False, num_classes=4)
+    head = dict(type='mmseg.IterativeDecodeHead', num_stages=2, kernel_update_head=[update] * 2)
+    module = MODELS.build(dict(head, kernel_generate_head=dict(generate, loss_decode=loss)))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 8, 8)))) for _ in range(3)]
+    weighting = module.kernel_generate_head.loss_decode.weighting
+    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    losses = module.loss([torch.randn(3, 8, 8, 8)], samples, None)
+    stages = [losses[f'loss_ce.s{i}'] for i in range(3)]
+    # With equal weights each is the mean of the images' losses.
+    assert weighting.pop_report().losses.mean().item() == pytest.approx(sum(stages).item() / 3, rel=1e-5)
+
+
+def test_conformer_calls_its_loss_for_both_branches():
+    from mmpretrain.structures import DataSample
+
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='mmpretrain.CrossEntropyLoss'))
+    head = MODELS.build(dict(type='mmpretrain.ConformerHead', num_classes=4, in_channels=[6, 8], loss=loss))
+    weighting = head.loss_module.weighting
+    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    features, samples = [(torch.randn(3, 6), torch.randn(3, 8))], [DataSample().set_gt_label(i) for i in range(3)]
+    scores = head(features)
+    expected = sum(F.cross_entropy(score, torch.arange(3), reduction='none') for score in scores) / 2
+    objective = head.loss(features, samples)['loss']
+    torch.testing.assert_close(weighting.pop_report().losses[:, 0], expected)
+    assert objective.item() == pytest.approx(2 * expected.mean().item(), rel=1e-5)

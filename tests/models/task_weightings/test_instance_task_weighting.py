@@ -42,13 +42,13 @@ def loop(losses, annotated, s) -> float:
     return objective
 
 
-@pytest.mark.parametrize('options', [{}, dict(shared=False), dict(instance=False), dict(sharpness=2.5)])
+@pytest.mark.parametrize('options', [{}, dict(shared=False), dict(instance=False)])
 def test_objective_is_that_of_a_loop(batch, options):
     module, d = build(**options), torch.randn(5, 3)
     with torch.no_grad():
         if options.get('shared', True):
             module.log_variance.normal_()
-    s = module.log_variance.detach() + options.get('sharpness', 1.0) * (d if options.get('instance', True) else 0)
+    s = module.log_variance.detach() + (d if options.get('instance', True) else 0)
     module.set_instances(d, NAMES)
     objective, weights = module(*batch)
     assert objective.shape == () and weights.shape == (3,)
@@ -63,7 +63,7 @@ def test_parameters_of_zero_are_equal_weights_but_for_the_factors(batch):
     losses, annotated = batch
     factor = torch.tensor([WEIGHT_FORMS[form].factor for form in FORMS.values()])
     equal, ones = EqualWeighting(FORMS)(losses * factor, annotated)
-    module = build()
+    module = build(shared=False)
     module.set_instances(torch.zeros(5, 3), NAMES)
     objective, weights = module(losses, annotated)
     torch.testing.assert_close(objective, equal)
@@ -106,59 +106,33 @@ def test_gradients_of_losses_and_of_the_shared_part(batch):
     assert not any(value.requires_grad for value in kept) and module.pop_report() is None
 
 
-def test_sharpness_leaves_the_gradient_of_the_instances(batch):
-    d, gradients = torch.randn(5, 3), []
-    for sharpness in (1.0, 3.0):
-        module = build(sharpness=sharpness)
-        module.set_instances(d, NAMES)
-        module(*batch)
-        gradients.append(module.pop_report().values)
-    torch.testing.assert_close(*gradients)
-
-
-@pytest.mark.parametrize('sharpness', [0.5, 1.0, 2.0, 3.0])
-def test_settled_weights_go_with_a_power_of_the_loss(sharpness):
-    losses, annotated = torch.rand(5, 3) + 0.5, torch.ones(5, 3, dtype=torch.bool)
-    module, d = build(sharpness=sharpness, shared=False), torch.zeros(5, 3)
-    for _ in range(200):
-        module.set_instances(d, NAMES)
-        module(losses, annotated)
-        d = d - module.pop_report().values
-    powers = losses**-sharpness
-    torch.testing.assert_close(module.weights(d) / module.weights(d)[:1], powers / powers[:1])
-
-
-def test_relative_losses_move_the_instances_and_nothing_else(batch):
+def test_a_shared_part_that_was_never_trained_starts_where_the_first_losses_are_at_home(batch):
     losses, annotated = batch
-    reference, d, results = torch.rand(5, 3) + 0.2, torch.randn(5, 3), []
-    for options in (dict(relative=True), {}):
-        module = build(**options)
-        module.set_instances(d, NAMES)
-        results.append((module, *module(losses, annotated, reference)))
-    (relative, *found), (absolute, *expected) = results
-    torch.testing.assert_close(found, expected)
-    kept = relative.pop_report()
-    torch.testing.assert_close(kept.losses, absolute.pop_report().losses)  # for the ranking by losses
+    annotated[:, 1] = False  # starts when there is something
+    module = build()
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    module(losses, annotated)
+    start = module.log_variance.detach().clone()
     for t, form in enumerate(FORMS.values()):
         factor, exponent = WEIGHT_FORMS[form]
-        mean = reference[annotated[:, t], t].mean()
-        for i in range(5):
-            loss = (losses[i, t] * mean / reference[i, t]).item()
-            own = 0.5 - exponent * factor * math.exp(-exponent * d[i, t].item()) * loss
-            assert kept.values[i, t].item() == pytest.approx(own if annotated[i, t] else 0.0, rel=1e-4, abs=1e-6)
-
-
-def test_relative_without_a_reference_is_refused(batch):
-    module = build(relative=True)
+        mean = losses[:, t][annotated[:, t]].mean().item()
+        expected = math.log(2 * exponent * factor * mean) / exponent if t != 1 else 0.0
+        assert start[t].item() == pytest.approx(expected, rel=1e-5)
+        if t != 1:  # there the gradient of the task's part is 0
+            assert exponent * factor * math.exp(-exponent * start[t].item()) * mean == pytest.approx(0.5, rel=1e-5)
+    annotated[:, 1] = True
     module.set_instances(torch.zeros(5, 3), NAMES)
-    with pytest.raises(ValueError, match='`relative` needs the losses of predictions that have not seen the instance'):
-        module(*batch)
-    assert not build(relative=True, instance=False).needs_reference  # nothing would learn from them
+    module(9 * losses, annotated)
+    assert torch.equal(module.log_variance[[0, 2]], start[[0, 2]])  # and never again
+    assert module.log_variance[1].item() == pytest.approx(2 * math.log(9 * losses[:, 1].mean().item()), rel=1e-5)
 
 
-def test_sharpness_out_of_range():
-    with pytest.raises(ValueError, match='`sharpness` must be above 0, got 0'):
-        build(sharpness=0)
+@pytest.mark.parametrize('options', [dict(shared=False), dict(training=False)])
+def test_a_shared_part_that_is_not_learned_has_no_start(batch, options):
+    module = build(shared=options.get('shared', True)).train(options.get('training', True))
+    module.set_instances(torch.zeros(5, 3), NAMES)
+    module(*batch)
+    assert not module.log_variance.any()
 
 
 @pytest.mark.parametrize(('shared', 'grad'), [(True, True), (False, False)])
@@ -171,8 +145,9 @@ def test_the_shared_part_is_a_parameter_of_the_network(shared, grad):
 def test_it_is_both_a_weighting_and_a_module_with_rows():
     module = build()
     assert isinstance(module, TaskWeighting) and isinstance(module, InstanceModule)
-    assert module.tasks == module.instance_tasks == tuple(FORMS) and not module.needs_reference
-    assert build(relative=True).needs_reference
+    assert module.tasks == module.instance_tasks == tuple(FORMS) and not module.needs_comparisons
+    module.keep_comparisons = True  # as somebody who looks for wrong labels sets it
+    assert module.needs_comparisons
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf])
@@ -201,7 +176,7 @@ def test_a_task_without_annotation_in_a_whole_batch(batch):
     module.set_instances(torch.randn(5, 3), NAMES)
     objective, weights = module(losses, annotated)
     objective.backward()
-    assert objective.isfinite() and weights[1] == 0
+    assert objective.isfinite() and weights[1] == 0 and module.log_variance[1] == 0
     assert (losses.grad[:, 1] == 0).all() and module.log_variance.grad[1] == 0
     assert (module.log_variance.grad[[0, 2]] != 0).all()
 
@@ -239,7 +214,8 @@ def test_without_the_hook_it_says_what_to_add(batch):
         module(*batch)
     module.set_instances(torch.zeros(5, 3), NAMES)
     module(*batch)
-    with pytest.raises(ValueError, match=message):  # rows serve once
+    module.pop_report()
+    with pytest.raises(ValueError, match=message):  # rows serve one batch
         module(*batch)
 
 
@@ -262,3 +238,42 @@ def test_neither_part_is_refused():
 def test_an_unknown_form_is_refused():
     with pytest.raises(ValueError, match=r"`form` must be one of .*, got 'l2'"):
         MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(depth='l2')))
+
+
+def test_a_loss_that_is_called_several_times_reports_its_mean(batch):
+    losses, annotated = batch
+    other = annotated.clone()
+    other[2] = ~other[2]
+    module, once = build(), build()
+    rows = torch.randn(5, 3)
+    module.set_instances(rows, NAMES)
+    total = sum(module(losses * scale, flags)[0] for scale, flags in ((1, annotated), (3, other)))
+    reports = []
+    for scale, flags in ((1, annotated), (3, other)):
+        once.set_instances(rows, NAMES)
+        total = total - once(losses * scale, flags)[0]
+        reports.append(once.pop_report())
+    assert total.abs() < 1e-5
+    kept = module.pop_report()
+    assert torch.equal(kept.annotated, annotated | other)
+    for i in range(5):
+        for t in range(3):
+            seen = [report for report in reports if report.annotated[i, t]]
+            for values, name in ((kept.values, 'values'), (kept.losses, 'losses')):
+                expected = sum(getattr(report, name)[i, t].item() for report in seen) / max(len(seen), 1)
+                assert values[i, t].item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    module.set_instances(rows, NAMES)
+    module(losses, annotated)
+    module.set_instances(rows, NAMES)  # of a batch that nobody collected
+    assert module.pop_report() is None
+
+
+def test_logged_weights_do_not_depend_on_how_labels_are_spread_over_ranks():
+    module = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(a='classification')))
+    losses, annotated = torch.rand(3, 1), torch.tensor([[True], [True], [False]])
+    rows = torch.tensor([[0.2], [-0.4], [9.0]])
+    module.set_instances(rows, NAMES[:3], torch.tensor(1.0))  # another rank has no label at all: the mean is 1
+    objective, weights = module(losses, annotated)
+    expected = (-rows[:2]).exp()
+    assert weights.item() == pytest.approx(expected.mean().item())
+    assert objective.item() == pytest.approx((expected * losses[:2] + rows[:2] / 2).sum().item())

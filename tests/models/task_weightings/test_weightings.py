@@ -25,7 +25,7 @@ def weighting(request, build):
 
 def test_keeps_the_contract(weighting):
     assert isinstance(weighting, TaskWeighting)
-    assert weighting.tasks == ('seg', 'depth', 'pose') and not weighting.needs_reference
+    assert weighting.tasks == ('seg', 'depth', 'pose') and not weighting.needs_comparisons
 
 
 def test_returns_a_scalar_and_the_derivative_in_each_mean(weighting, batch):

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from mmfct.engine.launch import leave_ranks
-from mmfct.models.task_weightings.mean_of_others import mean_of_others
+from mmfct.instances.comparison import Comparison
 from mmfct.registry import MODELS
 
 FORMS = dict(seg='classification', depth='laplace', pose='gaussian')
@@ -56,17 +56,35 @@ def run(name: str, rank: int, world_size: int) -> list:
     return found + [value.tolist() for value in weighting.state_dict().values()]
 
 
-def run_relative(rank: int, world_size: int) -> dict[str, list]:
-    """Means of the others, and gradients of the instances that are judged by them, of this rank's instances."""
+def error(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean absolute errors of maps (N, 1, H, W), and that all have a label."""
+    return (outputs - targets).abs().flatten(1).mean(dim=1), torch.ones(len(targets), dtype=torch.bool)
+
+
+def run_agreement(rank: int, world_size: int, *, sizes: tuple[int, int], number: int = 8, others: int = 3) -> dict:
+    """Contrasts, objective and start of a step with weights by agreement; the images of rank r have the r-th size."""
     generator = torch.Generator().manual_seed(1)
-    outputs = torch.randn(9, 2, 4, 5, generator=generator)
-    losses, reference = torch.rand(2, 9, 3, generator=generator) + 0.1
-    annotated = torch.rand(9, 3, generator=generator) < 0.6
-    own = slice(rank, None, world_size)  # of two ranks, the first has one more
-    weighting = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=FORMS, relative=True))
-    weighting.set_instances(torch.zeros(len(losses[own]), 3), [''] * len(losses[own]))
-    weighting(losses[own], annotated[own], reference[own])
-    return dict(means=mean_of_others(outputs[own]).tolist(), gradients=weighting.pop_report().values.tolist())
+    maps = {size: torch.randn(2, number, 1, 4, size, generator=generator) for size in dict.fromkeys(sizes)}
+    outputs, targets = maps[sizes[rank]][:, rank::world_size]
+    weighting = MODELS.build(dict(type='mmfct.AgreementWeighting', forms=dict(depth='laplace'), others=others))
+    weighting.set_instances(torch.linspace(0, 2, number)[rank::world_size, None], [''] * len(outputs))
+    losses, annotated = error(outputs, targets)
+    objective, _ = weighting(losses[:, None], annotated[:, None], [Comparison.of(error, outputs, targets)])
+    values = weighting.pop_report().values[:, 0]
+    objective = objective.detach()
+    if world_size > 1:
+        dist.all_reduce(objective)
+    return dict(values=values.tolist(), objective=objective.item() / world_size, start=weighting.log_variance.tolist())
+
+
+def run_alone() -> list[float]:
+    """Contrasts of a step that only this rank takes, as in mmpretrain's `MultiTaskHead` without the task elsewhere."""
+    outputs, targets = torch.randn(2, 4, 1, 4, 6)
+    weighting = MODELS.build(dict(type='mmfct.AgreementWeighting', forms=dict(depth='laplace')))
+    weighting.set_instances(torch.ones(4, 1), [''] * 4, torch.tensor(2.0))
+    losses, annotated = error(outputs, targets)
+    weighting(losses[:, None], annotated[:, None], [Comparison.of(error, outputs, targets)])
+    return weighting.pop_report().values[:, 0].tolist()
 
 
 @pytest.fixture(scope='module')
@@ -95,16 +113,41 @@ def test_two_ranks_equal_one_process(ranks, name):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize('what', ['means', 'gradients'])
-def test_what_instances_are_judged_by_is_that_of_the_global_batch(ranks, what):
-    expected = torch.tensor(run_relative(0, 1)[what])
+def test_labels_are_compared_over_the_global_batch(ranks):
+    expected = run_agreement(0, 1, sizes=(6, 6))
     for rank, found in enumerate(ranks):
-        torch.testing.assert_close(torch.tensor(found['relative'][what]), expected[rank::2], rtol=1e-6, atol=1e-6)
+        assert found['alike']['values'] == pytest.approx(expected['values'][rank::2], rel=1e-5)
+        assert found['alike']['objective'] == pytest.approx(expected['objective'], rel=1e-5)
+        assert found['alike']['start'] == pytest.approx(expected['start'], rel=1e-5)
+
+
+@pytest.mark.parametrize(('case', 'sizes', 'number'), [('sizes', (6, 5), 8), ('numbers', (6, 6), 7)])
+def test_ranks_whose_images_differ_in_size_or_number_compare_their_own(ranks, case, sizes, number):
+    for rank, found in enumerate(ranks):
+        generator = torch.Generator().manual_seed(1)
+        maps = {size: torch.randn(2, number, 1, 4, size, generator=generator) for size in dict.fromkeys(sizes)}
+        outputs, targets = maps[sizes[rank]][:, rank::2]
+        for i, target in enumerate(targets):
+            own, ratios = (outputs[i] - target).abs().mean(), []
+            for k in range(1, 1 + min(3, len(outputs) - 1)):
+                other = (outputs[(i + k) % len(outputs)] - target).abs().mean()
+                ratios.append((own - other) / (own + other))
+            assert found[case]['values'][i] == pytest.approx(torch.stack(ratios).mean().item(), rel=1e-4)
+        assert found[case]['start'] == ranks[0][case]['start']  # the scale is that of all
+
+
+def test_a_module_that_not_all_ranks_run_compares_its_own_and_does_not_wait(ranks):
+    values = torch.tensor(ranks[0]['alone'])
+    assert values.isfinite().all() and ranks[1]['alone'] is None
 
 
 if __name__ == '__main__':
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
-    found = {name: run(name, rank, 2) for name in WEIGHTINGS} | dict(relative=run_relative(rank, 2))
+    found = {name: run(name, rank, 2) for name in WEIGHTINGS}
+    found['alike'] = run_agreement(rank, 2, sizes=(6, 6))
+    found['sizes'] = run_agreement(rank, 2, sizes=(6, 5))
+    found['numbers'] = run_agreement(rank, 2, sizes=(6, 6), number=7)
+    found['alone'] = run_alone() if rank == 0 else None
     (folder / f'{rank}.json').write_text(json.dumps(found))
     leave_ranks()

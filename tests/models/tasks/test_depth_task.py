@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
 from torch import nn
 
-from mmfct.registry import MODELS
+from mmfct.registry import MODELS, TRANSFORMS
 
 
 @pytest.fixture
@@ -120,3 +121,38 @@ def test_signed_labels_are_valid_wherever_they_are_numbers(task, sample):
     losses, _ = module.losses(torch.arange(8.0).view(1, 1, 2, 4), [padded])
     assert losses.tolist() == [1.0]  # (0 + 1 + 2) / 3
     assert module.losses(depth[:1], [sample(torch.full((2, 4), math.inf))])[0].isinf()
+
+
+@pytest.mark.parametrize('signed', [False, True])
+@pytest.mark.parametrize('zoom', ['none', 'before', 'after'])
+@pytest.mark.parametrize(
+    'moved',
+    [
+        dict(type='RandomRotate', prob=1.0, degree=(30, 30)),
+        dict(type='RandomCutOut', prob=1.0, n_holes=2, cutout_shape=(6, 7), seg_fill_in=255),
+    ],
+)
+def test_what_transforms_of_the_host_fill_is_no_depth(task, sample, moved, zoom, signed):
+    """The prediction is off by 0.03 everywhere, and so is the error."""
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(1, 9, (24, 32)).astype(np.float32)
+    results = dict(img=np.zeros((24, 32, 3), np.uint8), gt_depth_map=depth, seg_fields=['gt_depth_map'])
+    results['depth_target'] = 'relative_depth'
+    steps = [dict(moved, _scope_='mmseg')]
+    if zoom != 'none':
+        steps.insert(zoom == 'after', dict(type='mmfct.RandomZoomCrop', scales=(1.2,), scale_depth='published'))
+    for step in steps:
+        results = TRANSFORMS.build(step)(results)
+    target = torch.from_numpy(results['gt_depth_map'])
+    filled = target > 9
+    assert 20 < filled.sum() < 600
+    module = task(signed=signed)
+    prediction = torch.where(filled, 1.0, target + 0.03)
+    losses, annotated = module.losses(prediction[None, None], [sample(target)])
+    assert losses.item() == pytest.approx(0.03, rel=1e-4) and annotated.item()
+
+
+def test_another_fill(task, sample):
+    target, depth = torch.tensor([[-1.0, 2.0, 255.0]]), torch.zeros(1, 1, 1, 3)
+    losses, _ = task(signed=True, fill=-1.0).losses(depth, [sample(target)])
+    assert losses.item() == pytest.approx(128.5)

@@ -32,6 +32,12 @@ def test_column_refuses_an_unknown_dtype(dtype):
         Column('old', dtype, 3)
 
 
+def test_texts_of_any_length_have_no_width():
+    assert Column('id', 'text', None).numpy_dtype.kind == 'O'
+    with pytest.raises(ValueError, match="`width` of column 'id' must be None for texts, got 3"):
+        Column('id', 'text', 3)
+
+
 @pytest.mark.parametrize('width', [0, -1, 2.0, True, '3'])
 def test_column_refuses_a_width_that_is_no_count(width):
     with pytest.raises(ValueError, match='`width of old` must be a positive integer, got'):

@@ -1,5 +1,6 @@
 """Tests of writing a gallery, shard by shard and behind the computation."""
 
+import errno
 import json
 import os
 import threading
@@ -333,3 +334,17 @@ def test_a_gallery_that_another_process_finished_is_left_alone(writer):
         writer.finish()
         write(0, dict(label=np.array([7])))
     assert is_complete(writer.path) and Gallery(writer.path).column('label').tolist() == [0, 1, 2]
+
+
+def test_a_gallery_is_written_where_nothing_can_be_linked_or_synced(tmp_path, expected, monkeypatch):
+    def fail(*arguments):
+        raise OSError(errno.EPERM, 'Operation not permitted')
+
+    monkeypatch.setattr('mmfct.utils.files.os.link', fail)
+    monkeypatch.setattr('mmfct.utils.files.os.fsync', fail)
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/manifest.json').touch()  # of a process that was killed before its first file was complete
+    monkeypatch.setattr('mmfct.utils.files._CLAIM_SECONDS', 0)
+    _write(tmp_path / 'out')
+    _writer(tmp_path / 'out').finish()
+    assert _files(tmp_path / 'out') == expected

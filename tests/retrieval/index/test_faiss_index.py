@@ -79,7 +79,14 @@ def test_training_on_a_sample_is_seeded(make, queries):
     [
         (dict(factory='Foo'), "must describe an index of 80 vectors of width 8, got 'Foo' and '': .*could not parse"),
         (dict(factory='IVF100,Flat'), 'Number of training points'),
-        (dict(factory='Flat', parameters='nprobe=x'), "got 'Flat' and 'nprobe=x'"),
+        (dict(factory='Flat', parameters='nprobe=x'), "a whole number from 1, got 'nprobe=x'"),
+        (dict(factory='Flat', parameters='verbose=x'), "got 'Flat' and 'verbose=x'"),
+        (dict(factory='IVF8,Flat', parameters='nprobe=0'), "must give nprobe a whole number from 1, got 'nprobe=0'"),
+        (dict(factory='IVF8,Flat', parameters='nprobe=-1'), "a whole number from 1, got 'nprobe=-1'"),
+        (dict(factory='IVF8,Flat', parameters='nprobe=2.5'), "a whole number from 1, got 'nprobe=2.5'"),
+        (dict(factory='HNSW8', parameters='efSearch=0'), "must give efSearch a whole number from 1, got 'efSearch=0'"),
+        (dict(factory='IVF8_HNSW8,Flat', parameters='nprobe=2,quantizer_efSearch=-3'), "got 'quantizer_efSearch=-3'"),
+        (dict(factory='HNSW8', parameters='nprobe=4'), "got 'HNSW8' and 'nprobe=4': "),
         (dict(factory='Flat', train_rows=0), '`train_rows` must be at least 1, got 0'),
     ],
 )

@@ -110,3 +110,14 @@ def test_a_file_that_another_process_replaces_meanwhile_is_refused(make, tmp_pat
 def test_a_folder_is_no_place_for_an_index(make, tmp_path):
     with pytest.raises(IsADirectoryError, match='an index is a file, got the folder .*; name a file, such as'):
         write_index(None, tmp_path, make(), 'Flat')
+
+
+@pytest.mark.parametrize('parameters', ['nprobe=0', 'nlist=3'])
+def test_parameters_that_no_search_can_use_are_refused(make, tmp_path, parameters):
+    gallery = make()
+    index = build_index(gallery, 'IVF4,Flat')
+    write_index(index, tmp_path / 'g.faiss', gallery, 'IVF4,Flat', parameters)
+    with pytest.raises(
+        ValueError, match=f"must have `parameters` of the index, got '{parameters}': .* build it again"
+    ):
+        read_index(tmp_path / 'g.faiss', gallery)

@@ -10,6 +10,8 @@ import pytest
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
+from mmfct.retrieval.parquet.gallery import find_parquet
+from mmfct.retrieval.source import open_source
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')
@@ -191,7 +193,7 @@ def test_missing_damaged_or_existing_files(path, tmp_path):
 
 def test_names_with_broken_bytes_are_refused(make_gallery, tmp_path):
     gallery = Gallery(make_gallery('g', 'm', np.eye(2), id=['a', '\udc80']))
-    with pytest.raises(ValueError, match='`id` must be valid Unicode for Parquet'):
+    with pytest.raises(ValueError, match=r"`id` must be valid Unicode for Parquet, got '\\udc80'; leave"):
         write_parquet(gallery, tmp_path / 'g.parquet')
     assert [file.name for file in tmp_path.iterdir()] == ['g']
 
@@ -218,9 +220,67 @@ def test_rows_that_another_program_has_changed_are_refused(path, tmp_path):
     write_parquet(Gallery(path), tmp_path / 'g.parquet')
     table = pq.read_table(tmp_path / 'g.parquet')
     pq.write_table(table.take(list(range(9, -1, -1))), tmp_path / 'sorted.parquet')
-    with pytest.raises(ValueError, match='must hold the gallery that it was written from, got other rows'):
+    with pytest.raises(
+        ValueError, match='must hold the gallery that it was written from, got other .*--accept-changes'
+    ):
         read_parquet(tmp_path / 'sorted.parquet', tmp_path / 'again')
     assert not (tmp_path / 'again').exists()
+
+
+@pytest.mark.parametrize('change', ['removed', 'appended', 'sorted', 'replaced', 'column'])
+def test_rows_that_another_program_has_changed_are_accepted_if_that_is_wanted(path, tmp_path, change):
+    gallery = Gallery(path)
+    table = pq.read_table(write_parquet(gallery, tmp_path / 'g.parquet'))
+    place = table.schema.get_field_index('id')
+    longer = pa.array(['much/longer/than/any/other/name/of/the/gallery/0.png', *gallery.column('id').tolist()[1:]])
+    changed = dict(
+        removed=lambda: table.filter(pa.array([row != 4 for row in range(10)])),
+        appended=lambda: pa.concat_tables([table, table.slice(0, 1).set_column(place, 'id', longer.slice(0, 1))]),
+        sorted=lambda: table.take(list(range(9, -1, -1))),
+        replaced=lambda: table.set_column(place, 'id', longer),
+        column=lambda: table.drop_columns(['side_info', 'words']),
+    )[change]()
+    pq.write_table(changed, tmp_path / 'changed.parquet')
+    if change == 'removed':
+        for call in (
+            lambda: read_parquet(tmp_path / 'changed.parquet', tmp_path / 'again'),
+            lambda: open_source(tmp_path / 'changed.parquet'),
+        ):
+            with pytest.raises(ValueError, match='must hold 10 rows, got 9: .*another program .*`--accept-changes`'):
+                call()
+    again = read_parquet(tmp_path / 'changed.parquet', tmp_path / 'again', accept_changes=True)
+    assert again.column('id').tolist() == changed['id'].to_pylist()
+    assert np.array_equal(again.column('embedding'), np.array(changed['embedding'].to_pylist(), np.float32))
+    assert np.array_equal(again.column('origin'), changed['origin'].to_numpy())
+    assert set(again.columns) == set(changed.schema.names)
+    provenance = Provenance.from_metadata(again.metadata)
+    assert provenance == Provenance.from_metadata(gallery.metadata)
+    assert again.metadata['changed_from'] == gallery.fingerprint
+
+
+def test_a_repeated_row_is_not_accepted(path, tmp_path):
+    table = pq.read_table(write_parquet(Gallery(path), tmp_path / 'g.parquet'))
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), tmp_path / 'twice.parquet')
+    with pytest.raises(ValueError, match='`id` must be another one in every row'):
+        read_parquet(tmp_path / 'twice.parquet', tmp_path / 'again', accept_changes=True)
+
+
+def test_nested_files_are_read_in_the_order_of_their_paths(tmp_path):
+    for name, ids in {'a.parquet': 'ab', 'sub/deep/c.PARQUET': 'ef', 'sub/b.parquet': 'cd', 'z.parq': 'gh'}.items():
+        (tmp_path / 'f' / name).parent.mkdir(parents=True, exist_ok=True)
+        foreign(tmp_path / 'f' / name, id=[*ids, f'{ids}!'])
+    for name in ('_delta_log/0.parquet', 'sub/.hidden.parquet', 'notes.txt', '_SUCCESS'):
+        (tmp_path / 'f' / name).parent.mkdir(exist_ok=True)
+        (tmp_path / 'f' / name).write_text('no Parquet')
+    gallery = read_parquet(tmp_path / 'f', tmp_path / 'g', provenance=FOREIGN)
+    assert [name for name in gallery.column('id').tolist() if '!' not in name] == [*'abcdefgh']
+    files, others = find_parquet(tmp_path / 'f')
+    assert len(files) == 4 and [file.name for file in others] == [
+        '_SUCCESS',
+        '0.parquet',
+        'notes.txt',
+        '.hidden.parquet',
+    ]
 
 
 def test_foreign_files_must_agree(tmp_path):
@@ -245,3 +305,16 @@ def test_a_side_model_needs_side_information(tmp_path):
     provenance = Provenance(FOREIGN.embedding, FOREIGN.embedding, 'l2')
     with pytest.raises(ValueError, match='Parquet of a side model must have a column side_info, got none in'):
         read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=provenance)
+
+
+def test_one_long_id_does_not_make_every_row_as_long(tmp_path):
+    ids = [f'{row}' for row in range(500)]
+    ids[7] = 'ü' * 20_000
+    pq.write_table(pa.table(dict(id=ids, embedding=[[1.0, 2.0]] * 500)), tmp_path / 'f.parquet')
+    gallery = read_parquet(tmp_path / 'f.parquet', tmp_path / 'g', provenance=FOREIGN, shard_rows=100)
+    assert gallery.column('id').tolist() == ids
+    assert sum(file.stat().st_size for file in gallery.path.iterdir()) < 100_000
+    write_parquet(gallery, tmp_path / 'parts')
+    again = read_parquet(tmp_path / 'parts', tmp_path / 'again')
+    assert files_of(again.path) == files_of(gallery.path)
+    assert open_source(tmp_path / 'parts').rows('id', np.array([7, 8])).tolist() == ids[7:9]

@@ -8,13 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def write_results(tool, folder: Path, seed: int, upgraded: float) -> None:
+def write_results(tool, folder: Path, seed: int, upgraded: float, gap: float | None = 0.6) -> None:
     for _, side, seen in tool.CASES['tenth']:
         file = tool.result_file(folder, 'omniglot', seed, 'tenth', side, tool.CONFIGS['omniglot'][1][seen])
         file.parent.mkdir(parents=True, exist_ok=True)
         scores = {'old/old': 0.2, 'new/old': 0.01, 'new/upgraded': upgraded, 'new/new': 0.8}
         metrics = {f'compatibility/{pair}_{k}': v for pair, v in scores.items() for k in tool.SCORES}
-        file.write_text(json.dumps(metrics | {'compatibility/update_gain_map': (upgraded - 0.2) / 0.6}))
+        gain = gap and (upgraded - 0.2) / gap
+        file.write_text(json.dumps(metrics | {'compatibility/update_gain_map': gain}))
 
 
 def test_table_has_mean_and_spread_of_every_case(tool, tmp_path):
@@ -24,6 +25,15 @@ def test_table_has_mean_and_spread_of_every_case(tool, tmp_path):
     assert len(lines) == 2 + 3 + len(tool.CASES['tenth'])
     assert lines[2] == '| old/old | 20.0 ± 0.0 | 20.0 ± 0.0 | 20.0 ± 0.0 |  |'
     assert lines[4].endswith('72.0 ± 2.8 | 86.7 ± 4.7 |')
+
+
+def test_a_seed_without_a_gap_has_no_share(tool, tmp_path):
+    write_results(tool, tmp_path, 0, 0.70)
+    write_results(tool, tmp_path, 1, 0.74, gap=None)
+    lines = tool.table('omniglot', [0, 1], tmp_path, 'tenth').splitlines()
+    assert lines[4].endswith('72.0 ± 2.8 | - |')
+    cases = len(tool.CASES['tenth'])
+    assert lines[-1].startswith(f'-: in {cases} of {2 * cases} runs the new model is no better than the old one')
 
 
 def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):

@@ -21,3 +21,9 @@ def test_a_single_seed_has_no_deviation(tool):
 def test_nothing_has_no_mean(tool):
     with pytest.raises(StatisticsError):
         tool.spread([])
+
+
+def test_what_was_not_measured_is_a_dash(tool):
+    assert tool.percent([0.5, None]) == '-'
+    assert tool.gap_note([0.5, 0.75]) == []
+    assert tool.gap_note([0.5, None, None])[-1].startswith('-: in 2 of 3 runs the new model is no better than the old')

@@ -1,0 +1,79 @@
+"""Append items to a gallery, replace them or remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.extended import write_extended_gallery
+from mmfct.retrieval.gallery.manifest import check_outside
+from mmfct.retrieval.source import open_source
+from mmfct.utils.progress import Progress
+
+
+def extend_gallery(
+    gallery: str | Path,
+    out: str | Path,
+    *,
+    add: Sequence[str | Path] = (),
+    remove: str | Path | None = None,
+    replace_items: bool = False,
+    common_columns: bool = False,
+) -> Gallery:
+    """Write a gallery without some items and with those of other galleries at its end.
+
+    The same call continues an interrupted one.
+
+    Args:
+        gallery: Folder of the gallery, or its Parquet.
+        out: Folder of the new gallery.
+        add: Galleries of the items to append, see `write_extended_gallery`.
+        remove: Text file with the ids of the items to remove, one a line.
+        replace_items: Whether an added item takes the place of one that has its id.
+        common_columns: Whether to leave out columns that not all galleries have.
+
+    Returns:
+        The new gallery.
+
+    Raises:
+        FileNotFoundError: If a gallery or file is missing.
+        ImportError: If a gallery is Parquet and pyarrow is not installed.
+        ValueError: As from `write_extended_gallery`; also if there is nothing to do, or ``out`` is one of the others.
+    """
+    if not add and remove is None:
+        raise ValueError('`add` or `remove` must be given, got neither: there is nothing to do')
+    for name, folder in (('`gallery`', gallery), *(('`add`', other) for other in add)):
+        check_outside(out, Path(folder), name)
+    source, *added = map(open_source, (gallery, *add))
+    removed = [] if remove is None else _read_ids(Path(remove))
+    if remove is not None and not removed and not add:
+        raise ValueError(f'`remove` must name an id in a line, got the empty file {str(remove)!r}')
+    result = write_extended_gallery(
+        source,
+        out,
+        added=added,
+        removed=removed,
+        replace_items=replace_items,
+        common_columns=common_columns,
+        progress=lambda total: Progress(total).advance,
+    )
+    left_out = sorted({name for one in (source, *added) for name in one.columns} - set(result.columns))
+    dropped = f', without {", ".join(left_out)}' if left_out else ''
+    appended = sum(map(len, added))
+    print_log(
+        f'{out}: {len(result)} rows: {len(result) - appended} of the {len(source)} of {gallery}, and {appended} '
+        f'new{dropped}; an index of the gallery must be built again with `tools/build_index.py`',
+        'current',
+    )
+    return result
+
+
+def _read_ids(path: Path) -> list[str]:
+    """Read a text file of ids; bytes that are no text become what Python makes of them in names of files."""
+    if not path.is_file():
+        raise FileNotFoundError(f'`remove` must be a text file of ids, one a line, got {str(path)!r}')
+    text = path.read_text(encoding='utf-8', errors='surrogateescape')
+    return [line for line in text.split('\n') if line]

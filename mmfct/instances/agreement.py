@@ -1,0 +1,116 @@
+"""How well the label of every training instance agrees with its image, and the weights that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmfct.functional.label_agreement import agreement_weights
+from mmfct.instances.exchange import InstanceExchange
+from mmfct.instances.keys import InstanceKeys
+from mmfct.instances.module import InstanceModule
+from mmfct.instances.store import InstanceStore
+
+# Share of a mean contrast that stays at the next visit: the network learns, and what it said ten epochs ago is stale.
+_MEMORY = 0.8
+
+
+class AgreementStore(InstanceStore):
+    """A running mean of contrasts per training instance and task, and weights that are refitted after every epoch.
+
+    The contrasts come from the modules, see `mmfct.functional.label_agreement`. Under several ranks they are put
+    together, so that every rank holds the same means and fits the same weights. State: 16 bytes per instance and task.
+
+    Args:
+        modules: Modules that use the weights and report contrasts, such as `mmfct.AgreementWeighting`.
+        keys: Keys of the training instances; row i belongs to the i-th.
+        track_losses: Whether to keep the mean loss of every instance too.
+        device: Where the state lives.
+
+    Attributes:
+        shares: Estimated share of wrong labels by task, of shape (T,); NaN before the first fit.
+
+    Raises:
+        ValueError: If two modules have a task of one name.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[InstanceModule],
+        keys: InstanceKeys,
+        *,
+        track_losses: bool,
+        device: torch.device | str,
+    ) -> None:
+        self._exchange = InstanceExchange(modules, keys, device=device, track_losses=track_losses)
+        self.tasks = self._exchange.tasks
+        self._modules = modules
+        size = len(keys), len(self.tasks)
+        self._sums = torch.zeros(size, device=device)
+        self._counts = torch.zeros(size, device=device)
+        self._rows = torch.ones(size, device=device)
+        self.shares = torch.full((len(self.tasks),), torch.nan, device=device)
+
+    def set_batch(self, samples: Sequence[Any], names: Sequence[Any]) -> None:
+        """Give the modules the weights of a batch."""
+        self._exchange.set_batch(samples, names, self._rows)
+
+    def collect(self) -> None:
+        """Take the contrasts of the batch."""
+        self._exchange.collect()
+
+    def step(self) -> None:
+        """Add the contrasts collected since the last step, of all ranks, to the means of their instances."""
+        rows, report = self._exchange.take_reports()
+        known = report.annotated & report.values.isfinite()
+        unique, inverse = rows.unique(return_inverse=True)
+        zeros = self._sums.new_zeros(len(unique), len(self.tasks))
+        total = zeros.index_add(0, inverse, torch.where(known, report.values, 0.0))
+        visits = zeros.index_add(0, inverse, known.to(zeros.dtype))
+        seen = visits > 0
+        for state, new in ((self._sums, total / visits.clamp(min=1)), (self._counts, torch.ones_like(total))):
+            before = state[unique]
+            state[unique] = torch.where(seen, _MEMORY * before + (1 - _MEMORY) * new, before)
+
+    def end_epoch(self) -> None:
+        """Fit the weights of each task to the mean contrasts; instances without any keep the weight 1."""
+        for column, known in enumerate((self._counts > 0).unbind(dim=1)):
+            if known.any():
+                weights, share = agreement_weights(self.contrasts()[known, column].double().cpu().numpy())
+                self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
+                self.shares[column] = share
+
+    def contrasts(self) -> Tensor:
+        """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""
+        return (self._sums / self._counts).clamp(-1, 1)
+
+    def weights(self) -> Tensor:
+        """Return the weights (I, T) of the losses: those of instances times those of tasks."""
+        pairs = zip(self._modules, self._exchange.columns, strict=True)
+        return torch.cat([module.weights(self._rows[:, columns]) for module, columns in pairs], dim=1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps, on the CPU; tensors are (T,) or (I, T)."""
+        state: dict[str, Any] = dict(contrast_sum=self._sums, contrast_count=self._counts, instance_weight=self._rows)
+        state |= dict(share=self.shares, weight=self.weights()) | self._exchange.state_dict()
+        return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: If it belongs to another training set, to other tasks or to another kind of weights.
+        """
+        self._exchange.load_state_dict(state)
+        if 'contrast_sum' not in state:
+            raise ValueError('the checkpoint has weights learned by gradient descent, the model weights by agreement')
+        for own, name in (
+            (self._sums, 'contrast_sum'),
+            (self._counts, 'contrast_count'),
+            (self._rows, 'instance_weight'),
+            (self.shares, 'share'),
+        ):
+            own.copy_(state[name])

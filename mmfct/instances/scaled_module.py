@@ -1,0 +1,70 @@
+"""Modules with a learned scale per task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+
+from mmfct.functional.task_weighting import starting_log_variance, task_weights
+from mmfct.instances.module import InstanceModule
+from mmfct.utils.distributed import global_means
+
+
+class ScaledInstanceModule(InstanceModule):
+    """Base of modules that weight the losses of each task by a log-variance ``s_task``, besides those of instances.
+
+    Args:
+        tasks: Names of the tasks.
+        factor: k of each task; its weight is ``k exp(-a s_task)``.
+        exponent: a of each task.
+        shared: Whether ``s_task`` is learned; otherwise it stays 0.
+        instance: Whether rows are used at all.
+
+    Attributes:
+        log_variance: The parameter ``s_task`` of shape (T,), trained by the network's optimiser.
+    """
+
+    factor: Tensor
+    exponent: Tensor
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        factor: Sequence[float],
+        exponent: Sequence[float],
+        *,
+        shared: bool,
+        instance: bool = True,
+    ) -> None:
+        super().__init__(tasks, instance=instance)
+        self.register_buffer('factor', torch.tensor(factor), persistent=False)
+        self.register_buffer('exponent', torch.tensor(exponent), persistent=False)
+        self.log_variance = nn.Parameter(torch.zeros(len(self.tasks)), requires_grad=shared)
+
+    def task_weights(self) -> Tensor:
+        """Return the weights ``k exp(-a s_task)`` of the tasks, (T,)."""
+        return task_weights(self.log_variance.detach(), self.factor, self.exponent)
+
+    def start_scales(self, losses: Tensor, annotated: Tensor) -> None:
+        """Put every ``s_task`` that was never trained where the losses (B, T) of its first batch are at home.
+
+        So a task's unit does not matter: from 0, an optimiser would need thousands of steps to a loss in millimetres.
+        Ranks that do not all run this module cannot agree on a start, and begin at 0.
+        """
+        if not self.training or not self.log_variance.requires_grad:
+            return
+        if self._count is not None and get_world_size() > 1:
+            return
+        fresh = self.log_variance.detach() == 0
+        if fresh.any():
+            means, known = (
+                global_means(losses.detach(), annotated)
+                if self._count is None
+                else (self.means(losses.detach(), annotated), annotated.any(dim=0))
+            )
+            start = starting_log_variance(means, self.factor, self.exponent)
+            with torch.no_grad():
+                self.log_variance.copy_(torch.where(fresh & known & (means > 0), start, self.log_variance))
