@@ -259,7 +259,8 @@ def test_ranks_share_the_shards(digits, chain, tmp_path):
     (tmp_path / 'tools.py').write_text(TOOLS)
     launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
     command = [*launch, str(tmp_path / 'tools.py'), json.dumps(tools)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    path = dict(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / 'tools')]))
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count('ms per item') == 2  # the other rank is silent
     for ours, theirs in ((chain.out, 'whole'), (out, 'alone')):
