@@ -159,13 +159,13 @@ class _References:
         self._parts[column][tuple(outputs.shape[1:])].append((rows, outputs))
 
     def ranks(self, column: int, rows: np.ndarray, comparison: Comparison) -> np.ndarray:
-        """Return the ranks (B,) of the labels of a batch; NaN where there is no other prediction of its size."""
-        own, _ = comparison.loss(comparison.outputs, comparison.targets)
+        """Return the ranks (B,) of the labels of a batch; NaN without a label, or another prediction of its size."""
+        own, annotated = comparison.loss(comparison.outputs, comparison.targets)
         others, outputs = self._all(column, tuple(comparison.outputs.shape[1:]))
         found = np.full(len(rows), np.nan)
         for place, row in enumerate(rows):
             strangers = torch.from_numpy(self._group[others] != self._group[row]).to(own.device)
-            if len(others) and strangers.any():
+            if annotated[place] and len(others) and strangers.any():
                 targets = comparison.targets[place].expand(len(outputs), *comparison.targets.shape[1:])
                 losses, _ = comparison.loss(outputs, targets)
                 losses = losses[strangers]

@@ -16,6 +16,7 @@ from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.model import build_model
 from mmfct.apis.find_corrupt_labels.pictures import image_files
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
+from mmfct.functional.wrong_labels import WrongLabels
 from mmfct.utils.checkpoint import load_checkpoint
 
 
@@ -25,12 +26,14 @@ def make_suspects(rows: list[int], flagged: int) -> Suspects:
         task='seg',
         rows=np.array(rows),
         files=[str(row) for row in rows],
+        rank=score / len(rows),
+        wrong=WrongLabels(0.5, (0.2, 0.8), np.where(np.arange(len(rows)) < flagged, 0.9, 0.1), True),
         score=score,
+        score_name='contrast in training',
         weight=score,
         final_loss=score,
         mean_loss=score,
         corrupted=None,
-        threshold=score[flagged - 1] - 0.5 if flagged else None,
     )
 
 
