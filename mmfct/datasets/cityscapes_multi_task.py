@@ -76,7 +76,9 @@ class CityscapesMultiTask(BaseDataset):
         self._categories: dict[str, list[int]] = {}
         # `reduce_zero_label` and `label_map`, here and per image, are what mmseg asks its data sets for.
         names, palette = default_classes(label_ids, num_classes, layout)
-        meta = dict(classes=names, palette=palette, reduce_zero_label=False, label_map=None) | dict(metainfo or {})
+        meta: dict[str, Any] = dict(classes=names, palette=palette, reduce_zero_label=False, label_map=None) | dict(
+            metainfo or {}
+        )
         if len(meta['classes']) != num_classes:
             raise ValueError(
                 f"`metainfo['classes']` must have a name for each of `num_classes` {num_classes}, got "
