@@ -182,9 +182,9 @@ class CorruptLabels:
 
     def _draw(self, task: str, values: list, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return, for every instance, whose annotation it gets a part of, and whether its own is wrong; both (I,)."""
-        error, options = self.errors[task], dict(task=task, seed=self.seed)
+        error, fraction = self.errors[task], self.fractions[task]
         if error['type'] in (PERMUTED, 'half'):
-            donors = draw_donors(values, self.fractions[task], **options)
+            donors = draw_donors(values, fraction, task=task, seed=self.seed)
             # An annotation swapped for an equal one, such as the same class, is still right.
             return donors, np.array([not np.array_equal(values[i], values[j]) for i, j in enumerate(donors)], bool)
         if error['type'] == 'swapped':
@@ -192,7 +192,7 @@ class CorruptLabels:
                 value if self._has(error['classes'], i) else None for i, value in zip(first, values, strict=True)
             ]
         wrong = np.zeros(len(values), bool)
-        wrong[draw_instances(values, self.fractions[task], **options)] = True
+        wrong[draw_instances(values, fraction, task=task, seed=self.seed)] = True
         return np.arange(len(values)), wrong
 
     def _has(self, classes: Sequence[int], position: int) -> bool:

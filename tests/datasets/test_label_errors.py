@@ -24,7 +24,7 @@ def load_image(results: dict) -> dict:
 
 
 @pytest.fixture
-def build(request, cityscapes_root, npy_root):
+def build(cityscapes_root, npy_root):
     """Function that builds the clean data set and its maps, in one of the two layouts."""
 
     def make(layout: str) -> CityscapesMultiTask:
@@ -42,7 +42,9 @@ def expected_map(kind, task: str, own: np.ndarray, others: list[np.ndarray]) -> 
     options = kind if isinstance(kind, dict) else dict(type=kind)
     wrong, width = own.copy(), own.shape[1]
     if options['type'] == 'half':
-        return [np.array([[*row[: width // 2], *o[width // 2 :]] for row, o in zip(own, other)]) for other in others]
+        middle = width // 2
+        pairs = [zip(own, other, strict=True) for other in others]
+        return [np.array([[*mine[:middle], *theirs[middle:]] for mine, theirs in pair]) for pair in pairs]
     for y in range(own.shape[0]):
         for x in range(width):
             if options['type'] == 'mirrored':
@@ -131,14 +133,14 @@ def test_maps_that_no_transform_of_ours_loads():
     assert CorruptLabels(dataset, dict(depth=0.5), kinds=dict(depth='permuted')).corrupted['depth'].any()
 
 
-def test_half_a_map_of_another_size(build):
+def test_half_a_map_of_another_size(build, tmp_path):
     pipeline = [load_image, LoadLabelMap(), LoadDisparity()]
     dataset = build('cityscapes')
     wrong = CorruptLabels(dataset, dict(seg=1.0), kinds=dict(seg='half'))
     info = wrong.get_data_info(0)
     error = info['label_errors']['seg']
     small = cv2.resize(cv2.imread(error['donor']['seg_map_path'], cv2.IMREAD_UNCHANGED), (8, 8))
-    path = f'{info["img_path"]}.small.png'
+    path = str(tmp_path / 'small.png')
     cv2.imwrite(path, small)
     error['donor']['seg_map_path'] = path
     with pytest.raises(ValueError, match=r"the kind 'half' needs maps of one size, got \(16, 32\) and \(8, 8\)"):

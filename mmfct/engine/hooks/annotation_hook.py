@@ -149,4 +149,5 @@ def _is_label(label: Any, kind: str) -> bool:
 
 
 def _number(loader: DataLoader) -> int:
-    return len(loader.dataset)  # type: ignore[arg-type]  # torch's Dataset declares no length
+    dataset: Any = loader.dataset
+    return len(dataset)

@@ -203,10 +203,8 @@ def test_wrong_maps_of_other_kinds_than_permuted(surreal_root, cache):
     for i in range(len(clean)):
         depth, parts = right[i]['gt_depth_map'], right[i]['gt_seg_map']
         found = wrong[i]
-        mirrored = np.array_equal(found['gt_depth_map'], depth[:, ::-1], equal_nan=True)
-        assert (
-            mirrored if wrong.corrupted['depth'][i] else np.array_equal(found['gt_depth_map'], depth, equal_nan=True)
-        )
+        expected = depth[:, ::-1] if wrong.corrupted['depth'][i] else depth
+        assert np.array_equal(found['gt_depth_map'], expected, equal_nan=True)
         assert np.array_equal(found['gt_seg_map'][:, :16], parts[:, :16])
         donors = [other['gt_seg_map'][:, 16:] for j, other in enumerate(right) if j != i]
         half = any(np.array_equal(found['gt_seg_map'][:, 16:], donor) for donor in donors)
