@@ -20,7 +20,7 @@ FCT = Path(__file__).parents[2] / 'configs/fct'
 LEAVES = sorted(path.name for path in FCT.glob('*.py'))
 LEAVES += sorted(f'../bct/{path.name}' for path in FCT.parent.glob('bct/*.py'))
 # Data sets of many large images: two old classes, four images at a time.
-LARGE = ('imagenet', 'cifar100', 'places365', 'vggface2')
+LARGE = ('imagenet', 'cifar100', 'places365', 'vggface2', 'folders')
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1)
 
 
@@ -38,7 +38,8 @@ def stock_config(request, workplace, monkeypatch, plain_config_text):
     def load(name: str, depth: int = 50, cfg_options: dict | None = None) -> Config:
         config = load_config(FCT / name, cfg_options)  # without options as mmengine does
         kind = name.split('_')[1].removesuffix('.py')
-        root = None if kind == 'digits' else request.getfixturevalue(f'{kind}_root')
+        data = 'imagenet' if kind == 'folders' else kind
+        root = None if kind == 'digits' else request.getfixturevalue(f'{data}_root')
         for node in _dicts(config._cfg_dict):
             if root is not None and 'data_root' in node:
                 node['data_root'] = root
