@@ -93,7 +93,8 @@ class InstanceKeys:
         shared = SharedImages.of(again)
         if shared is not None:
             infos = iter(again)
-            values = [shared.name(next(infos)) if counts[value] > 1 else value for value in values]
+            pairs = [(value, next(infos) if counts[value] > 1 else None) for value in values]
+            values = [shared.name(info) if info and value in shared.paths else value for value, info in pairs]
         return cls(values, field=field, shared=shared)
 
     @property

@@ -65,6 +65,10 @@ def test_images_that_come_once_keep_their_keys():
     assert InstanceKeys.of(dataset).keys == ['a.png', 'b.png']
     twice = ConcatDataset([dataset, Maps(('a.png', '1.png'))])
     assert InstanceKeys.of(twice).keys == ['a.png', 'b.png'] and rows(dataset, InstanceKeys.of(twice)) == [0, 1]
+    mixed = ConcatDataset([dataset, Maps(('a.png', '1.png'), ('b.png', '3.png'))])  # one alike, one not
+    keys = InstanceKeys.of(mixed)
+    assert keys.keys == ['a.png', 'b.png#2.png', 'b.png#3.png']
+    assert rows(mixed, keys, 'seg_map_path', 'sample_idx') == [0, 1, 0, 2]
     assert InstanceKeys.of(Subset(Maps(('a.png', '1.png'), ('a.png', '2.png')), [1, 1])).keys == ['a.png']
 
 
