@@ -30,9 +30,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     'clean': ('right labels, plain loss', dict(HELD, corrupted=0.0)),
     'plain': ('plain loss', HELD),
     'data_parameters': ('a temperature per image', dict(weighting='data_parameters')),
-    'itp': ('a log-variance per image', dict(weighting='itp')),
+    'itp': ('a weight per image by agreement', dict(weighting='itp')),
+    'itp_gradient': ('a log-variance per image', dict(weighting='itp_gradient')),
 }
-RANKINGS = {'score': 'the learned parameter', 'final_loss': 'the final loss', 'mean_loss': 'the mean loss'}
+RANKINGS = {
+    'rank': 'the rank among other predictions',
+    'score': 'what training learned',
+    'final_loss': 'the final loss',
+    'mean_loss': 'the mean loss',
+}
 
 
 def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, Any]) -> str:

@@ -122,7 +122,7 @@ def tables(folder: Path, seeds: list[int], rates: tuple[float, ...]) -> str:
                 area = ''
                 if weighting == 'itp':
                     found = [read(run / 'suspects/detection.json')[task]['rankings'] for run in runs]
-                    area = spread([rankings['score']['auroc'] for rankings in found], digits=3)
+                    area = spread([rankings['rank']['auroc'] for rankings in found], digits=3)
                 lines.append(row(f'{rate:.0%} {weighting}', runs, area))
     return '\n'.join(lines)
 

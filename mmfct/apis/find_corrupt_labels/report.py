@@ -30,7 +30,7 @@ def measure_detection(ranking: Sequence[Suspects]) -> dict[str, dict[str, Any]]:
         ``evidence`` (whether the network tells right labels from others), ``finding`` (that in words) and ``flagged``
         (number of labels that count as wrong). Where the truth is known also ``corrupted`` (number), ``precision`` and
         ``recall`` of the flagged labels, and ``rankings``: ``rank``, ``score``, ``final_loss`` and ``mean_loss`` ->
-        `detection_scores`, with the name of each; ``None`` for what was not tracked. Without a corrupted label, or
+        `detection_scores`, ``None`` for what was not tracked, and ``score_name``. Without a corrupted label, or
         without a clean one, there are no rankings.
     """
     detection = {}
@@ -50,11 +50,8 @@ def measure_detection(ranking: Sequence[Suspects]) -> dict[str, dict[str, Any]]:
             entry['precision'] = float(truth[issue].mean()) if issue.any() else None
             entry['recall'] = float(issue[truth].mean()) if truth.any() else None
             if 0 < entry['corrupted'] < entry['labels']:
-                names = RANKINGS | dict(score=suspects.score_name)
-                entry['rankings'] = {
-                    field: dict(name=name, scores=_scores(getattr(suspects, field), truth))
-                    for field, name in names.items()
-                }
+                entry['score_name'] = suspects.score_name
+                entry['rankings'] = {field: _scores(getattr(suspects, field), truth) for field in RANKINGS}
         detection[suspects.task] = entry
     return detection
 
@@ -79,10 +76,9 @@ def detection_table(detection: Mapping[str, Mapping[str, Any]]) -> str:
     tables = [markdown_table(rows)]
     rows = [['task', 'ranked by', 'AUROC', 'AP', 'precision at the true rate']]
     for task, entry in detection.items():
-        for ranking in entry.get('rankings', {}).values():
-            scores = ranking['scores']
+        for field, scores in entry.get('rankings', {}).items():
             cells = [f'{value:.4f}' for value in scores.values()] if scores else ['not tracked', '', '']
-            rows.append([task, ranking['name'], *cells])
+            rows.append([task, RANKINGS[field] or entry['score_name'], *cells])
     if len(rows) > 1:
         tables.append(markdown_table(rows))
     return '\n\n'.join(tables)

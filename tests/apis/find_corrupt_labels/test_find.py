@@ -135,9 +135,9 @@ def test_corruption_of_the_data_set_is_known_and_found(street, found):
     assert (seg['labels'], seg['share'], seg['flagged'], seg['evidence']) == (11, 0, 0, True)
     assert depth['corrupted'] == depth['flagged'] == street.corrupted.sum()
     assert depth['precision'] == depth['recall'] == 1
-    assert depth['rankings']['rank']['scores'] == dict(auroc=1, ap=1, precision_at_rate=1)
+    assert depth['rankings']['rank'] == dict(auroc=1, ap=1, precision_at_rate=1)
     assert depth['rankings'].keys() == {'rank', 'score', 'final_loss', 'mean_loss'}
-    assert depth['rankings']['score']['name'] == 'learned parameter'
+    assert depth['score_name'] == 'learned parameter'
 
 
 def test_exports_have_a_row_per_label_and_per_image(street_root, found):
@@ -186,7 +186,7 @@ def test_table_without_losses(street, changed, tmp_path):
     content = torch.load(checkpoint) | dict(instance_task_weights=table)
     torch.save(content, checkpoint)
     detection = find_corrupt_labels(street.config, checkpoint, tmp_path, top=0, device='cpu')
-    assert detection['depth']['rankings']['mean_loss']['scores'] is None
+    assert detection['depth']['rankings']['mean_loss'] is None
     assert rows_of(tmp_path / 'suspects_depth.csv')[0]['mean_loss'] == ''
     assert '| depth | mean loss | not tracked |' in re.sub(' +', ' ', (tmp_path / 'detection.md').read_text())
 

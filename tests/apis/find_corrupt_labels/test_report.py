@@ -40,11 +40,10 @@ def test_rankings_are_measured_each_by_itself():
         corrupted=2,
         precision=pytest.approx(2 / 3),
         recall=1.0,
+        score_name='contrast',
     )
-    names = dict(rank='rank among other predictions', score='contrast', final_loss='final loss', mean_loss='mean loss')
-    for name, title in names.items():
-        scores = detection_scores(getattr(suspects, name), corrupted)
-        assert rankings.pop(name) == dict(name=title, scores=scores)
+    for name in ('rank', 'score', 'final_loss', 'mean_loss'):
+        assert rankings.pop(name) == detection_scores(getattr(suspects, name), corrupted)
     assert not rankings
 
 
@@ -75,7 +74,7 @@ def test_precision_and_recall_where_there_is_nothing_to_count():
 def test_a_label_that_was_never_met_is_left_out():
     corrupted, loss = np.array([1, 1, 0, 0, 0, 0], dtype=bool), np.array([np.nan, 4.0, 5.0, 1.0, 0.5, 0.2])
     entry = measure_detection([make_suspects(corrupted=corrupted, mean_loss=loss)])['depth']
-    assert entry['rankings']['mean_loss']['scores'] == detection_scores(loss[1:], corrupted[1:])
+    assert entry['rankings']['mean_loss'] == detection_scores(loss[1:], corrupted[1:])
 
 
 @pytest.mark.parametrize('corrupted', [None, np.zeros(6, dtype=bool), np.ones(6, dtype=bool)])
