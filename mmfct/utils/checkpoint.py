@@ -74,6 +74,8 @@ def load_checkpoint(path: str | Path) -> dict:
     if is_torchscript(path):
         return dict(state_dict=load_torchscript(path).state_dict())
     try:
+        # Once more: the maintained mmengine allows some of this for a load of its own, and takes it back for all.
+        torch.serialization.add_safe_globals(_MMENGINE_GLOBALS)
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # damaged bytes raise anything, from EOFError to struct.error
         if isinstance(error, pickle.UnpicklingError) and _holds_a_pickle(path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mmfct.utils import checkpoint as checkpoint_module
 from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict, load_weights
 
 
@@ -58,6 +59,7 @@ def test_hosts_that_read_weights_only_can_resume(tmp_path):
         optimizer=dict(state={0: dict(step=torch.tensor(3.0))}, param_groups=[dict(lr=np.float64(0.1))]),
     )
     torch.save(saved, tmp_path / 'epoch_1.pth')
+    torch.serialization.add_safe_globals(checkpoint_module._MMENGINE_GLOBALS)  # as when it was imported
     loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert loaded['message_hub']['log_scalars']['train/loss'].current() == 1.0
     assert loaded['optimizer'] == saved['optimizer']
@@ -66,6 +68,13 @@ def test_hosts_that_read_weights_only_can_resume(tmp_path):
         with pytest.raises(pickle.UnpicklingError):
             torch.load(tmp_path / 'hostile.pth', weights_only=True)
     assert not (tmp_path / 'ran').exists()
+
+
+def test_a_load_by_mmengine_takes_nothing_away(tmp_path):
+    torch.save(dict(history=HistoryBuffer([1.0, 3.0], [1, 1])), tmp_path / 'epoch_1.pth')
+    with torch.serialization.safe_globals([HistoryBuffer, np.ndarray]):  # which removes them at the end
+        pass
+    assert load_checkpoint(tmp_path / 'epoch_1.pth')['history'].mean() == 2
 
 
 def test_a_checkpoint_written_with_numpy_1_loads(tmp_path):
