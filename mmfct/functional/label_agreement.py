@@ -15,7 +15,7 @@ _GRID = np.linspace(-1, 1, 2049)
 _BANDWIDTH = 0.7 * 1.06
 # Shares of labels that agree with no image better than with their own from which on the estimate counts for less, and
 # for nothing: nearly everything looks wrong to a network that has learned nothing.
-_DOUBTFUL, _NOTHING = 0.75, 0.95
+_DOUBTFUL, _NOTHING = 0.65, 0.9
 
 
 class Agreement(NamedTuple):
@@ -56,11 +56,12 @@ def fit_agreement(values: ArrayLike) -> Agreement:
     The contrasts of permuted labels are symmetric about 0, and those of right labels lie below. So the density f above
     0 is that of permuted labels, and mirrored it is theirs below 0 too: a label with the contrast ``-r`` is wrong with
     the probability ``f(r) / f(-r)`` at most (the decoy estimate of a local false discovery rate). The densities are
-    kernel estimates, and the ratio never falls towards 0. It is an upper bound: early in training, when right
-    labels lie above 0 too, it overstates the share of wrong labels. Nothing is assumed about shapes, units or shares.
+    kernel estimates, the ratio is made monotone (isotonic regression). It is an upper bound: early in training, when
+    right labels lie above 0 too, it overstates the share of wrong labels. Nothing is assumed about shapes or units.
 
     A network that has learned nothing gives contrasts that are symmetric about 0. Nearly all labels then look wrong,
-    which is no evidence about any one of them, and all are told to be equally right.
+    which is no evidence about any one of them. So from an estimated share of 65 % on, differences between labels count
+    for less, and from 90 % on for nothing.
 
     Args:
         values: Mean contrasts in [-1, 1], of shape (N,).
@@ -98,9 +99,12 @@ def _density(values: np.ndarray) -> np.ndarray:
 
 def _wrong_given(density: np.ndarray) -> np.ndarray:
     """Return the probability of a wrong label at every point of the grid: 1 from 0 on, below it does not fall."""
+    from sklearn.isotonic import isotonic_regression
+
     middle = len(_GRID) // 2
     below, above = density[:middle], density[:middle:-1]  # of -r and of r
-    ratio = np.divide(above, below, out=np.zeros(middle), where=below > 0)
+    below = np.maximum(below, 1e-12)
     wrong = np.ones(len(_GRID))
-    wrong[:middle] = np.maximum.accumulate(ratio.clip(0, 1))
+    # Weighted: the few labels of a tail must not decide about all the others.
+    wrong[:middle] = isotonic_regression(above / below, sample_weight=below).clip(0, 1)
     return wrong
