@@ -117,6 +117,8 @@ class InstanceExchange:
         rows = packed[:, 0].long()
         values, annotated, losses = packed[:, 1:].float().chunk(3, dim=1)
         report = InstanceReport(values, annotated > 0, losses)
+        for module, columns in zip(self._modules, self.columns, strict=True):
+            module.start_late(report.losses[:, columns], report.annotated[:, columns])
         if self.history is not None:
             self.history.add(rows, report.losses, report.annotated)
         return rows, report

@@ -113,6 +113,9 @@ class InstanceModule(nn.Module, ABC):
         losses = torch.stack([report.losses for report in reports]).masked_fill(~annotated, 0.0).sum(dim=0) / counts
         return InstanceReport(values, annotated.any(dim=0), losses)
 
+    def start_late(self, losses: Tensor, annotated: Tensor) -> None:  # noqa: B027 - most have nothing to start
+        """Take losses (N, T) of all ranks after the first step, where annotated (N, T)."""
+
     @property
     def needs_comparisons(self) -> bool:
         """Whether the forward pass takes a `Comparison` of each task."""

@@ -43,6 +43,7 @@ class ScaledInstanceModule(InstanceModule):
         self.register_buffer('factor', torch.tensor(factor), persistent=False)
         self.register_buffer('exponent', torch.tensor(exponent), persistent=False)
         self.log_variance = nn.Parameter(torch.zeros(len(self.tasks)), requires_grad=shared)
+        self._starts_later = False
 
     def task_weights(self) -> Tensor:
         """Return the weights ``k exp(-a s_task)`` of the tasks, (T,)."""
@@ -52,19 +53,28 @@ class ScaledInstanceModule(InstanceModule):
         """Put every ``s_task`` that was never trained where the losses (B, T) of its first batch are at home.
 
         So a task's unit does not matter: from 0, an optimiser would need thousands of steps to a loss in millimetres.
-        Ranks that do not all run this module cannot agree on a start, and begin at 0.
+        Where ranks may not all run this module, they cannot agree here: the store starts it after the first step, with
+        the losses of all ranks. Without a store, several such ranks begin at 0.
         """
-        if not self.training or not self.log_variance.requires_grad:
+        if not self.training or not self.log_variance.requires_grad or not (self.log_variance.detach() == 0).any():
             return
-        if self._count is not None and get_world_size() > 1:
-            return
-        fresh = self.log_variance.detach() == 0
-        if fresh.any():
-            means, known = (
-                global_means(losses.detach(), annotated)
-                if self._count is None
-                else (self.means(losses.detach(), annotated), annotated.any(dim=0))
-            )
-            start = starting_log_variance(means, self.factor, self.exponent)
-            with torch.no_grad():
-                self.log_variance.copy_(torch.where(fresh & known & (means > 0), start, self.log_variance))
+        if self._count is None:
+            means, known = global_means(losses.detach(), annotated)
+            self._start(means, known)
+        elif self.instance_tasks:
+            self._starts_later = True
+        elif get_world_size() == 1:
+            self._start(self.means(losses.detach(), annotated), annotated.any(dim=0))
+
+    def start_late(self, losses: Tensor, annotated: Tensor) -> None:
+        """Start the scales after the first step, from losses (N, T) of all ranks, if the forward pass could not."""
+        if self._starts_later:
+            self._starts_later = False
+            counts = annotated.sum(dim=0)
+            self._start(losses.masked_fill(~annotated, 0.0).sum(dim=0) / counts.clamp(min=1), counts > 0, anew=True)
+
+    def _start(self, means: Tensor, known: Tensor, *, anew: bool = False) -> None:
+        start = starting_log_variance(means, self.factor, self.exponent)
+        with torch.no_grad():
+            fresh = (self.log_variance == 0) | anew
+            self.log_variance.copy_(torch.where(fresh & known & (means > 0), start, self.log_variance))

@@ -27,7 +27,7 @@ def test_progress_of_adding_and_of_comparing(switch, tmp_path, capsys):
     index_gallery(switch.upgraded, tmp_path / 'g.faiss', IndexOptions(num_queries=7))
     output = capsys.readouterr().out
     assert output.index('Adding 60 rows') < output.index('60/60') < output.index('Comparing 7 queries')
-    assert output.index('Comparing 7 queries') < output.index('420/420') and 'ETA' in output
+    assert output.index('Comparing 7 queries') < output.index('420/420') and 'pairs/s' in output
 
 
 def test_recall_equals_a_plain_loop(switch, tmp_path, capsys):

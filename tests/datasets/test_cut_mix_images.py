@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from mmengine.dataset import BaseDataset
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 
 from mmfct.datasets import CutMixImages, EmbeddingTable
 from mmfct.datasets.cut_mix_images import random_rectangle
@@ -93,7 +94,10 @@ def test_a_table_of_embeddings_takes_them(tmp_path):
     backbone = dict(resnet, dilations=(1,), out_indices=(0,), init_cfg=None)
     neck = dict(type='mmpretrain.GlobalAveragePooling')
     preprocessor = dict(type='mmpretrain.ClsDataPreprocessor', mean=[3.0] * 3, std=[1.0] * 3)
+    weights = {f'backbone.{name}': value for name, value in MODELS.build(backbone).state_dict().items()}
+    torch.save(weights, tmp_path / 'encoder.pth')
     encoder = dict(backbone=backbone, neck=neck, data_preprocessor=preprocessor)
+    encoder['checkpoint'] = str(tmp_path / 'encoder.pth')
     encoders = dict(old=encoder, new=encoder)
     options = dict(dataset=dict(type=CutMixImages, dataset=dict(type=Flat)), encoders=encoders, num_views=3)
     table = EmbeddingTable(str(tmp_path / 'table'), **options)

@@ -239,13 +239,14 @@ def test_knet_calls_its_loss_for_every_stage():
         ),
         _scope_='mmseg',
     )
-    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=dict(type='mmseg.CrossEntropyLoss'))
+    host = dict(type='mmseg.CrossEntropyLoss')
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='seg', loss=host, shared=False)
     generate = dict(type='mmseg.FCNHead', in_channels=8, channels=8, num_convs=1, concat_input=False, num_classes=4)
     head = dict(type='mmseg.IterativeDecodeHead', num_stages=2, kernel_update_head=[update] * 2)
     module = MODELS.build(dict(head, kernel_generate_head=dict(generate, loss_decode=loss)))
     samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 8, 8)))) for _ in range(3)]
     weighting = module.kernel_generate_head.loss_decode.weighting
-    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    weighting.set_instances(torch.ones(3, 1), NAMES)
     losses = module.loss([torch.randn(3, 8, 8, 8)], samples, None)
     stages = [losses[f'loss_ce.s{i}'] for i in range(3)]
     # With equal weights each is the mean of the images' losses.
@@ -255,10 +256,11 @@ def test_knet_calls_its_loss_for_every_stage():
 def test_conformer_calls_its_loss_for_both_branches():
     from mmpretrain.structures import DataSample
 
-    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='mmpretrain.CrossEntropyLoss'))
+    host = dict(type='mmpretrain.CrossEntropyLoss')
+    loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=host, shared=False)
     head = MODELS.build(dict(type='mmpretrain.ConformerHead', num_classes=4, in_channels=[6, 8], loss=loss))
     weighting = head.loss_module.weighting
-    weighting.set_instances(torch.zeros(3, 1), NAMES)
+    weighting.set_instances(torch.ones(3, 1), NAMES)
     features, samples = [(torch.randn(3, 6), torch.randn(3, 8))], [DataSample().set_gt_label(i) for i in range(3)]
     scores = head(features)
     expected = sum(F.cross_entropy(score, torch.arange(3), reduction='none') for score in scores) / 2

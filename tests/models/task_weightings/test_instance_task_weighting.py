@@ -270,6 +270,7 @@ def test_a_loss_that_is_called_several_times_reports_its_mean(batch):
 
 def test_logged_weights_do_not_depend_on_how_labels_are_spread_over_ranks():
     module = MODELS.build(dict(type='mmfct.InstanceTaskWeighting', forms=dict(a='classification')))
+    module.eval()  # in training the scale of the task starts at the losses
     losses, annotated = torch.rand(3, 1), torch.tensor([[True], [True], [False]])
     rows = torch.tensor([[0.2], [-0.4], [9.0]])
     module.set_instances(rows, NAMES[:3], torch.tensor(1.0))  # another rank has no label at all: the mean is 1
