@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
-from mmfct.datasets.label_errors import FIELD, PERMUTED, label_error, swap_classes
+from mmfct.datasets.label_errors import FIELD, PERMUTED, MapLoader, label_error, swap_classes
 from mmfct.datasets.label_swaps import draw_donors, draw_instances
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
 from mmfct.instances.positions import find_positions, inner_positions, number_instances
@@ -224,7 +224,7 @@ class CorruptLabels:
                 continue
             for source in self._positions.sources:
                 steps = getattr(source.pipeline, 'transforms', ())
-                if steps and not any(task in getattr(step, 'error_tasks', ()) for step in steps):
+                if steps and not any(isinstance(step, MapLoader) and task in step.error_tasks for step in steps):
                     raise ValueError(
                         f"`kinds` of the task {task!r} must be 'permuted' unless a transform of mmfct loads its "
                         f'maps, got {error["type"]!r} and {[type(step).__name__ for step in steps]}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,16 @@ _KINDS_OF = dict(
 )
 # Where an annotation says what a transform that loads a map must do to it.
 FIELD = 'label_errors'
+
+
+class MapLoader:
+    """Base of transforms that load maps, and make them wrong where an annotation says so.
+
+    Attributes:
+        error_tasks: Tasks whose maps it loads.
+    """
+
+    error_tasks: ClassVar[tuple[str, ...]]
 
 
 def label_error(task: str, kind: str | Mapping[str, Any]) -> dict[str, Any]:

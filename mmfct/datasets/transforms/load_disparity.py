@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.datasets.label_errors import wrong_map
+from mmfct.datasets.label_errors import MapLoader, wrong_map
 from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
 
@@ -16,7 +16,7 @@ _TARGETS = ('inverse_depth', 'depth', 'disparity')
 
 
 @TRANSFORMS.register_module()
-class LoadDisparity:
+class LoadDisparity(MapLoader):
     """Load a disparity map from a 16-bit PNG file, or inverse depth from a ``.npy`` file.
 
     A pixel p > 0 of the PNG file stands for the disparity d = (p - 1) / 256 pixels; with the focal length f in pixels
@@ -40,7 +40,7 @@ class LoadDisparity:
         ValueError: If an option is not one of these.
     """
 
-    error_tasks = ('depth',)  # of `CorruptLabels`
+    error_tasks = ('depth',)
 
     def __init__(self, target: str = 'inverse_depth', *, npy_holds: str = 'inverse_depth') -> None:
         for name, value in dict(target=target, npy_holds=npy_holds).items():

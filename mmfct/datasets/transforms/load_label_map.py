@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from mmfct.datasets.cityscapes_labels import IGNORED
-from mmfct.datasets.label_errors import wrong_map
+from mmfct.datasets.label_errors import MapLoader, wrong_map
 from mmfct.datasets.label_ids import UNKNOWN, LabelIds, check_label_ids, id_table
 from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
 from mmfct.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadLabelMap:
+class LoadLabelMap(MapLoader):
     """Load a label map: ids from a PNG file, mapped to classes, or classes from a ``.npy`` file.
 
     Sets ``gt_seg_map``, uint8 of shape (H, W) with 255 where it is ignored, and adds it to ``seg_fields``. An image
@@ -35,7 +35,7 @@ class LoadLabelMap:
         ValueError: If an option is out of range.
     """
 
-    error_tasks = ('seg', 'parts')  # of `CorruptLabels`
+    error_tasks = ('seg', 'parts')
 
     def __init__(self, num_classes: int | None = None, label_ids: LabelIds = None) -> None:
         check_label_ids(label_ids, UNKNOWN - 1 if num_classes is None else num_classes)

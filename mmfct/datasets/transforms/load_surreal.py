@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmfct.datasets.label_errors import FIELD, wrong_map
+from mmfct.datasets.label_errors import FIELD, MapLoader, wrong_map
 from mmfct.datasets.smpl_skeleton import PART_OF_LABEL
 from mmfct.datasets.surreal_camera import HEIGHT, WIDTH, to_camera, to_world
 from mmfct.datasets.surreal_files import SUFFIXES, ClipInfo, read_frame, read_info, read_map
@@ -20,7 +20,7 @@ _LABELS = ('depth_map_path', 'seg_map_path', 'pose_path')
 
 
 @TRANSFORMS.register_module()
-class LoadSurreal:
+class LoadSurreal(MapLoader):
     """Load the files that ``mmfct.Surreal`` lists, and crop them to the person.
 
     Sets ``img``, BGR of shape (H, W, 3); ``gt_depth_map``, depth behind the pelvis in metres, NaN in the background
@@ -38,7 +38,7 @@ class LoadSurreal:
         ValueError: If an option is out of range.
     """
 
-    error_tasks = ('depth', 'seg', 'parts')  # of `CorruptLabels`
+    error_tasks = ('depth', 'seg', 'parts')
 
     def __init__(self, size: Sequence[int] = (256, 256), *, margin: float = 1.4, cache: bool = False) -> None:
         if len(size) != 2 or min(size) < 1:
