@@ -12,7 +12,7 @@ plain_loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
 losses = dict(
     plain=plain_loss,
     data_parameters=dict(type='mmfct.DataParameterLoss', task='label', loss=plain_loss),
-    itp=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss, shared=False),
+    itp=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss),
     itp_gradient=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss, gradient=True),
 )
 instance_hook = dict(type='mmfct.InstanceTaskWeightHook')

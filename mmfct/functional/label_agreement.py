@@ -39,15 +39,15 @@ def contrasts(own: Tensor, others: Tensor) -> Tensor:
 
     Args:
         own: Losses l of shape (B, T).
-        others: Losses o of the same labels under K other predictions, (K, B, T).
+        others: Losses o of the same labels under K other predictions, (K, B, T); NaN where one does not count.
 
     Returns:
         Means over the others of ``(l - o) / (|l| + |o|)``, in [-1, 1], of shape (B, T); 0 where both losses are 0, NaN
-        without others.
+        without a loss or without others.
     """
     total = own.abs() + others.abs()
-    relative = torch.where(total > 0, (own - others) / total.clamp(min=torch.finfo(total.dtype).tiny), 0.0)
-    return relative.mean(dim=0)
+    relative = torch.where(total == 0, 0.0, (own - others) / total.clamp(min=torch.finfo(total.dtype).tiny))
+    return relative.nanmean(dim=0)
 
 
 def fit_agreement(values: ArrayLike) -> Agreement:

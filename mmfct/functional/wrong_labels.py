@@ -33,7 +33,8 @@ class WrongLabels(NamedTuple):
 def estimate_wrong_labels(ranks: ArrayLike) -> WrongLabels:
     """Estimate from ranks how many labels are wrong, and the probability of each.
 
-    The rank u of a label is the share of other images' predictions that fit it better than its own image's. For a
+    The rank u of a label is the share of other images' predictions that fit it better than its own image's; images of
+    the same class are left out, since each fits the other's label. For a
     permuted label that was not memorised u is uniform, since its own image is one like the others, and right labels
     have small ones. So the share of wrong labels is twice that of ranks above 1/2 (with a Wilson interval), and a
     label of rank u is wrong with the probability ``share / f(u)``, with the density f of all ranks, which falls (its

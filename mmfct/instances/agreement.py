@@ -22,7 +22,8 @@ class AgreementStore(InstanceStore):
     """A running mean of contrasts per training instance and task, and weights that are refitted after every epoch.
 
     The contrasts come from the modules, see `mmfct.functional.label_agreement`. Under several ranks they are put
-    together, so that every rank holds the same means and fits the same weights. State: 16 bytes per instance and task.
+    together, so that every rank holds the same means and fits the same weights. A checkpoint has 16 bytes per
+    instance and task.
 
     Args:
         modules: Modules that use the weights and report contrasts, such as `mmfct.AgreementWeighting`.

@@ -32,47 +32,64 @@ class Comparison(NamedTuple):
         cls, loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], outputs: Tensor, targets: Tensor
     ) -> Comparison:
         """Compare maps on a grid of at most 64 x 64 of their pixels, and everything else as it is."""
-        outputs = outputs.detach().float()
+        outputs = outputs.detach()
         if outputs.dim() == 4 and targets.shape[-2:] == outputs.shape[-2:]:
             outputs, targets = _thin(outputs), _thin(targets)
-        return cls(loss, outputs, targets)
+        return cls(loss, outputs.float(), targets)
 
     @torch.no_grad()
-    def losses(self, number: int, *, earlier: Iterable[Tensor] = (), all_ranks: bool = True) -> tuple[Tensor, Tensor]:
+    def losses(
+        self, number: int, *, earlier: Iterable[Comparison] = (), all_ranks: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Return the losses of the labels under their own predictions, and under those of other images.
 
         The others are the next images of the global batch, in the order in which a single process would have it.
 
         Args:
             number: Most other predictions to compare with.
-            earlier: Outputs (N, ...) of earlier batches, for a global batch of a single image; those of another size
-                do not count.
+            earlier: Earlier batches, for a global batch of a single image; those of another size do not count.
             all_ranks: Whether all ranks run this together.
 
         Returns:
-            Losses (B,), and losses (K, B) under K other predictions, fewer than ``number`` in a small batch.
+            Losses (B,), and losses (K, B) under K other predictions, fewer than ``number`` in a small batch; NaN where
+            there is no label, or where the other image has the same.
         """
         pool, place = self._pool(all_ranks)
-        if len(pool) == 1:
-            pool = torch.cat([pool, *(outputs for outputs in earlier if outputs.shape[1:] == pool.shape[1:])])
-        own, _ = self.loss(self.outputs, self.targets)
-        others = [
-            self.loss(pool[(place + step) % len(pool)], self.targets)[0]
-            for step in range(1, min(number, len(pool) - 1) + 1)
-        ]
+        if len(pool.outputs) == 1:
+            like = [pool, *(other for other in earlier if other.outputs.shape[1:] == pool.outputs.shape[1:])]
+            outputs, targets = torch.cat([o.outputs for o in like]), torch.cat([o.targets for o in like])
+            pool = Comparison(self.loss, outputs, targets)
+        own, annotated = self.loss(self.outputs, self.targets)
+        others = []
+        for step in range(1, min(number, len(pool.outputs) - 1) + 1):
+            other = (place + step) % len(pool.outputs)
+            losses, _ = self.loss(pool.outputs[other], self.targets)
+            others.append(losses.masked_fill(same_labels(self.targets, pool.targets[other]), torch.nan))
+        own = own.masked_fill(~annotated, torch.nan)
         return own, torch.stack(others) if others else own.new_zeros(0, len(own))
 
-    def _pool(self, all_ranks: bool) -> tuple[Tensor, Tensor]:
-        """Return the outputs of all ranks, or of this one, and where those of this rank are."""
-        here = torch.arange(len(self.outputs))
+    def _pool(self, all_ranks: bool) -> tuple[Comparison, Tensor]:
+        """Return the instances of all ranks, or of this one, and where those of this rank are."""
+        here = torch.arange(len(self.outputs), device=self.outputs.device)
         if not all_ranks or get_world_size() == 1:
-            return self.outputs, here
+            return self, here
         shape = torch.tensor([*self.outputs.shape, 0, 0, 0, 0, 0][:5], device=self.outputs.device)
         if any(not torch.equal(other, shape) for other in all_gather(shape)):
-            return self.outputs, here  # ranks whose images differ in size or number do not exchange them
+            return self, here  # ranks whose images differ in size or number do not exchange them
         # mmengine's sampler deals images out in turn: rank r has r, r + world size, ...
-        pool = torch.stack(all_gather(self.outputs.contiguous()), dim=1).flatten(0, 1)
-        return pool, here * get_world_size() + get_rank()
+        pool = [torch.stack(all_gather(part.contiguous()), dim=1).flatten(0, 1) for part in self[1:]]
+        return Comparison(self.loss, *pool), here * get_world_size() + get_rank()
+
+
+def same_labels(first: Tensor, second: Tensor) -> Tensor:
+    """Return whether pairs of labels (N, ...) and (N or 1, ...) are the same class or row of numbers, (N,).
+
+    The prediction of an image with the same label fits a right label as well as its own image's: of a class that most
+    images have, every label would look wrong. Maps are never taken for the same.
+    """
+    if first.dim() > 2:
+        return torch.zeros(len(first), dtype=torch.bool, device=first.device)
+    return (first == second).flatten(1).all(dim=1) if first.dim() == 2 else first == second
 
 
 def _thin(maps: Tensor) -> Tensor:

@@ -49,6 +49,16 @@ class ScaledInstanceModule(InstanceModule):
         """Return the weights ``k exp(-a s_task)`` of the tasks, (T,)."""
         return task_weights(self.log_variance.detach(), self.factor, self.exponent)
 
+    def set_instances(self, rows: Tensor, names: Sequence[str], count: Tensor | None = None) -> None:
+        """See `InstanceModule.set_instances`; notes whether the scales must start after the step.
+
+        Every rank is here, with the same count: a rank that has no instance for this module in its first step must
+        start it with the others, or their parameters would differ from then on.
+        """
+        super().set_instances(rows, names, count)
+        if count is not None and self.instance_tasks and count > 0 and self._may_start():
+            self._starts_later = True
+
     def start_scales(self, losses: Tensor, annotated: Tensor) -> None:
         """Put every ``s_task`` that was never trained where the losses (B, T) of its first batch are at home.
 
@@ -56,14 +66,12 @@ class ScaledInstanceModule(InstanceModule):
         Where ranks may not all run this module, they cannot agree here: the store starts it after the first step, with
         the losses of all ranks. Without a store, several such ranks begin at 0.
         """
-        if not self.training or not self.log_variance.requires_grad or not (self.log_variance.detach() == 0).any():
+        if not self._may_start():
             return
         if self._count is None:
             means, known = global_means(losses.detach(), annotated)
             self._start(means, known)
-        elif self.instance_tasks:
-            self._starts_later = True
-        elif get_world_size() == 1:
+        elif not self.instance_tasks and get_world_size() == 1:
             self._start(self.means(losses.detach(), annotated), annotated.any(dim=0))
 
     def start_late(self, losses: Tensor, annotated: Tensor) -> None:
@@ -72,6 +80,10 @@ class ScaledInstanceModule(InstanceModule):
             self._starts_later = False
             counts = annotated.sum(dim=0)
             self._start(losses.masked_fill(~annotated, 0.0).sum(dim=0) / counts.clamp(min=1), counts > 0, anew=True)
+
+    def _may_start(self) -> bool:
+        fresh = bool((self.log_variance.detach() == 0).any())
+        return self.training and self.log_variance.requires_grad and fresh
 
     def _start(self, means: Tensor, known: Tensor, *, anew: bool = False) -> None:
         start = starting_log_variance(means, self.factor, self.exponent)

@@ -36,6 +36,7 @@ model = dict(
         loss_decode=dict(
             type='mmfct.InstanceTaskWeightLoss',
             task='seg',
+            shared=True,
             loss=dict(type='CrossEntropyLoss', avg_non_ignore=True),
         ),
     ),
@@ -46,6 +47,7 @@ model = dict(
         loss_decode=dict(
             type='mmfct.InstanceTaskWeightLoss',
             task='seg_aux',
+            shared=True,
             loss=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.4),
         ),
     ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmfct.functional.label_agreement import agreement_weights, contrasts
 from mmfct.instances.comparison import Comparison
 
 
 def error(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean absolute error of each pair, and what has a label, which is not NaN."""
-    annotated = ~targets.flatten(1).isnan().any(dim=1)
-    difference = (outputs - targets).flatten(1).abs().mean(dim=1)
+    annotated = ~targets.reshape(len(targets), -1).isnan().any(dim=1)
+    difference = (outputs - targets).reshape(len(targets), -1).abs().mean(dim=1)
     return torch.where(annotated, difference, 0.0), annotated
 
 
@@ -61,18 +62,22 @@ def test_a_single_image_has_only_earlier_ones():
     own, others = comparison.losses(7)
     assert own.shape == (1,) and others.shape == (0, 1)
     earlier = torch.randn(4, 3)
-    _, others = comparison.losses(3, earlier=earlier.split(2))
+
+    def batch(outputs: torch.Tensor) -> Comparison:
+        return Comparison.of(error, outputs, torch.randn(len(outputs), 3))
+
+    _, others = comparison.losses(3, earlier=[batch(part) for part in earlier.split(2)])
     expected = [(output - comparison.targets[0]).abs().mean() for output in earlier[:3]]
     torch.testing.assert_close(others[:, 0], torch.stack(expected))
-    _, others = comparison.losses(3, earlier=[torch.randn(4, 5)])  # of another size
+    _, others = comparison.losses(3, earlier=[batch(torch.randn(4, 5))])  # of another size
     assert others.shape == (0, 1)
-    _, others = comparison.losses(3, earlier=[torch.randn(2, 5), earlier[:1]])
+    _, others = comparison.losses(3, earlier=[batch(torch.randn(2, 5)), batch(earlier[:1])])
     torch.testing.assert_close(others[0, 0], expected[0])
 
 
 def test_earlier_ones_are_not_needed_where_there_are_others():
     comparison = Comparison.of(error, torch.randn(2, 3), torch.randn(2, 3))
-    _, others = comparison.losses(7, earlier=[torch.randn(4, 3)])
+    _, others = comparison.losses(7, earlier=[Comparison.of(error, torch.randn(4, 3), torch.randn(4, 3))])
     assert others.shape == (1, 2)
 
 
@@ -80,4 +85,46 @@ def test_a_label_that_is_missing_has_no_loss():
     targets = torch.randn(3, 2)
     targets[1] = torch.nan
     own, others = Comparison.of(error, torch.randn(3, 2), targets).losses(2)
-    assert own[1] == 0 and others[:, 1].tolist() == [0, 0] and (own[[0, 2]] > 0).all()
+    assert own[1].isnan() and others[:, 1].tolist() == [0, 0] and (own[[0, 2]] > 0).all()
+    assert contrasts(own[:, None], others[..., None])[:, 0].isnan().tolist() == [False, True, False]
+
+
+def test_a_map_whose_labels_the_grid_misses_is_not_compared():
+    # A loss of 0 under every prediction is no sign of a wrong label.
+    def over_labelled(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        known = targets >= 0
+        error = ((outputs[:, 0] - targets).abs() * known).flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+        return error, known.flatten(1).any(dim=1)
+
+    targets = torch.full((2, 300, 300), -1.0)
+    targets[0, 1:4, 1:4], targets[1] = 0.5, 0.5
+    comparison = Comparison.of(over_labelled, torch.randn(2, 1, 300, 300), targets)
+    assert not (comparison.targets[0] >= 0).any()
+    own, others = comparison.losses(1)
+    assert contrasts(own[:, None], others[..., None])[:, 0].isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    'targets', [torch.tensor([3, 1, 3, 1, 1]), torch.tensor([[0, 1], [1, 0], [0, 1], [1, 0], [1, 0]])]
+)
+def test_images_of_the_same_class_are_not_compared(targets):
+    labels = targets if targets.dim() == 1 else targets.argmax(1)
+    _, others = Comparison.of(error, torch.randn(5, *targets.shape[1:]), targets.float()).losses(4)
+    for i in range(5):
+        same = [bool(labels[i] == labels[(i + k) % 5]) for k in (1, 2, 3, 4)]
+        assert others[:, i].isnan().tolist() == same
+
+
+@pytest.mark.parametrize('majority', [0.5, 0.8, 0.9])
+def test_right_labels_of_a_frequent_class_do_not_look_wrong(majority):
+    # Every label is right, and every image of the frequent class fits the label of every other.
+    classes = (torch.rand(600) > majority).long()
+    scores = torch.randn(600, 2) + 6 * torch.nn.functional.one_hot(classes, 2)
+
+    def entropy(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = torch.nn.functional.cross_entropy(outputs, targets, reduction='none')
+        return losses, torch.ones_like(targets, dtype=torch.bool)
+
+    own, others = Comparison.of(entropy, scores, classes).losses(60)
+    weights, share = agreement_weights(contrasts(own[:, None], others[..., None])[:, 0].numpy())
+    assert share < 0.05 and weights[classes == 0].mean() == pytest.approx(1, abs=0.05)

@@ -43,8 +43,8 @@ def find_corrupt_labels(
 
     A label is suspicious if the predictions of other images fit it as well as that of its own image. From how often
     they do (`estimate_wrong_labels`) follow the share of wrong labels, with an interval, and the probability of each.
-    No held-out data and no further training are needed: the trained network runs over the training set twice, without
-    augmentation, and over the first ``top`` suspects for the pictures.
+    No held-out data and no further training are needed: the trained network runs over up to 400 of the training
+    images and then over all, without augmentation, and over the first ``top`` suspects for the pictures.
 
     Writes ``suspects_<task>.csv``, ``suspects_<task>.png``, ``detection_<task>.png`` and ``cleanlab_<task>.csv`` for
     each task, and ``fiftyone.csv``, ``detection.json`` and ``detection.md`` for all, each atomically; and ``images/``

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
-from mmfct.instances.comparison import Comparison
+from mmfct.instances.comparison import Comparison, same_labels
 from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
@@ -84,7 +84,7 @@ def judge_labels(
     chosen = np.sort(np.random.default_rng(seed).choice(number, min(references, number), replace=False))
     known = _References(instances, len(tasks))
     for column, rows, comparison in passes.run(instances.loader(config, chosen), chosen):
-        known.add(column, rows, comparison.outputs)
+        known.add(column, rows, comparison)
     ranks = np.full((number, len(tasks)), np.nan)
     for column, rows, comparison in passes.run(instances.loader(config), np.arange(number)):
         ranks[rows, column] = known.ranks(column, rows, comparison)
@@ -145,27 +145,36 @@ class _Passes:
             )
 
 
+_Part = tuple[np.ndarray, Tensor, Tensor]  # rows, outputs and labels of images
+
+
 class _References:
     """Predictions of some images, by task and size."""
 
     def __init__(self, instances: TrainingInstances, num_tasks: int) -> None:
         # Frames of one clip (`clip.mp4#n`) have like labels: they are no strangers to one another.
         _, self._group = np.unique([file.partition('#')[0] for file in instances.files], return_inverse=True)
-        self._parts: list[dict[tuple, list[tuple[np.ndarray, Tensor]]]] = [defaultdict(list) for _ in range(num_tasks)]
-        self._joined: dict[tuple[int, tuple], tuple[np.ndarray, Tensor]] = {}
+        self._parts: list[dict[tuple, list[_Part]]] = [defaultdict(list) for _ in range(num_tasks)]
+        self._joined: dict[tuple[int, tuple], _Part] = {}
 
-    def add(self, column: int, rows: np.ndarray, outputs: Tensor) -> None:
-        """Remember the outputs of images in a task."""
-        self._parts[column][tuple(outputs.shape[1:])].append((rows, outputs))
+    def add(self, column: int, rows: np.ndarray, comparison: Comparison) -> None:
+        """Remember the outputs of images in a task, and their classes."""
+        _, outputs, targets = comparison
+        # Maps are never taken for the same label, and would fill the memory.
+        labels = targets if targets.dim() <= 2 else targets.new_zeros(len(targets), 1, 1)
+        self._parts[column][tuple(outputs.shape[1:])].append((rows, outputs, labels))
 
     def ranks(self, column: int, rows: np.ndarray, comparison: Comparison) -> np.ndarray:
         """Return the ranks (B,) of the labels of a batch; NaN without a label, or another prediction of its size."""
         own, annotated = comparison.loss(comparison.outputs, comparison.targets)
-        others, outputs = self._all(column, tuple(comparison.outputs.shape[1:]))
+        others, outputs, labels = self._all(column, tuple(comparison.outputs.shape[1:]))
         found = np.full(len(rows), np.nan)
         for place, row in enumerate(rows):
+            if not annotated[place] or not len(others):
+                continue
             strangers = torch.from_numpy(self._group[others] != self._group[row]).to(own.device)
-            if annotated[place] and len(others) and strangers.any():
+            strangers &= ~same_labels(labels, comparison.targets[place : place + 1])
+            if strangers.any():
                 targets = comparison.targets[place].expand(len(outputs), *comparison.targets.shape[1:])
                 losses, _ = comparison.loss(outputs, targets)
                 losses = losses[strangers]
@@ -173,14 +182,14 @@ class _References:
                 found[place] = float(better / len(losses))
         return found
 
-    def _all(self, column: int, shape: tuple) -> tuple[np.ndarray, Tensor]:
+    def _all(self, column: int, shape: tuple) -> _Part:
         if (column, shape) not in self._joined:
-            parts = self._parts[column].get(shape)
+            parts = self._parts[column].pop(shape, None)
             if parts:
-                rows, outputs = zip(*parts, strict=True)
-                self._joined[column, shape] = np.concatenate(rows), torch.cat(outputs)
+                rows, outputs, labels = zip(*parts, strict=True)
+                self._joined[column, shape] = np.concatenate(rows), torch.cat(outputs), torch.cat(labels)
             else:
-                self._joined[column, shape] = np.zeros(0, np.int64), torch.zeros(0)
+                self._joined[column, shape] = np.zeros(0, np.int64), torch.zeros(0), torch.zeros(0)
         return self._joined[column, shape]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmfct.apis.find_corrupt_labels.learned_weights import LearnedWeights
 from mmfct.apis.find_corrupt_labels.model import Judgement
@@ -79,8 +81,13 @@ def rank_suspects(
     ranks, losses = judgement.ranks[:, column], judgement.losses[:, column]
     known = np.flatnonzero(~np.isnan(ranks))
     if not len(known):
-        raise ValueError(f'labels of task {task!r} need other images to be compared with, got a single training image')
+        raise ValueError(
+            f'labels of task {task!r} need images of other files, clips and classes to be compared with, got none'
+        )
     score = learned.score[known, column]
+    if uncompared := int(np.isnan(ranks[~np.isnan(losses)]).sum()):
+        text = f'{task}: {uncompared} labels are left out, since they could be compared with no other image'
+        print_log(text, logger='current', level=logging.WARNING)
     order = np.lexsort((-losses[known], -np.nan_to_num(score, nan=-np.inf), -ranks[known]))
     rows = known[order]
     return Suspects(

@@ -62,7 +62,7 @@ def finding(suspects: Suspects) -> str:
     if not suspects.wrong.evidence:
         return 'no evidence: the network has learned too little to tell'
     if suspects.wrong.interval[0] < _FEW:
-        return f'none found (at most about {high} %)'
+        return f'{"hardly any" if suspects.is_issue.any() else "none"} found (at most about {high} %)'
     return f'at least about {100 * suspects.wrong.share:.0f} % ({low} to {high} %)'
 
 

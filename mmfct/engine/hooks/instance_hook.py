@@ -60,7 +60,7 @@ class InstanceHook(Hook, ABC):
         modules = [m for m in model.modules() if isinstance(m, self.module_type) and m.instance_tasks]
         if not modules:
             raise ValueError(
-                'the model must have a module with parameters per instance, such as mmfct.InstanceTaskWeighting or '
+                'the model must have a module with parameters per instance, such as mmfct.AgreementWeighting or '
                 f'mmfct.InstanceTaskWeightLoss, got none in {type(model).__name__}'
             )
         if getattr(model.data_preprocessor, 'batch_augments', None) is not None:

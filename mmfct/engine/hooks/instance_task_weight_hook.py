@@ -30,7 +30,10 @@ class InstanceTaskWeightHook(InstanceHook):
     (`mmfct.AgreementWeighting`, `mmfct.InstanceTaskWeightLoss`) come from an `AgreementStore`, which is refitted after
     every epoch. Parameters that are trained by gradient descent (`mmfct.InstanceTaskWeighting`,
     `mmfct.DataParameterLoss`) come from an `InstanceTable`, of which every step moves those of its batch. Every rank
-    holds the same numbers, those of one process on the same global batch, and they are part of the checkpoint.
+    holds the same numbers, and they are part of the checkpoint. By gradient they are those of one process on the same
+    global batch. So are weights by agreement, unless ranks have images of different sizes or run different heads of a
+    ``MultiTaskHead``: then each compares its own images. With gradient accumulation, images are compared within each
+    forward pass.
 
     Args:
         lr: Rate of parameters that are trained by gradient descent; this and the next three do nothing for others.

@@ -27,7 +27,9 @@ class InstanceTaskWeightLoss(WrappedLoss):
         gradient: Learn log-variances of the instances by gradient descent (`mmfct.InstanceTaskWeighting`) instead of
             weighting by agreement (`mmfct.AgreementWeighting`).
         others: See `mmfct.AgreementWeighting`.
-        shared: Whether a log-variance of the whole task is learned beside the weights of the instances.
+        shared: Whether a log-variance of the whole task is learned beside the weights of the instances; it makes up
+            for the scale of the loss, so that a ``loss_weight`` has no effect. ``None`` for: not with weights by
+            agreement, where the host's loss keeps its scale.
         instance: Whether instances have weights of their own. Without them no hook is needed, and the mean is over the
             instances of the rank, as the host's own losses take it.
 
@@ -44,16 +46,16 @@ class InstanceTaskWeightLoss(WrappedLoss):
         *,
         gradient: bool = False,
         others: int = 7,
-        shared: bool = True,
+        shared: bool | None = None,
         instance: bool = True,
     ) -> None:
         super().__init__()
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
         self.weighting: AgreementWeighting | InstanceTaskWeighting
         if gradient or not instance:
-            self.weighting = InstanceTaskWeighting({task: form}, shared=shared, instance=instance)
+            self.weighting = InstanceTaskWeighting({task: form}, shared=shared is not False, instance=instance)
         else:
-            self.weighting = AgreementWeighting({task: form}, others=others, shared=shared)
+            self.weighting = AgreementWeighting({task: form}, others=others, shared=bool(shared))
 
     def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
         """Return the weighted loss of a batch, a scalar; see `WrappedLoss`."""

@@ -32,6 +32,9 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
     formulas are not public). Nothing depends on the unit of a loss. The contrasts have no gradient, and maps are
     compared on a grid of at most 64 x 64 pixels: a step costs little more than with equal weights.
 
+    Images that have the same class (or the same row of numbers) are not compared: each fits the other's label. Nothing
+    else is known about images of a batch, so several frames of one clip, or copies of one map, should be rare in it.
+
     A head whose predictions depend on the label, such as ArcFace in training, cannot be judged this way; use
     `mmfct.InstanceTaskWeighting` there.
 
@@ -54,7 +57,7 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
             tuple(forms), [form.factor for form in chosen], [form.exponent for form in chosen], shared=shared
         )
         self.others = others
-        self._earlier: list[deque[Tensor]] = [deque(maxlen=others) for _ in forms]
+        self._earlier: list[deque[Comparison]] = [deque(maxlen=others) for _ in forms]
 
     @property
     def needs_comparisons(self) -> bool:
@@ -109,6 +112,7 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
             # Ranks that do not all run this module have a count of their own, and must not wait for one another.
             own, others = comparison.losses(self.others, earlier=earlier, all_ranks=self._count is None)
             columns.append(contrasts(own[:, None], others[..., None])[:, 0])
-            if len(comparison.outputs) == 1:
-                earlier.append(comparison.outputs)
+            if len(comparison.outputs) > 1:
+                earlier.clear()  # one such batch is enough, and a fresh one
+            earlier.append(comparison)
         return torch.stack(columns, dim=1)

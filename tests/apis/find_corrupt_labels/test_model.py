@@ -129,7 +129,7 @@ class TwoLabels(BaseDataset):
 
     def load_data_list(self):
         rng = np.random.default_rng(0)
-        labels = [dict(color=i % 3, shape=i % 2) if i % 2 else dict(color=i % 3) for i in range(6)]
+        labels = [dict(color=i % 3, shape=i // 3) if i % 2 else dict(color=i % 3) for i in range(6)]
         images = rng.integers(0, 256, (6, 8, 8, 1)).astype(np.uint8)
         return [dict(img=images[i], gt_label=labels[i], img_path=f'/data/{i}.png') for i in range(6)]
 

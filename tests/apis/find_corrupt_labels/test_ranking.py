@@ -62,5 +62,5 @@ def test_without_evidence_nothing_is_an_issue():
 def test_a_single_image_cannot_be_compared():
     judgement = Judgement(np.ones((1, 1)), np.full((1, 1), np.nan))
     learned = LearnedWeights(('seg',), np.zeros((1, 1)), 'contrast', np.ones((1, 1)), np.ones((1, 1)), 'sha256:0')
-    with pytest.raises(ValueError, match="labels of task 'seg' need other images to be compared with, got a single"):
+    with pytest.raises(ValueError, match="'seg' need images of other files, clips and classes .* got none"):
         rank_suspects('seg', learned, ['x'], judgement, None)

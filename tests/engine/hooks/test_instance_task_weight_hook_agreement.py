@@ -80,7 +80,7 @@ def simulate(toy, data, *, epochs, batch_size=4, others=7, shared=True) -> dict:
                     for i, value in own.items()
                 ]
                 objective = objective + sum(terms) / len(terms)
-            before = [*before, outputs[0].detach()][-others:] if len(rows) == 1 else before
+            before = [*(before if len(rows) == 1 else []), *(output.detach() for output in outputs)]
             gradients = torch.autograd.grad(objective, parameters)
             with torch.no_grad():
                 for parameter, buffer, gradient in zip(parameters, buffers, gradients, strict=True):
@@ -165,7 +165,7 @@ def test_units_of_losses_change_neither_weights_nor_training(toy, train, unit):
 
 
 def test_instances_met_twice_in_a_batch_count_once(toy, train):
-    # The mean of the two, with one other prediction of the same image in each.
+    # The mean of the two; the other place of the same image has the same label, and does not count.
     rows = [0, 1, 2, 0]
     runner = train(dataset=Subset(toy.ToyInstances(3), rows), epochs=1)
     state, data = toy.table_of(runner).state_dict(), toy.ToyInstances(3)
@@ -175,11 +175,12 @@ def test_instances_met_twice_in_a_batch_count_once(toy, train):
         for i in range(3):
             found = []
             for place in [place for place, row in enumerate(rows) if row == i]:
-                others = [rows[(place + k) % 4] for k in (1, 2, 3)]
+                others = [rows[(place + k) % 4] for k in (1, 2, 3) if rows[(place + k) % 4] != i]
                 losses = [
                     function(outputs[o : o + 1, t : t + 1], data.targets[i : i + 1, t : t + 1])[0] for o in others
                 ]
-                found += [((own[t][i] - other) / (own[t][i] + other)).item() for other in losses]
+                ratios = [((own[t][i] - other) / (own[t][i] + other)).item() for other in losses]
+                found.append(sum(ratios) / len(ratios))
             assert (state['contrast_sum'] / state['contrast_count'])[i, t].item() == pytest.approx(
                 sum(found) / len(found), rel=1e-3, abs=1e-5
             )

@@ -29,8 +29,8 @@ RANK_CASES: dict[str, dict[str, Any]] = dict(
     uneven=dict(size=11, sampler=dict(round_up=False)),
     accumulated=dict(size=16, optim_wrapper=dict(accumulative_counts=2)),
     # As `missing`, in a model with a loss per task that a rank does not run where none of its instances has the task.
-    # Such ranks do not look for a start of the scales together: here they have one.
-    heads=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0), (8, 0), (8, 1)], heads=True, start=0.25),
+    # There the scales of the tasks start after the first step, on ranks that did not run the model's part too.
+    heads=dict(missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0), (8, 0), (8, 1)], heads=True),
     agreement=dict(agreement=True),
     agreement_missing=dict(agreement=True, missing=[(1, 1), (3, 1), (5, 1), (7, 1), (4, 0)]),
     agreement_uneven=dict(agreement=True, size=11, sampler=dict(round_up=False)),  # the last batches differ in number

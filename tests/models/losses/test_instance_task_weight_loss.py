@@ -58,15 +58,16 @@ def test_objective_of_a_classifier():
 
 
 def plain_contrasts(scores, labels, others: int) -> list[float]:
-    """Contrasts of the mean cross-entropy in plain Python; labels of 255 do not count."""
+    """Contrasts of the mean cross-entropy in plain Python; labels of 255 do not count, nor images of one class."""
     found, size = [], len(scores)
     for i in range(size):
         losses = [
             F.cross_entropy(scores[(i + k) % size][None], labels[i][None], ignore_index=255).item()
             for k in range(min(others, size - 1) + 1)
+            if k == 0 or labels.dim() > 1 or labels[(i + k) % size] != labels[i]
         ]
         own, rest = losses[0], losses[1:]
-        found.append(sum((own - other) / (own + other) for other in rest) / len(rest))
+        found.append(sum((own - other) / (own + other) for other in rest) / len(rest) if rest else math.nan)
     return found
 
 
@@ -86,14 +87,16 @@ def test_agreement_of_a_classifier_by_a_loop(others):
     losses = F.cross_entropy(scores, labels, reduction='none')
     torch.testing.assert_close(objective, (w[:, 0] * losses).mean())
     report = module.weighting.pop_report()
-    assert report.values[:, 0].tolist() == pytest.approx(plain_contrasts(scores, labels, others), rel=1e-4)
+    assert report.values[:, 0].tolist() == pytest.approx(
+        plain_contrasts(scores, labels, others), rel=1e-4, nan_ok=True
+    )
     objective.backward()
     expected = torch.autograd.grad((w[:, 0] * losses).mean(), scores)[0]
     torch.testing.assert_close(scores.grad, expected)  # comparisons have no part in it
 
 
 def test_agreement_of_maps_by_a_loop():
-    module, w = build(), torch.rand(3, 1)
+    module, w = build(shared=True), torch.rand(3, 1)
     torch.nn.init.constant_(module.weighting.log_variance, 0.3)
     scores, labels = torch.randn(3, 4, 5, 6), torch.randint(4, (3, 5, 6))
     labels[0, 2], labels[1] = 255, 255
@@ -156,13 +159,28 @@ def test_the_weight_of_the_wrapped_loss_is_a_unit(gradient, unit):
     found, scores, labels = [], torch.randn(3, 4), torch.randint(4, (3,))
     for loss_weight in (1.0, unit):
         loss = dict(type='mmpretrain.CrossEntropyLoss', loss_weight=loss_weight)
-        module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, gradient=gradient))
+        options = dict(gradient=gradient, shared=True)
+        module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss, **options))
         rows = torch.zeros(3, 1) if gradient else torch.ones(3, 1)
         module.weighting.set_instances(rows, NAMES)
         leaf = scores.clone().requires_grad_()
         module(leaf, labels).backward()
         found.append((leaf.grad, module.weighting.pop_report().values))
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_wrapped_loss_keeps_its_weight():
+    # As that of an auxiliary head: the scale of the task would make up for it.
+    scores, labels, found = torch.randn(3, 4), torch.randint(4, (3,)), []
+    for loss_weight in (1.0, 0.4):
+        loss = dict(type='mmpretrain.CrossEntropyLoss', loss_weight=loss_weight)
+        module = MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=loss))
+        assert not module.weighting.log_variance.requires_grad
+        module.weighting.set_instances(torch.ones(3, 1), NAMES)
+        found.append(module(scores, labels).item())
+    assert found[1] == pytest.approx(0.4 * found[0], rel=1e-5)
+    assert build(gradient=True).weighting.log_variance.requires_grad
+    assert build(instance=False).weighting.log_variance.requires_grad
 
 
 def test_evaluation_needs_no_other_images():
