@@ -62,7 +62,8 @@ def finding(suspects: Suspects) -> str:
     if not suspects.wrong.evidence:
         return 'no evidence: the network has learned too little to tell'
     if suspects.wrong.interval[0] < _FEW:
-        return f'{"hardly any" if suspects.is_issue.any() else "none"} found (at most about {high} %)'
+        found = 'hardly any' if suspects.is_issue.any() else 'none'
+        return f'{found} found (at most about {high} %, besides memorised ones)'
     return f'at least about {100 * suspects.wrong.share:.0f} % ({low} to {high} %)'
 
 

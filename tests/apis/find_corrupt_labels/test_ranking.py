@@ -64,3 +64,13 @@ def test_a_single_image_cannot_be_compared():
     learned = LearnedWeights(('seg',), np.zeros((1, 1)), 'contrast', np.ones((1, 1)), np.ones((1, 1)), 'sha256:0')
     with pytest.raises(ValueError, match="'seg' need images of other files, clips and classes .* got none"):
         rank_suspects('seg', learned, ['x'], judgement, None)
+
+
+def test_labels_that_could_not_be_compared_are_counted(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmfct.apis.find_corrupt_labels.ranking.print_log', lambda text, **_: said.append(text))
+    judgement = Judgement(np.array([[1.0], [1.0], [np.nan]]), np.array([[0.2], [np.nan], [np.nan]]))
+    ones = np.ones((3, 1))
+    learned = LearnedWeights(('seg',), 0 * ones, 'contrast', ones, ones, 'sha256:0')
+    assert rank_suspects('seg', learned, ['x', 'y', 'z'], judgement, None).files == ['x']
+    assert said == ['seg: 1 labels are left out, since they could be compared with no other image']

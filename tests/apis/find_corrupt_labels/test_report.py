@@ -54,7 +54,11 @@ def test_rankings_are_measured_each_by_itself():
             WrongLabels(1.0, (0.8, 1.0), np.full(6, np.nan), False),
             'no evidence: the network has learned too little to tell',
         ),
-        (WrongLabels(0.01, (0.0, 0.06), np.zeros(6), True), 'none found (at most about 6 %)'),
+        (WrongLabels(0.01, (0.0, 0.06), np.zeros(6), True), 'none found (at most about 6 %, besides memorised ones)'),
+        (
+            WrongLabels(0.0, (0.0, 0.06), np.ones(6), True),
+            'hardly any found (at most about 6 %, besides memorised ones)',
+        ),
         (WrongLabels(0.33, (0.26, 0.41), np.zeros(6), True), 'at least about 33 % (26 to 41 %)'),
     ],
 )
