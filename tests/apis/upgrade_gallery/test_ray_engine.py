@@ -119,8 +119,15 @@ def test_a_machine_that_dies_half_way_leaves_no_trace(cluster, chain, tmp_path, 
     with monkeypatch.context() as patch, ThreadPoolExecutor() as pool:
         patch.setattr(ray_engine, 'ShardUpgrader', Upgrader)
         killed = pool.submit(kill)
-        upgrade_gallery(*words, chain.out, engine='ray')
-        killed.result()
+        try:
+            upgrade_gallery(*words, chain.out, engine='ray')
+            killed.result()
+        except Exception:
+            if begun() < 2:  # Ray decides where work goes, and a busy machine may start no worker there in time
+                pytest.skip(
+                    'Ray gave the second machine no second shard within two minutes: it could not die half-way'
+                )
+            raise
     shards = [note.name.partition('-')[0] for note in notes.iterdir()]
     assert set(shards) == {str(index) for index in range(20)}
     assert len(shards) > 20 and begun() == 2  # what the machine had in hand, another one computed
