@@ -124,9 +124,7 @@ def test_a_machine_that_dies_half_way_leaves_no_trace(cluster, chain, tmp_path, 
             killed.result()
         except Exception:
             if begun() < 2:  # Ray decides where work goes, and a busy machine may start no worker there in time
-                pytest.skip(
-                    'Ray gave the second machine no second shard within two minutes: it could not die half-way'
-                )
+                pytest.skip('Ray gave the second machine no second shard in two minutes: it could not die half-way')
             raise
     shards = [note.name.partition('-')[0] for note in notes.iterdir()]
     assert set(shards) == {str(index) for index in range(20)}
