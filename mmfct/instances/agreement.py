@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from mmfct.functional.label_agreement import agreement_weights
-from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.module import InstanceModule
 from mmfct.instances.store import InstanceStore
@@ -46,22 +45,17 @@ class AgreementStore(InstanceStore):
         track_losses: bool,
         device: torch.device | str,
     ) -> None:
-        self._exchange = InstanceExchange(modules, keys, device=device, track_losses=track_losses)
-        self.tasks = self._exchange.tasks
-        self._modules = modules
+        super().__init__(modules, keys, track_losses=track_losses, device=device)
         size = len(keys), len(self.tasks)
         self._sums = torch.zeros(size, device=device)
         self._counts = torch.zeros(size, device=device)
         self._rows = torch.ones(size, device=device)
         self.shares = torch.full((len(self.tasks),), torch.nan, device=device)
 
-    def set_batch(self, samples: Sequence[Any], names: Sequence[Any]) -> None:
-        """Give the modules the weights of a batch."""
-        self._exchange.set_batch(samples, names, self._rows)
-
-    def collect(self) -> None:
-        """Take the contrasts of the batch."""
-        self._exchange.collect()
+    @property
+    def rows(self) -> Tensor:
+        """The weights of all instances, (I, T)."""
+        return self._rows
 
     def step(self) -> None:
         """Add the contrasts collected since the last step, of all ranks, to the means of their instances."""
@@ -88,24 +82,17 @@ class AgreementStore(InstanceStore):
         """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""
         return (self._sums / self._counts).clamp(-1, 1)
 
-    def weights(self) -> Tensor:
-        """Return the weights (I, T) of the losses: those of instances times those of tasks."""
-        pairs = zip(self._modules, self._exchange.columns, strict=True)
-        return torch.cat([module.weights(self._rows[:, columns]) for module, columns in pairs], dim=1)
+    def learned_state(self) -> dict[str, Any]:
+        """Return contrasts, weights and shares."""
+        state = dict(contrast_sum=self._sums, contrast_count=self._counts, instance_weight=self._rows)
+        return state | dict(share=self.shares, weight=self.weights())
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, on the CPU; tensors are (T,) or (I, T)."""
-        state: dict[str, Any] = dict(contrast_sum=self._sums, contrast_count=self._counts, instance_weight=self._rows)
-        state |= dict(share=self.shares, weight=self.weights()) | self._exchange.state_dict()
-        return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned.
+    def load_learned_state(self, state: dict[str, Any]) -> None:
+        """Restore contrasts, weights and shares.
 
         Raises:
-            ValueError: If it belongs to another training set, to other tasks or to another kind of weights.
+            ValueError: If the state has weights that are learned by gradient descent.
         """
-        self._exchange.load_state_dict(state)
         if 'contrast_sum' not in state:
             raise ValueError('the checkpoint has weights learned by gradient descent, the model weights by agreement')
         for own, name in (

@@ -36,8 +36,8 @@ def test_modules_share_a_table_by_columns(modules):
     table = build(*modules)
     torch.nn.init.constant_(modules[0].log_variance, 0.5)  # it would take a start of its own otherwise
     assert table.tasks == ('seg', 'depth', 'seg_aux')
-    table.deviation.copy_(torch.arange(15.0).view(5, 3) / 10)
-    before = table.deviation.clone()
+    table.rows.copy_(torch.arange(15.0).view(5, 3) / 10)
+    before = table.rows.clone()
     set_batch(table, [4, 2])
     losses = torch.tensor([[1.0, 2.0], [3.0, 0.5]]), torch.tensor([[2.0], [4.0]])
     for module, values in zip(modules, losses, strict=True):
@@ -48,9 +48,9 @@ def test_modules_share_a_table_by_columns(modules):
     gradient = 0.5 - exponent * torch.exp(-exponent * (before[[4, 2]] + shared)) * torch.cat(losses, dim=1)
     expected = before.clone()
     expected[[4, 2]] -= gradient
-    torch.testing.assert_close(table.deviation, expected)
+    torch.testing.assert_close(table.rows, expected)
     weights = table.weights()
-    torch.testing.assert_close(weights, torch.exp(-exponent * (table.deviation + shared)))
+    torch.testing.assert_close(weights, torch.exp(-exponent * (table.rows + shared)))
     assert torch.equal(table.state_dict()['log_variance'], shared)
     assert table.state_dict()['visits'].tolist() == [[0] * 3, [0] * 3, [1] * 3, [0] * 3, [1] * 3]
 
@@ -61,7 +61,7 @@ def test_a_module_that_did_not_run_leaves_its_columns(modules):
     modules[1](torch.tensor([[2.0]]), torch.tensor([[True]]))
     table.collect()
     table.step()
-    assert table.deviation[1].tolist() == [0.0, 0.0, 1.5] and table.deviation.count_nonzero() == 1
+    assert table.rows[1].tolist() == [0.0, 0.0, 1.5] and table.rows.count_nonzero() == 1
 
 
 @pytest.mark.parametrize(('power', 'factor'), [(2, 1.5), (1, 3.0)])
@@ -72,20 +72,20 @@ def test_the_scale_leaves_one_by_at_most_the_factor(modules, power, factor):
     modules[0](torch.tensor([[9.0, 9.0], [0.0, 0.0]]), torch.ones(2, 2, dtype=torch.bool))
     table.collect()
     table.step()
-    scales = torch.exp(table.deviation / power)
+    scales = torch.exp(table.rows / power)
     torch.testing.assert_close(scales[:2], torch.tensor([[factor, factor], [1 / factor, 1 / factor]]))
 
 
 def test_the_state_of_another_table_is_restored(modules):
     first = build(*modules, momentum=0.5)
-    first.deviation.normal_()
+    first.rows.normal_()
     second = build(*modules, momentum=0.5)
     second.load_state_dict(first.state_dict())
-    assert torch.equal(second.deviation, first.deviation)
+    assert torch.equal(second.rows, first.rows)
     untracked = build(*modules, track_losses=False)
     untracked.load_state_dict(first.state_dict())
     second.load_state_dict(untracked.state_dict())  # neither losses nor momentum in it
-    assert torch.equal(second.deviation, first.deviation)
+    assert torch.equal(second.rows, first.rows)
 
 
 def test_the_state_of_another_training_set_or_other_tasks_is_refused(modules):
@@ -118,8 +118,8 @@ def test_a_whole_step_touches_no_more_in_a_larger_table(modules, tensor_sizes):
             modules[0](torch.rand(32, 2), torch.ones(32, 2, dtype=torch.bool))
             table.collect()
             table.step()
-        assert table.deviation[size - 1].abs().min() > 0
+        assert table.rows[size - 1].abs().min() > 0
         assert max(seen.outputs) <= 32 * 7 and max(seen.inputs.values()) <= 32 * 7
         sizes.append((seen.outputs, seen.inputs))
     assert sizes[0] == sizes[1]
-    assert math.isfinite(table.deviation.sum())
+    assert math.isfinite(table.rows.sum())

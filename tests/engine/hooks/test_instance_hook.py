@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from mmfct.engine.hooks.instance_hook import InstanceHook, instance_key
-from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.module import InstanceModule
 from mmfct.instances.store import InstanceStore
 
@@ -32,16 +31,14 @@ class ToyStatistics(InstanceStore):
     """Adds up the statistics; weights are 1 until they are refit."""
 
     def __init__(self, modules, keys, device) -> None:
-        self._exchange = InstanceExchange(modules, keys, device=device)
-        self.tasks = self._exchange.tasks
-        self.sums, self.counts, self.refits = torch.zeros(len(keys), len(self.tasks)), 0, 0
-        self.rows = torch.ones_like(self.sums)
+        super().__init__(modules, keys, track_losses=True, device=device)
+        self.sums, self.refits = torch.zeros(len(keys), len(self.tasks)), 0
+        self._rows = torch.ones_like(self.sums)
+        self.counts = 0
 
-    def set_batch(self, samples, names):
-        self._exchange.set_batch(samples, names, self.rows)
-
-    def collect(self):
-        self._exchange.collect()
+    @property
+    def rows(self):
+        return self._rows
 
     def step(self):
         rows, report = self._exchange.take_reports()
@@ -49,18 +46,14 @@ class ToyStatistics(InstanceStore):
         self.counts += len(rows)
 
     def end_epoch(self):
-        self.rows = (-self.sums).sigmoid()
+        self._rows = (-self.sums).sigmoid()
         self.refits += 1
 
-    def weights(self):
-        return self.rows
+    def learned_state(self) -> dict[str, Any]:
+        return dict(sums=self.sums, rows=self._rows)
 
-    def state_dict(self) -> dict[str, Any]:
-        return dict(self._exchange.state_dict(), sums=self.sums, rows=self.rows)
-
-    def load_state_dict(self, state):
-        self._exchange.load_state_dict(state)
-        self.sums, self.rows = state['sums'], state['rows']
+    def load_learned_state(self, state):
+        self.sums, self._rows = state['sums'], state['rows']
 
 
 class ToyStatisticsHook(InstanceHook):

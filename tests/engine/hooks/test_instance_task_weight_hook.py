@@ -326,7 +326,7 @@ def test_mean_and_spread_of_the_weights_are_logged_and_drawn(toy, train, tmp_pat
     runner = train(hook=dict(histogram=True))
     weights = toy.table_of(runner).weights()
     assert weights.shape == (12, 2)
-    d, s_task = toy.table_of(runner).deviation, runner.model.weighting.log_variance.detach()
+    d, s_task = toy.table_of(runner).rows, runner.model.weighting.log_variance.detach()
     torch.testing.assert_close(
         weights, torch.stack([0.5 * (-d[:, 0] - s_task[0]).exp(), (-(d[:, 1] + s_task[1]) / 2).exp()], 1)
     )
@@ -341,7 +341,7 @@ def test_mean_and_spread_of_the_weights_are_logged_and_drawn(toy, train, tmp_pat
 
 def test_instances_by_number(toy, train):
     by_path, by_number = (train(hook=dict(key=key)) for key in ('img_path', 'sample_idx'))
-    assert torch.equal(toy.table_of(by_path).deviation, toy.table_of(by_number).deviation)
+    assert torch.equal(toy.table_of(by_path).rows, toy.table_of(by_number).rows)
 
 
 def test_a_model_without_parameters_per_instance_is_refused(toy, train):
