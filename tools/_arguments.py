@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or dotted entries of the config') -> None:
@@ -40,6 +41,20 @@ def _device(text: str) -> str:
     return text
 
 
+def add_groups(parser: argparse.ArgumentParser) -> None:
+    """Add ``--groups`` and ``--exclude``, for retrieval across groups."""
+    parser.add_argument(
+        '--groups',
+        help=r"retrieval across groups, such as cameras: a column, or a regular expression on ids: '_c(\d+)'",
+    )
+    parser.add_argument(
+        '--exclude',
+        choices=['matches', 'all'],
+        default='matches',
+        help="with --groups, leave out the items of a query's label and group, or all of its group (default: matches)",
+    )
+
+
 def add_launcher(parser: argparse.ArgumentParser) -> None:
     """Add ``--launcher``, and ``--local_rank`` for launchers that pass it."""
     parser.add_argument(
@@ -49,3 +64,8 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
         help='what started the processes (default: none, for a single process)',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def set_local_rank(local_rank: int) -> None:
+    """Put the value of ``--local_rank`` into the environment, unless the launcher has set it there."""
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from _arguments import add_groups
+
 from mmfct.hosts import require_hosts
 
 
@@ -54,16 +56,7 @@ def parse_args() -> argparse.Namespace:
         '--confidence', type=float, default=0.95, help='confidence level of the interval (default: 0.95)'
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: 0)')
-    parser.add_argument(
-        '--groups',
-        help=r"retrieval across groups, such as cameras: a column, or a regular expression on ids: '_c(\d+)'",
-    )
-    parser.add_argument(
-        '--exclude',
-        choices=['matches', 'all'],
-        default='matches',
-        help="with --groups, leave out the items of a query's label and group, or all of its group (default: matches)",
-    )
+    add_groups(parser)
     return parser.parse_args()
 
 

@@ -13,9 +13,8 @@ Example:
 from __future__ import annotations
 
 import argparse
-import os
 
-from _arguments import add_cfg_options, add_device, add_launcher
+from _arguments import add_cfg_options, add_device, add_launcher, set_local_rank
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -65,7 +64,7 @@ def main() -> None:
     """Extract the gallery."""
     require_hosts('mmengine', 'mmcv')
     options = vars(parse_args())
-    os.environ.setdefault('LOCAL_RANK', str(options.pop('local_rank')))
+    set_local_rank(options.pop('local_rank'))
     from mmfct.apis.extract_gallery import extract_gallery
     from mmfct.engine.launch import leave_ranks
     from mmfct.utils.interruption import resumable

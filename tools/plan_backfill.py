@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 
+from _arguments import add_groups
+
 from mmfct.hosts import require_hosts
 
 
@@ -30,16 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--query', help='labelled embedding set, made by the new model')
     parser.add_argument('--uncertainty', help='.npy file with a log-variance per row (default: column log_variance)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random order (default: 0)')
-    parser.add_argument(
-        '--groups',
-        help=r"retrieval across groups, such as cameras: a column, or a regular expression on ids: '_c(\d+)'",
-    )
-    parser.add_argument(
-        '--exclude',
-        choices=['matches', 'all'],
-        default='matches',
-        help="with --groups, leave out the items of a query's label and group, or all of its group (default: matches)",
-    )
+    add_groups(parser)
     return parser.parse_args()
 
 

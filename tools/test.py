@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from _arguments import add_cfg_options, add_launcher
+from _arguments import add_cfg_options, add_launcher, set_local_rank
 
 from mmfct.hosts import require_hosts
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Run the test."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    set_local_rank(args.local_rank)
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.test import test
     from mmfct.engine.launch import leave_ranks

@@ -12,9 +12,8 @@ Example:
 from __future__ import annotations
 
 import argparse
-import os
 
-from _arguments import add_device, add_launcher
+from _arguments import add_device, add_launcher, set_local_rank
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -55,7 +54,7 @@ def main() -> None:
     """Upgrade the gallery, or estimate what that takes."""
     require_hosts('mmengine')
     args = parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    set_local_rank(args.local_rank)
     from mmfct.apis.upgrade_gallery import estimate_upgrade, upgrade_gallery
     from mmfct.engine.launch import leave_ranks
     from mmfct.utils.interruption import resumable
