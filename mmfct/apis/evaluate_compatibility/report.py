@@ -39,7 +39,8 @@ def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, StoredSet],
     if _same_items(galleries):
         goal = galleries['new']
         embeddings = {name: galleries[name].items.embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
-        names = class_folders([str(name) for name in goal.items.ids.tolist()], goal.items.labels.tolist())
+        ids, labels = list(map(str, goal.items.ids.tolist())), goal.items.labels.tolist()
+        names = goal.label_names or class_folders(ids, labels)
         plot_embedding_projection(embeddings, goal.items.labels, folder / 'embeddings.png', class_names=names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import Provenance
 
 
@@ -22,11 +24,13 @@ class StoredSet:
         name: What the user calls the set.
         provenance: The model of the embeddings, and the distance that compares them.
         items: The embeddings.
+        label_names: Names of labels that are stored with them.
     """
 
     name: str
     provenance: Provenance
     items: EmbeddingSet
+    label_names: Mapping[int, str]
 
     @classmethod
     def read(cls, name: str, path: str | Path, groups: str | None = None) -> StoredSet:
@@ -47,7 +51,7 @@ class StoredSet:
         items = EmbeddingSet.read(gallery)
         if groups is not None:
             items = replace(items, groups=_groups(gallery, items.ids, groups))
-        return cls(name, Provenance.from_metadata(gallery.metadata), items)
+        return cls(name, Provenance.from_metadata(gallery.metadata), items, label_names(gallery.metadata))
 
     def order_of(self, other: StoredSet) -> np.ndarray:
         """Find the rows of another set with the same items in this one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -16,6 +15,7 @@ from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval.gallery.provenance import ModelIdentity
+from mmfct.utils.checkpoint import checkpoint_file
 from mmfct.utils.fingerprint import fingerprint_json, fingerprint_state_dict, plain_json
 
 
@@ -140,5 +140,6 @@ def _name(config: Mapping[str, Any]) -> str:
         return '+'.join(map(_name, config['encoders']))
     # Weights come in one of three ways: with the model, as TorchScript, or with the host's backbone.
     backbone = config.get('backbone', {})
-    path = Path(config.get('checkpoint') or backbone.get('checkpoint') or backbone['init_cfg']['checkpoint'])
+    checkpoint = config.get('checkpoint') or backbone.get('checkpoint') or backbone['init_cfg']['checkpoint']
+    path = checkpoint_file(checkpoint)
     return path.parent.name if path.name == FINAL_CHECKPOINT else path.stem

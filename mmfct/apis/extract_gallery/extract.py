@@ -20,7 +20,7 @@ from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time
 from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
-from mmfct.retrieval.gallery.extended import LABEL_NAMES
+from mmfct.retrieval.gallery.description import LABEL_NAMES
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance

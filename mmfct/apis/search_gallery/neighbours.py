@@ -13,6 +13,7 @@ import numpy as np
 from mmfct.evaluation.class_names import class_folders
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_model
 from mmfct.retrieval.index.exact import search_exact
 from mmfct.retrieval.index.faiss_index import search_index
@@ -123,7 +124,12 @@ def find_neighbours(
 
 
 def _class_names(gallery: Gallery, found: list[np.ndarray]) -> dict[int, str]:
-    """Look for names of classes in the rows that were found and in a sample: a gallery may not fit into memory."""
+    """Return the names of classes that the gallery has, or that the paths of its items show.
+
+    Paths are those of the rows that were found and of a sample: a gallery may not fit into memory.
+    """
+    if names := label_names(gallery.metadata):
+        return names
     sample = np.linspace(0, len(gallery) - 1, min(len(gallery), _SAMPLE)).astype(np.int64)
     rows = np.unique(np.concatenate([sample, *found]))
     return class_folders(gallery.rows('id', rows).tolist(), gallery.rows('label', rows).tolist())

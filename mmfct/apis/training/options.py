@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.fileio import exists, join_path
 
 from mmfct.apis.training.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
@@ -126,10 +127,13 @@ class TrainingOptions:
 
 
 def latest_checkpoint(config: Config) -> str | None:
-    """Return the latest checkpoint in the work directory of a config; ``None`` if no training there has saved one.
+    """Return the latest checkpoint of the training in a work directory; ``None`` if none there has saved one.
+
+    It is in the work directory, or where the checkpoint hook of the config puts it: in a folder of that name in
+    ``out_dir``.
 
     Raises:
-        FileNotFoundError: If the checkpoint that ``last_checkpoint`` names is not in the work directory.
+        FileNotFoundError: If the checkpoint that ``last_checkpoint`` names is not there.
     """
     folder = Path(config.work_dir)
     pointer = folder / 'last_checkpoint'
@@ -137,12 +141,11 @@ def latest_checkpoint(config: Config) -> str | None:
     if not named:  # empty if a run was killed while writing it
         return None
     out_dir = config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
-    if out_dir and named.startswith(str(out_dir)):  # the config stores checkpoints elsewhere
-        return named
-    file = folder / Path(named).name
-    if not file.is_file():
+    store = str(folder if out_dir is None else join_path(out_dir, folder.absolute().name))
+    file = join_path(store, Path(named).name)
+    if not exists(file):
         raise FileNotFoundError(
-            f'{str(pointer)!r} names {named!r}, and {str(folder)!r} has no {file.name!r} to resume from; put it '
+            f'{str(pointer)!r} names {named!r}, and {store!r} has no {Path(named).name!r} to resume from; put it '
             'there, name a checkpoint with `--resume FILE`, or remove `last_checkpoint` to start anew'
         )
     return str(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mmengine.runner import Runner
 
 from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict
 from mmfct.utils.dataset_configs import type_name
-from mmfct.utils.files import write_atomically
+from mmfct.utils.files import replaced_when_done, write_atomically
 from mmfct.utils.fingerprint import fingerprint_state_dict, plain_json
 
 FINAL_CHECKPOINT = 'final.pth'
@@ -115,9 +114,8 @@ class TrainingRecord:
             meta = dict(config=self.content, epochs=runner.epoch, **_host_meta(runner))
             checkpoint = dict(meta=meta, state_dict=state_dict)
             runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # adds the parameters of instances
-            temporary = self.folder / f'.{FINAL_CHECKPOINT}'
-            torch.save(checkpoint, temporary)
-            os.replace(temporary, self.folder / FINAL_CHECKPOINT)
+            with replaced_when_done(self.folder / FINAL_CHECKPOINT) as temporary:
+                torch.save(checkpoint, temporary)
         dist.barrier()
 
     def check(self) -> None:

@@ -13,6 +13,10 @@ import numpy as np
 from mmfct.retrieval.gallery.texts import TEXT
 from mmfct.utils.fingerprint import canonical_json
 
+# Entry of the metadata with the names of labels, where there are any.
+LABEL_NAMES = 'label_names'
+# Entries of the metadata that are only true of the very items that a gallery was made of.
+OF_ITEMS = ('images', 'skipped')
 _INTEGERS = tuple(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64))
 _NUMBERS = ('bool', *_INTEGERS, 'float16', 'float32', 'float64')
 _MAX_SHARDS = 1_000_000
@@ -160,3 +164,8 @@ def _check_count(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'`{name}` must be a positive integer, got {value!r}')
     return value
+
+
+def label_names(metadata: Mapping[str, Any]) -> dict[int, str]:
+    """Return the names of labels that the metadata of a gallery has; empty if there are none."""
+    return {int(label): name for label, name in (metadata.get(LABEL_NAMES) or {}).items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.retrieval.gallery.description import Column
+from mmfct.retrieval.gallery.description import LABEL_NAMES, OF_ITEMS, Column
 from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED, UPGRADED
 from mmfct.retrieval.gallery.provenance import (
     ModelIdentity,
@@ -24,10 +24,6 @@ from mmfct.retrieval.gallery.writer import GalleryWriter
 
 # Entry of the metadata with the galleries that rows come from, and what was removed.
 EXTENDED = 'extended'
-# Entry of the metadata with the names of labels, where there are any.
-LABEL_NAMES = 'label_names'
-# Entries of the metadata that are only true of the items that a gallery had before.
-_OF_ITEMS = ('images', 'skipped')
 _NEEDED = ('embedding', 'id')
 
 
@@ -84,7 +80,7 @@ def write_extended_gallery(
         added=[dict(fingerprint=one.fingerprint, upgrades=one.metadata['upgrades']) for one in added],
         removed=_hash(gone) if len(gone) else None,
     )
-    metadata = {name: value for name, value in gallery.metadata.items() if name not in _OF_ITEMS}
+    metadata = {name: value for name, value in gallery.metadata.items() if name not in OF_ITEMS}
     names: dict[str, str] = {}
     for source in sources:
         names |= source.metadata.get(LABEL_NAMES) or {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmfct.retrieval.gallery.description import GalleryDescription
+from mmfct.retrieval.gallery.description import OF_ITEMS, GalleryDescription
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.parquet.columns import arrow_module, column_names, describe_columns, numpy_rows, open_parquet
@@ -169,7 +169,7 @@ def describe_changed(files: Sequence[Path], path: str | Path) -> GalleryDescript
     for name in column_names(files):
         if name in noted.columns and name not in columns:
             columns[name] = (noted.columns[name].dtype, noted.columns[name].width)
-    metadata = {name: value for name, value in noted.metadata.items() if name != 'images'}
+    metadata = {name: value for name, value in noted.metadata.items() if name not in OF_ITEMS}
     if 'side_info' not in columns:
         metadata['side_info_model'] = None
     metadata['changed_from'] = entries.get('fingerprint')

@@ -57,6 +57,15 @@ def test_no_update_gain_without_the_old_system(evaluate, switch, tmp_path):
     assert 'mAP gap recovered' not in (tmp_path / 'out/compatibility.md').read_text()
 
 
+def test_names_that_are_stored_with_the_new_gallery_are_those_of_the_figure(evaluate, monkeypatch):
+    stored, drawn = 'mmfct.apis.evaluate_compatibility.stored_set', 'mmfct.apis.evaluate_compatibility.report'
+    monkeypatch.setattr(f'{stored}.label_names', lambda metadata: {0: metadata['embedding_model']['name']})
+    names = []
+    monkeypatch.setattr(f'{drawn}.plot_embedding_projection', lambda *_, class_names: names.append(class_names))
+    evaluate()
+    assert names == [{0: 'model_v2'}]
+
+
 def test_files(evaluate, tmp_path):
     evaluation = evaluate(gate=GateRule())
     files = sorted(file.name for file in (tmp_path / 'out').iterdir())

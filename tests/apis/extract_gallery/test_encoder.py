@@ -13,6 +13,7 @@ from mmfct.utils.fingerprint import fingerprint_state_dict
     ('config', 'name'),
     [
         (dict(checkpoint='work/model_v1/final.pth'), 'model_v1'),
+        (dict(checkpoint='work/model_v1/final.pth::ema_state_dict'), 'model_v1'),
         (dict(checkpoint='work/model_v2.pth', backbone=dict(type='X')), 'model_v2'),
         (dict(backbone=dict(type='mmfct.TorchScriptBackbone', checkpoint='published.pt')), 'published'),
         (dict(backbone=dict(type='ResNet', init_cfg=dict(type='Pretrained', checkpoint='w/r50.pth'))), 'r50'),

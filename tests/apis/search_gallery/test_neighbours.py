@@ -82,3 +82,14 @@ def test_neighbours_are_right_or_wrong_by_class_name(make_gallery):
     assert found.is_right(1, 0) is None
     assert '|   dog |' in found.table() and found.table(1).count('.png') == 2
     assert found.to_json()[1]['labels'] == [4, 3]
+
+
+def test_the_names_that_a_gallery_has_come_before_those_of_folders(make_gallery):
+    # Folders of a class may be nested: they do not go with the labels one to one.
+    ids = ['cat/a/0.png', 'cat/b/1.png', 'dog/2.png']
+    path = make_gallery('named', 'm', np.eye(3), label=[3, 3, 4], id=ids)
+    gallery = Gallery(path)
+    gallery.metadata['label_names'] = {'3': 'cat', '4': 'dog'}
+    model = Provenance.from_metadata(gallery.metadata).embedding
+    found = find_neighbours(gallery, np.eye(3)[:1], model, names=['a'], k=2)
+    assert found.class_names == {3: 'cat', 4: 'dog'}

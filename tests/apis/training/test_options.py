@@ -106,9 +106,24 @@ def test_a_checkpoint_outside_of_the_work_directory_is_not_resumed(config, tmp_p
     config.resume, config.load_from = resume is None, None
     with pytest.raises(FileNotFoundError, match=r"has no 'epoch_1\.pth' to resume from; put it there, name a check"):
         TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
-    config.default_hooks = dict(checkpoint=dict(out_dir=str(tmp_path / 'other')))  # where this config stores them
-    TrainingOptions(resume=resume, work_dir=str(tmp_path)).apply(config)
-    assert (config.resume, config.load_from) == (True, str(tmp_path / 'other/epoch_1.pth'))
+
+
+@pytest.mark.parametrize('resume', ['auto', None])
+def test_checkpoints_that_the_hook_keeps_elsewhere_are_those_of_this_work_directory(config, tmp_path, resume):
+    # As mmengine's checkpoint hook puts them: in a folder of `out_dir` that is named after the work directory.
+    for name in ('here', 'copied_from'):
+        (tmp_path / 'store' / name).mkdir(parents=True)
+        (tmp_path / name).mkdir()
+    (tmp_path / 'store/copied_from/epoch_1.pth').touch()
+    (tmp_path / 'here/last_checkpoint').write_text(str(tmp_path / 'store/copied_from/epoch_1.pth'))
+    config.default_hooks = dict(checkpoint=dict(out_dir=str(tmp_path / 'store')))
+    options = TrainingOptions(resume=resume, work_dir=str(tmp_path / 'here'))
+    config.resume, config.load_from = resume is None, None
+    with pytest.raises(FileNotFoundError, match=r"store/here' has no 'epoch_1\.pth' to resume from"):
+        options.apply(config)
+    (tmp_path / 'store/here/epoch_1.pth').touch()
+    options.apply(config)
+    assert (config.resume, config.load_from) == (True, str(tmp_path / 'store/here/epoch_1.pth'))
 
 
 def test_the_hosts_resume_without_a_checkpoint_starts_anew(config, tmp_path):
