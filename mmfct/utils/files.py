@@ -29,17 +29,18 @@ _UNSUPPORTED = frozenset(
 _CLAIM_SECONDS = 1.0
 
 
-def write_atomically(path: Path, payload: bytes | memoryview, *, overwrite: bool = True) -> None:
+def write_atomically(path: Path, payload: bytes | memoryview, *, overwrite: bool = True, durable: bool = True) -> None:
     """Write a file under a temporary name in its folder, then rename it.
 
-    Once this returns, the file survives a crash of the machine, if the file system can sync. If several processes
-    write the same file at the same time, the content of one of them remains, complete.
+    If several processes write the same file at the same time, the content of one of them remains, complete.
 
     Args:
         path: The file.
         payload: Its content.
         overwrite: Whether to replace an existing file. An empty one is replaced in any case: without hard links, that
             is what a process leaves that is killed while it creates the file.
+        durable: Whether the file survives a crash of the machine once this returns, if the file system can sync. For
+            many small files it is faster to sync the whole file system at the end.
 
     Raises:
         FileExistsError: If the file exists and ``overwrite`` is false. Test and creation are one step, so exactly one
@@ -53,14 +54,16 @@ def write_atomically(path: Path, payload: bytes | memoryview, *, overwrite: bool
             with open(temporary, 'xb') as file:
                 file.write(payload)
                 file.flush()
-                _sync(file.fileno())
+                if durable:
+                    _sync(file.fileno())
             if overwrite:
                 os.replace(temporary, path)
             else:
                 _create(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
 
 
 @contextlib.contextmanager

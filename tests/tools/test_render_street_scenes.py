@@ -22,7 +22,8 @@ def run(monkeypatch):
 def test_it_renders_once(run, tmp_path, capsys):
     words = (tmp_path, '--num', 2, '--num-val', 1, '--seed', 3, '--size', 16, 32)
     run(*words)
-    assert capsys.readouterr().out == f'Rendered 3 of 3 scenes; {tmp_path} is complete\n'
+    progress, last = capsys.readouterr().out.splitlines()
+    assert progress.startswith('3/3 scenes, ') and last == f'Rendered 3 of 3 scenes; {tmp_path} is complete'
     assert len(list(tmp_path.rglob('*_leftImg8bit.png'))) == 3
     run(*words)
     assert capsys.readouterr().out == f'{tmp_path} holds these 3 scenes already: nothing to do\n'

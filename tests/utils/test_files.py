@@ -42,6 +42,16 @@ def test_bytes_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert file_sha256(path) == hashlib.sha256(b'second').hexdigest()
 
 
+@pytest.mark.parametrize(('durable', 'syncs'), [(True, 2), (False, 0)])
+def test_the_file_and_its_folder_are_synced_where_they_must_be_durable(tmp_path, monkeypatch, durable, syncs):
+    synced = []
+    monkeypatch.setattr(files.os, 'fsync', synced.append)
+    for content in (b'first', b'second'):
+        write_atomically(tmp_path / 'a', content, durable=durable)
+        assert (tmp_path / 'a').read_bytes() == content and names(tmp_path) == ['a']
+    assert len(synced) == 2 * syncs
+
+
 def test_of_several_writers_that_must_not_overwrite_one_wins(tmp_path):
     write_atomically(tmp_path / 'new', b'first', overwrite=False)
     with pytest.raises(FileExistsError):

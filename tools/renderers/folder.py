@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmfct.utils.files import is_temporary, write_atomically
+from mmfct.utils.progress import Progress
 
 
 @contextlib.contextmanager
@@ -45,30 +44,33 @@ def completed_folder(out: str | Path, parameters: dict, *, name: str, what: str)
 
 
 def render_missing(
-    items: Sequence[Any], files: Callable[[Any], dict[str, Path]], contents: Callable[[Any], dict[str, bytes]]
+    items: Sequence[Any],
+    files: Callable[[Any], dict[str, Path]],
+    contents: Callable[[Any], dict[str, bytes]],
+    *,
+    unit: str,
 ) -> int:
-    """Write the files of every item that lacks one, with a progress bar on a terminal.
+    """Write the files of every item that lacks one, and show the progress.
 
     Args:
         items: Scenes or clips.
         files: Returns the paths of an item's files by kind.
         contents: Renders an item: the content of its files by kind.
+        unit: What the items are, in the plural.
 
     Returns:
         How many items were rendered.
     """
-    from mmengine.utils import track_iter_progress
-
     missing = [item for item in items if not all(path.is_file() for path in files(item).values())]
-    # Elsewhere the bar cannot go back to the start of its line: it would be a line per item.
-    shown = track_iter_progress(missing, file=sys.stderr) if missing and sys.stderr.isatty() else missing
-    for item in shown:
+    progress = Progress(len(missing), unit)
+    for item in missing:
         write_files(files(item), contents(item))
+        progress.advance(1)
     return len(missing)
 
 
 def write_files(files: dict[str, Path], contents: dict[str, bytes]) -> None:
-    """Write files, each under another name first, so that a killed process leaves it whole or absent.
+    """Write files; a killed process leaves each of them whole or absent.
 
     Args:
         files: Paths by kind; their folders are made.
@@ -76,12 +78,7 @@ def write_files(files: dict[str, Path], contents: dict[str, bytes]) -> None:
     """
     for kind, path in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
-        try:
-            temporary.write_bytes(contents[kind])
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, contents[kind], durable=False)  # `completed_folder` syncs all of them at once
 
 
 def _is_complete(root: Path, parameters: dict, *, marker: str, started: str, what: str) -> bool:

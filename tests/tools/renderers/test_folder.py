@@ -48,16 +48,24 @@ def test_only_what_is_missing_is_rendered(tmp_path):
     write_files(files('a'), contents('a'))
     write_files(dict(x=files('b')['x']), contents('b'))
     rendered.clear()
-    assert render_missing(['a', 'b', 'c'], files, contents) == 2
+    assert render_missing(['a', 'b', 'c'], files, contents, unit='things') == 2
     assert rendered == ['b', 'c']
     assert [[path.read_text() for path in files(item).values()] for item in 'abc'] == [['a'] * 2, ['b'] * 2, ['c'] * 2]
+
+
+def test_a_terminal_has_a_bar_that_counts_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('sys.stdout.isatty', lambda: True, raising=False)
+    (tmp_path / 'a').touch()
+    render_missing(['a', 'b', 'c'], lambda item: dict(x=tmp_path / item), lambda _: dict(x=b''), unit='things')
+    shown = capsys.readouterr().out
+    assert shown.startswith('\r[') and '] 2/2 things, ' in shown
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError('disk full')
 
-    monkeypatch.setattr('renderers.folder.os.replace', fail)
+    monkeypatch.setattr('mmfct.utils.files.os.replace', fail)
     with pytest.raises(OSError, match='disk full'):
         write_files(dict(x=tmp_path / 'x'), dict(x=b''))
     assert names(tmp_path) == []

@@ -84,4 +84,5 @@ def render_street_scenes(
                 scenes,
                 lambda scene: scene_files(root, *scene),
                 lambda scene: encode_scene(street_scene(*scene, seed=seed, size=size)),
+                unit='scenes',
             )

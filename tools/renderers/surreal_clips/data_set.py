@@ -86,6 +86,7 @@ def render_surreal_clips(
             clips,
             lambda clip: clip_files(root, *clip),
             lambda clip: encode_clip(surreal_clip(*clip, frames=frames, seed=seed), *clip),
+            unit='clips',
         )
 
 
