@@ -40,7 +40,6 @@ class MultiTaskSegmentor(BaseModel):
 
     Attributes:
         task_names: Names of the tasks, in the order of columns (B, T).
-        label_kinds: Field of the label of each task in data samples, without ``gt_``, see `Task`.
 
     Raises:
         ValueError: If there is no task, ``mode`` is unknown, an option is out of range or has no meaning here, the
@@ -73,7 +72,6 @@ class MultiTaskSegmentor(BaseModel):
         # mmengine's, not torch's: that one has no `init_weights`, and heads would stay as they were made.
         self.tasks: Any = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
         self.task_names = tuple(tasks)
-        self.label_kinds = {name: task.label_kind for name, task in self.tasks.items()}
         forms = {name: task.form for name, task in self.tasks.items()}
         self.weighting: TaskWeighting = MODELS.build(dict(weighting, forms=forms))
 
@@ -107,6 +105,10 @@ class MultiTaskSegmentor(BaseModel):
         """
         losses, annotated, _ = self._losses(self._outputs(inputs), data_samples)
         return losses, annotated
+
+    def has_label(self, task: str, data_sample: Any) -> bool:
+        """Return whether a data sample has a label of a task, by its name, that counts in the loss."""
+        return self.tasks[task].has_label(data_sample)
 
     def _losses(
         self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]

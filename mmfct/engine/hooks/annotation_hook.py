@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -12,19 +12,24 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.registry import HOOKS
 
+_HOST_TASK = 'seg'
 _IGNORED = 255
 
 
 @runtime_checkable
 class _Tasks(Protocol):
-    """A model that says which labels it needs, as `mmfct.MultiTaskSegmentor` does."""
+    """A model that says which labels it needs, and what is one, as `mmfct.MultiTaskSegmentor` does."""
 
-    label_kinds: Mapping[str, str]
+    task_names: Sequence[str]
+
+    def has_label(self, task: str, data_sample: Any) -> bool:
+        """Return whether a data sample has a label of a task."""
 
 
 @HOOKS.register_module()
@@ -32,8 +37,8 @@ class AnnotationHook(Hook):
     """Refuse an epoch of training in which no image has a label of some task, and warn of such an evaluation.
 
     Without a label the loss is 0, which looks like a perfect fit. Label maps in which every pixel is ignored, and
-    depth maps without a valid one, are no labels. A model with ``label_kinds`` says which labels it needs; of any
-    other model, label maps count where there are any. Batches are looked at until every task has had a label.
+    depth maps without a valid one, are no labels: `mmfct.MultiTaskSegmentor` asks its tasks. Of any other model, label
+    maps count where there are any. Batches are looked at until every task has had a label.
     ``tools/train.py`` and ``tools/test.py`` add this hook.
 
     Raises:
@@ -43,9 +48,10 @@ class AnnotationHook(Hook):
     priority = 'HIGH'  # before a checkpoint is written
 
     def __init__(self) -> None:
-        self._kinds: dict[str, str] = {}
+        self._model: Any = None
+        self._tasks: tuple[str, ...] = ()
         self._unseen: set[str] = set()
-        self._asked: set[str] = set()
+        self._needed = False
 
     def before_train(self, runner: Runner) -> None:
         """Start to look at the batches."""
@@ -97,21 +103,20 @@ class AnnotationHook(Hook):
         self._warn(runner.test_dataloader)
 
     def _start(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        needed = isinstance(model, _Tasks)
-        self._kinds = dict(model.label_kinds) if needed else {'seg': 'sem_seg'}
-        self._unseen = set(self._kinds)
-        self._asked = set(self._kinds) if needed else set()
+        self._model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._needed = isinstance(self._model, _Tasks)
+        self._tasks = tuple(self._model.task_names) if self._needed else (_HOST_TASK,)
+        self._unseen = set(self._tasks)
 
     def _look(self, data_batch: dict | None) -> None:
         samples = data_batch.get('data_samples') if self._unseen and isinstance(data_batch, dict) else None
         for sample in samples if isinstance(samples, (list, tuple)) else ():
-            for task in sorted(self._unseen):
-                field = f'gt_{self._kinds[task]}'
-                if field in sample:
-                    self._asked.add(task)
-                    if _is_label(sample.get(field), self._kinds[task]):
-                        self._unseen.discard(task)
+            if isinstance(self._model, _Tasks):
+                self._unseen -= {task for task in self._unseen if self._model.has_label(task, sample)}
+            elif 'gt_sem_seg' in sample:
+                self._needed = True
+                if (sample.gt_sem_seg.data != _ignore_index(self._model)).any():
+                    self._unseen.clear()
 
     def _refuse(self, runner: Runner) -> None:
         missing = self._missing()
@@ -133,19 +138,17 @@ class AnnotationHook(Hook):
 
     def _missing(self) -> list[str]:
         """Return the tasks that should have labels, and have had none on any rank."""
-        tasks = sorted(self._kinds)
-        flags = torch.tensor([[task not in self._unseen, task in self._asked] for task in tasks], dtype=torch.float32)
+        tasks = sorted(self._tasks)
+        flags = torch.tensor([self._needed, *(task not in self._unseen for task in tasks)], dtype=torch.float32)
         all_reduce(flags, op='max')
-        return [task for task, (seen, asked) in zip(tasks, flags.tolist(), strict=True) if asked and not seen]
+        needed, *seen = flags.tolist()
+        return [task for task, found in zip(tasks, seen, strict=True) if needed and not found]
 
 
-def _is_label(label: Any, kind: str) -> bool:
-    """Return whether a field of a data sample has something to learn from."""
-    if kind == 'sem_seg':
-        return bool((label.data != _IGNORED).any())
-    if kind == 'depth_map':
-        return bool((label.data.isfinite() & (label.data != 0)).any())
-    return True
+def _ignore_index(model: Any) -> int:
+    """Return the label of ignored pixels in a segmentor of mmseg, whose decode heads may be several."""
+    heads = getattr(model, 'decode_head', None)
+    return getattr(heads[-1] if isinstance(heads, nn.ModuleList) else heads, 'ignore_index', _IGNORED)
 
 
 def _number(loader: DataLoader) -> int:

@@ -98,6 +98,12 @@ class BodyPoseTask(Task):
             ]
         )
 
+    def has_label(self, data_sample: Any) -> bool:
+        """Return whether a data sample has a pose, without a NaN."""
+        return super().has_label(data_sample) and not any(
+            data_sample.gt_pose.get(name).isnan().any() for name in _LABEL_WIDTHS
+        )
+
     def compare(self, values: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from vectors (B, C), and whether it has a pose (B,)."""
         annotated = ~targets.isnan().any(dim=1)

@@ -67,10 +67,17 @@ class DepthTask(Task):
         """Return labels (B, 1, H, W), 0 (or NaN) where invalid, for depth (B, 1, H, W)."""
         return torch.stack([self._target(sample, depth.float()) for sample in data_samples])
 
+    def has_label(self, data_sample: Any) -> bool:
+        """Return whether a data sample has a valid pixel."""
+        if not super().has_label(data_sample):
+            return False
+        target = self._target(data_sample, data_sample.gt_depth_map.data.float())
+        return bool(self._valid(target).any())
+
     def compare(self, depth: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from depth (B, 1, H, W), and whether it has a valid pixel (B,)."""
         depth = depth.float()  # half precision has too few digits for differences
-        valid = ~targets.isnan() if self.signed else targets > 0
+        valid = self._valid(targets)
         difference = depth - torch.where(valid, targets, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)
@@ -78,6 +85,10 @@ class DepthTask(Task):
     def add_prediction(self, depth: Tensor, data_sample: Any) -> None:
         """Add the depth (1, H, W) to a data sample."""
         data_sample.set_data({'pred_depth_map': PixelData(data=depth)})
+
+    def _valid(self, targets: Tensor) -> Tensor:
+        """Return which labels, of any shape, are valid: booleans of the same shape."""
+        return ~targets.isnan() if self.signed else targets > 0
 
     def _target(self, sample: Any, depth: Tensor) -> Tensor:
         """Return labels (1, H, W), 0 or NaN where invalid."""

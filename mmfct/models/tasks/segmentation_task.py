@@ -56,6 +56,10 @@ class SegmentationTask(Task):
         unlabelled = torch.full((1, *scores.shape[2:]), self.head.ignore_index, dtype=torch.long, device=scores.device)
         return torch.cat([sample.gt_sem_seg.data if 'gt_sem_seg' in sample else unlabelled for sample in data_samples])
 
+    def has_label(self, data_sample: Any) -> bool:
+        """Return whether a data sample has a pixel that is not ignored."""
+        return super().has_label(data_sample) and bool((data_sample.gt_sem_seg.data != self.head.ignore_index).any())
+
     def compare(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from scores (B, C, H, W), and whether it has a label (B,)."""
         return instance_losses(self.head.loss_decode, scores, targets, ignore_index=self.head.ignore_index)

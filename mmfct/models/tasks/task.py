@@ -35,6 +35,10 @@ class Task(BaseModule):
             data_samples: Data samples; one without a label of this task has no such field.
         """
 
+    def has_label(self, data_sample: Any) -> bool:
+        """Return whether a data sample has a label that :meth:`compare` would count; by default, any at all."""
+        return f'gt_{self.label_kind}' in data_sample
+
     @abstractmethod
     def compare(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,), 0 without a label, and booleans (B,): whether it has one.
