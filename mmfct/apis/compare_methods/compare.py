@@ -21,11 +21,14 @@ from mmfct.apis.compare_methods.table import Table, check_table, read_table
 from mmfct.apis.compare_methods.trained import objective_config, transform
 from mmfct.apis.compare_methods.upgraded import Upgraded
 from mmfct.apis.training.checks import check_data
+from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import check_variables
+from mmfct.apis.training.schedule import check_schedule
 from mmfct.apis.training.train import train_prerequisites
 from mmfct.evaluation.groups import read_groups, with_groups
 from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER
+from mmfct.registry import MODELS
 from mmfct.utils.checkpoint import load_state_dict
 
 _LOADERS = ('train_dataloader', 'test_dataloader')
@@ -82,12 +85,14 @@ def compare_methods(
     for entry in _LOADERS:
         check_table(config[entry].dataset, f'{entry}.dataset')
     check_data(config)
+    check_schedule(config)
     train_prerequisites(config, options)
     for checkpoint in (aligned or {}).values():  # not after hours of other methods
         load_state_dict(checkpoint)
     for leave_out in (_without_classifier, _without_equal_widths):
         methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
+    try_first_image(config, MODELS.build(config.model))
     train, test = (read_table(config[entry].dataset) for entry in _LOADERS)
     if test['new'].num_unlabelled == len(test['new']):
         raise ValueError(

@@ -21,7 +21,7 @@ def check_schedule(config: Config) -> None:
         config: A config with a training; nothing is changed.
 
     Raises:
-        ValueError: If there is no batch, or a scheduler ends before it begins.
+        ValueError: If there is no batch, or a scheduler is unknown, has unknown arguments or ends before it begins.
     """
     loader, train_cfg = config.get('train_dataloader'), config.get('train_cfg')
     if loader is None or train_cfg is None or 'batch_size' not in loader:
@@ -44,24 +44,30 @@ def check_schedule(config: Config) -> None:
                     raise ValueError(_explain(config, index, mistake, length))
 
 
-def _mistake(entry: dict, length: int) -> str:
-    """Return why a scheduler cannot be built for epochs of ``length`` iterations; empty if it can."""
+def _mistake(entry: dict, length: int) -> Exception | None:
+    """Return why a scheduler cannot be built for epochs of ``length`` iterations; ``None`` if it can."""
+    if isinstance(entry['type'], str) and PARAM_SCHEDULERS.get(entry['type']) is None:
+        return LookupError('there is no scheduler of that name')
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
     try:
         PARAM_SCHEDULERS.build(copy.deepcopy(dict(entry)), default_args=dict(optimizer=optimizer, epoch_length=length))
-    except (ValueError, ZeroDivisionError) as error:
-        return str(error) or type(error).__name__
-    except Exception:  # of a scheduler that needs the optimiser of the config; the Runner will build it
-        return ''
-    return ''
+    except (ValueError, ZeroDivisionError, TypeError, AssertionError) as error:
+        return error
+    except (LookupError, AttributeError):  # it needs the optimiser of the config; the Runner will build it
+        return None
+    return None
 
 
-def _explain(config: Config, index: int, mistake: str, length: int) -> str:
+def _explain(config: Config, index: int, mistake: Exception, length: int) -> str:
+    what = f'`param_scheduler.{index}` ({type_name(config.param_scheduler[index])}) of {config.filename!r}'
+    reason = str(mistake) or type(mistake).__name__
+    if not isinstance(mistake, (ValueError, ZeroDivisionError)):
+        return f'{what} cannot be built: {reason}'
     names = [name for name in config if name.endswith('epochs')]
     values = ' '.join(f'{name}={config[name]}' for name in names)
     return (
-        f'`param_scheduler.{index}` ({type_name(config.param_scheduler[index])}) of {config.filename!r} has no step, '
-        f'as an epoch has {length} iterations: {mistake}; change the length of the training or of its warm-up'
+        f'{what} has no step, as an epoch has {length} iterations: {reason}; change the length of the training or of '
+        'its warm-up'
         f'{f" with `--cfg-options {values}`, which are the values now" if names else ""}'
     )
 

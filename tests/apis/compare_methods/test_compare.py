@@ -98,6 +98,20 @@ def test_test_images_without_labels(compared, digits, options, monkeypatch):
         compare_methods(digits.config, methods=['identity'], options=options)
 
 
+@pytest.mark.parametrize(
+    ('wrong', 'late', 'message'),
+    [
+        ({'param_scheduler': [dict(type='LinearLR', end=0)]}, 'train_prerequisites', 'has no step'),
+        ({'model.head.new_dims': 7}, 'read_table', r'the new embedding must have shape \(B, 7\)'),
+    ],
+)
+def test_what_cannot_work_is_found_before_hours_are_spent(digits, tmp_path, monkeypatch, wrong, late, message):
+    monkeypatch.setattr(compare, late, lambda *_, **__: pytest.fail('too late'))
+    options = TrainingOptions(work_dir=str(tmp_path), cfg_options={**digits.cfg_options, **wrong})
+    with pytest.raises(ValueError, match=message):
+        compare_methods(digits.config, methods=['fct'], options=options)
+
+
 def test_a_score_that_could_not_be_measured(comparison, tmp_path):
     nothing = dict.fromkeys(['cmc1', 'cmc5', 'map'], float('nan'))
     curves = {name: [value] for name, value in nothing.items()}

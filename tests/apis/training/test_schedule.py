@@ -55,6 +55,19 @@ def test_what_has_no_step_is_refused_with_the_values_to_change(schedulers, index
         check_schedule(config(*schedulers, side_epochs=8, warmup_epochs=2))
 
 
+@pytest.mark.parametrize(
+    ('scheduler', 'mistake'),
+    [
+        (dict(type='CosineAnnealingLRR', T_max=2), 'there is no scheduler of that name'),
+        (dict(type='CosineAnnealingLR', T_maxx=2), "unexpected keyword argument 'T_maxx'"),
+        (dict(type='LinearLR', by_epoch=False, convert_to_iter_based=True), 'Only epoch-based parameter scheduler'),
+    ],
+)
+def test_what_cannot_be_built_is_refused_before_the_stages_before_it_are_trained(scheduler, mistake):
+    with pytest.raises(ValueError, match=rf'`param_scheduler\.1` .* of .* cannot be built: .*{mistake}'):
+        check_schedule(config(dict(type='StepLR', step_size=1), scheduler))
+
+
 def test_no_full_batch():
     with pytest.raises(ValueError, match=r"must have at least one batch, got 1078 .* `batch_size` 2000 .* in '.*py'"):
         check_schedule(config(batch_size=2000, drop_last=True))
