@@ -1,6 +1,12 @@
 """Hooks, and what distributed launchers need."""
 
 from mmfct.engine.cpu_distributed_data_parallel import CpuDistributedDataParallel
-from mmfct.engine.hooks import EvalModeFromEpochHook, InstanceTaskWeightHook
+from mmfct.engine.hooks import AnnotationHook, DataEpochHook, EvalModeFromEpochHook, InstanceTaskWeightHook
 
-__all__ = ['CpuDistributedDataParallel', 'EvalModeFromEpochHook', 'InstanceTaskWeightHook']
+__all__ = [
+    'AnnotationHook',
+    'CpuDistributedDataParallel',
+    'DataEpochHook',
+    'EvalModeFromEpochHook',
+    'InstanceTaskWeightHook',
+]

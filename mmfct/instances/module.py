@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,13 +40,10 @@ class InstanceModule(nn.Module, ABC):
         instance: Whether rows are used at all.
 
     Attributes:
-        hook: Type of the hook that keeps the rows, for error messages.
         tasks: Names of the tasks.
         instance_tasks: Names of the tasks that rows must have a number for: all, or none.
         keep_comparisons: Whether to keep the predictions and labels of a batch for :meth:`pop_comparisons`.
     """
-
-    hook: ClassVar[str] = 'mmfct.InstanceTaskWeightHook'
 
     def __init__(self, tasks: Sequence[str], *, instance: bool = True) -> None:
         super().__init__()
@@ -84,8 +81,8 @@ class InstanceModule(nn.Module, ABC):
         rows = self._rows
         if rows is None:
             raise ValueError(
-                'the instances of the batch are unknown; add '
-                f'`dict(type="{self.hook}")` to `custom_hooks` of the config'
+                'the instances of the batch are unknown; add `dict(type="mmfct.InstanceTaskWeightHook")` to '
+                '`custom_hooks` of the config'
             )
         if len(rows) != batch_size:
             raise ValueError(

@@ -15,7 +15,7 @@ from mmfct.models.losses import (
     InstanceTaskWeightLoss,
 )
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
-from mmfct.models.necks import SideInfoNeck
+from mmfct.models.necks import LastOutput, SideInfoNeck
 from mmfct.models.smpl_body import SmplBody
 from mmfct.models.task_weightings import (
     AgreementWeighting,
@@ -50,6 +50,7 @@ __all__ = [
     'InstanceTaskWeightLoss',
     'InstanceTaskWeighting',
     'JoinedEncoder',
+    'LastOutput',
     'MultiTaskSegmentor',
     'OrthogonalAlignmentHead',
     'RandomLossWeighting',

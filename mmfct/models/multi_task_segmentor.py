@@ -93,19 +93,6 @@ class MultiTaskSegmentor(BaseModel):
             return self._predict(inputs, data_samples)
         raise ValueError(f"`mode` must be 'tensor', 'loss' or 'predict', got {mode!r}")
 
-    def instance_losses(self, inputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        """Return the loss of every instance and task.
-
-        Args:
-            inputs: Images (B, 3, H, W).
-            data_samples: Data samples with labels of one size, to which outputs are resized where they differ.
-
-        Returns:
-            Losses (B, T), 0 without annotation, and booleans (B, T): what is annotated.
-        """
-        losses, annotated, _ = self._losses(self._outputs(inputs), data_samples)
-        return losses, annotated
-
     def has_label(self, task: str, data_sample: Any) -> bool:
         """Return whether a data sample has a label of a task, by its name, that counts in the loss."""
         return self.tasks[task].has_label(data_sample)

@@ -75,6 +75,15 @@ def expected_losses(outputs: dict[str, torch.Tensor], samples: list) -> dict[str
     return losses
 
 
+def instance_losses(model, inputs, data_samples) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (B, T) of the instances and tasks, and what is annotated (B, T), as the weighting gets them."""
+    seen: list = []
+    handle = model.weighting.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[:2]))
+    model(inputs, data_samples, mode='loss')
+    handle.remove()
+    return seen[0]
+
+
 def test_loss_of_both_tasks_by_hand(build, sample):
     model, images = build().eval(), torch.randn(4, 3, *SIZE)
     samples = [sample('seg', 'depth'), sample('seg'), sample('depth'), sample()]
@@ -135,7 +144,7 @@ def test_a_weighting_by_agreement_gets_the_outputs_and_labels_of_the_batch(build
 def test_losses_of_instances(build, sample):
     model, images = build().eval(), torch.randn(3, 3, *SIZE)
     samples = [sample('seg', 'depth'), sample('seg'), sample('depth')]
-    losses, annotated = model.instance_losses(images, samples)
+    losses, annotated = instance_losses(model, images, samples)
     assert annotated.tolist() == [[True, True], [True, False], [False, True]]
     expected = expected_losses(model(images), samples)
     torch.testing.assert_close(losses[[0, 1], 0], torch.stack(expected['seg']))
@@ -170,7 +179,7 @@ def test_padding_of_the_host_counts_for_no_task(build, sample):
     labels, depth = data['data_samples'][0].gt_sem_seg.data, data['data_samples'][0].gt_depth_map.data
     padded = model.data_preprocessor(data, training=True)
     assert padded['data_samples'][0].gt_depth_map.data.max() == 255
-    losses, annotated = model.instance_losses(**padded)
+    losses, annotated = instance_losses(model, **padded)
     outputs = {name: maps[..., :6, :8] for name, maps in model(padded['inputs']).items()}
     torch.testing.assert_close(losses[0, 0], F.cross_entropy(outputs['seg'], labels))
     torch.testing.assert_close(losses[0, 1], (outputs['depth'][0] - depth).abs().mean())
@@ -181,7 +190,7 @@ def test_a_sample_without_labels_passes_the_preprocessor_of_the_host(build, samp
     model = build(data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(8, 10)))
     data = dict(inputs=[torch.randn(3, *SIZE)] * 2, data_samples=[sample(), sample('depth')])
     padded = model.data_preprocessor(data, training=True)
-    _, annotated = model.instance_losses(**padded)
+    _, annotated = instance_losses(model, **padded)
     assert annotated.tolist() == [[False, False], [False, True]]
 
 
@@ -216,7 +225,7 @@ def test_losses_of_labels_of_the_original_size(build, sample):
         )
         for name, maps in outputs.items()
     }
-    losses, annotated = model.instance_losses(images, samples)
+    losses, annotated = instance_losses(model, images, samples)
     expected = expected_losses(inner, samples)
     torch.testing.assert_close(
         losses, torch.tensor([[expected['seg'][0], expected['depth'][0]], [0, expected['depth'][1]]])
@@ -238,7 +247,7 @@ def test_labels_of_several_sizes_are_refused(build, sample):
     with pytest.raises(
         ValueError, match=r'must be of one size, got \[\(12, 16\), \(12, 20\)\]; use a batch size of 1'
     ):
-        build(('seg',)).instance_losses(torch.randn(2, 3, *SIZE), samples)
+        build(('seg',))(torch.randn(2, 3, *SIZE), samples, mode='loss')
 
 
 def test_options_of_mmseg_without_a_meaning(build):
@@ -340,7 +349,6 @@ def test_a_single_task(build, sample, name):
     model, images, samples = build((name,)).eval(), torch.randn(2, 3, *SIZE), [sample('seg', 'depth')] * 2
     assert model.task_names == (name,) and list(model.tasks) == [name]
     log = model(images, samples, mode='loss')
-    model.instance_losses(images, samples)
     outputs = model(images)
     assert list(outputs) == [name]
     expected = expected_losses({'seg': torch.zeros(2, 3, *SIZE), 'depth': torch.zeros(2, 1, *SIZE)} | outputs, samples)
@@ -389,9 +397,11 @@ def test_a_task_of_one_vector_per_image_goes_along(sample):
     samples[1].set_data(dict(gt_pose=label))
     outputs = model(images)
     assert outputs['seg'].shape == (2, 3, *SIZE) and outputs['pose'].shape == (2, 226)
-    losses, annotated = model.instance_losses(images, samples)
+    losses, annotated = instance_losses(model, images, samples)
     assert annotated.tolist() == [[True, False], [True, True]]
-    torch.testing.assert_close(losses[:, 1], model.tasks['pose'].losses(outputs['pose'], samples)[0])
+    task = model.tasks['pose']
+    pose_losses, _ = task.compare(outputs['pose'], task.targets(outputs['pose'], samples))
+    torch.testing.assert_close(losses[:, 1], pose_losses)
     predicted = model(images, samples, mode='predict')
     assert predicted[0].pred_sem_seg.data.shape == (1, *SIZE)
     torch.testing.assert_close(predicted[1].pred_pose.joints.flatten(), outputs['pose'][1, -72:])

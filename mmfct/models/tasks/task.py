@@ -48,10 +48,6 @@ class Task(BaseModule):
             targets: Labels (B, ...), as :meth:`targets` returns them.
         """
 
-    def losses(self, outputs: Tensor, data_samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        """Return what :meth:`compare` returns for data samples; arguments as for :meth:`targets`."""
-        return self.compare(outputs, self.targets(outputs, data_samples))
-
     @abstractmethod
     def add_prediction(self, output: Tensor, data_sample: Any) -> None:
         """Add the prediction, from an output (C, H, W) or (C,), to a data sample."""

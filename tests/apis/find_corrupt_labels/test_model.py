@@ -63,7 +63,8 @@ def test_ranks_are_those_of_a_plain_loop(street, references, weighting):
     chosen = sorted(np.random.default_rng(3).choice(12, min(references, 12), replace=False))
     for column, (name, task) in enumerate(model.tasks.items()):
         for i, item in enumerate(items):
-            own, annotated = task.losses(outputs[i][name], item['data_samples'])
+            targets = task.targets(outputs[i][name], item['data_samples'])
+            own, annotated = task.compare(outputs[i][name], targets)
             if not annotated.all():
                 assert np.isnan(found.ranks[i, column])
                 continue
@@ -71,7 +72,7 @@ def test_ranks_are_those_of_a_plain_loop(street, references, weighting):
             better = []
             for k in chosen:
                 if k != i:
-                    other = task.losses(outputs[k][name], item['data_samples'])[0].item()
+                    other = task.compare(outputs[k][name], targets)[0].item()
                     better.append(1.0 if other < own.item() else 0.5 if other == own.item() else 0.0)
             assert found.ranks[i, column] == pytest.approx(np.mean(better), abs=1e-6), (name, i)
 

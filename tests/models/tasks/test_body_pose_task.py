@@ -19,6 +19,10 @@ def make_sample(*, annotated: bool = True) -> BaseDataElement:
     return sample
 
 
+def losses_of(task, outputs, samples):
+    return task.compare(outputs, task.targets(outputs, samples))
+
+
 @pytest.fixture
 def features() -> tuple[torch.Tensor, ...]:
     return torch.randn(3, 2, 16, 16), torch.randn(3, 8, 4, 4)
@@ -33,7 +37,7 @@ def test_losses_match_a_plain_loop(features, rotation, width, error, form):
     values = task(features)
     assert values.shape == (3, 24 * width + 10 + 72)
     samples = [make_sample(), make_sample(annotated=False), make_sample()]
-    losses, annotated = task.losses(values, samples)
+    losses, annotated = losses_of(task, values, samples)
     assert annotated.tolist() == [True, False, True] and losses[1] == 0
     for i in (0, 2):
         predicted = BaseDataElement()
@@ -53,7 +57,7 @@ def test_labels_are_compared_with_the_predictions_of_other_images(features):
     losses, annotated = task.compare(values.roll(1, 0), targets)
     assert annotated.tolist() == [True, False, True] and losses[1] == 0
     for i in (0, 2):
-        expected, _ = task.losses(values.roll(1, 0)[i : i + 1], samples[i : i + 1])
+        expected, _ = losses_of(task, values.roll(1, 0)[i : i + 1], samples[i : i + 1])
         torch.testing.assert_close(losses[i], expected[0])
     assert losses.isfinite().all()
 
@@ -80,7 +84,7 @@ def test_features_are_chosen_and_pooled(features):
 
 def test_every_parameter_gets_a_gradient_without_any_label(features):
     task = BodyPoseTask(8)
-    losses, _ = task.losses(task(features), [make_sample(annotated=False)] * 3)
+    losses, _ = losses_of(task, task(features), [make_sample(annotated=False)] * 3)
     losses.sum().backward()
     assert all(value.grad is not None for value in task.parameters())  # as DDP demands
 
@@ -91,7 +95,7 @@ def test_a_pose_is_no_map():
 
 def test_half_precision_is_widened(features):
     task = BodyPoseTask(8)
-    losses, _ = task.losses(task(features).half(), [make_sample()] * 3)
+    losses, _ = losses_of(task, task(features).half(), [make_sample()] * 3)
     assert losses.dtype == torch.float32
 
 

@@ -38,6 +38,10 @@ def sample():
     return make
 
 
+def losses_of(task, outputs, samples):
+    return task.compare(outputs, task.targets(outputs, samples))
+
+
 @pytest.mark.parametrize(('error', 'form', 'power'), [('l1', 'laplace', 1), ('l2', 'gaussian', 2)])
 def test_errors_are_averaged_over_valid_pixels(task, sample, error, form, power):
     module = task(error=error)
@@ -45,7 +49,7 @@ def test_errors_are_averaged_over_valid_pixels(task, sample, error, form, power)
     depth, target = torch.rand(3, 1, 4, 5), torch.rand(3, 4, 5) + 0.1
     target[0, 1:3] = 0
     target[2] = 0
-    losses, annotated = module.losses(depth, [sample(labels) for labels in target])
+    losses, annotated = losses_of(module, depth, [sample(labels) for labels in target])
     assert annotated.tolist() == [True, True, False]
     for i in range(2):
         terms = [
@@ -63,7 +67,7 @@ def test_errors_are_averaged_over_valid_pixels(task, sample, error, form, power)
 def test_invalid_pixels_have_no_gradient(task, sample, error, invalid):
     depth = torch.rand(1, 1, 2, 2, requires_grad=True)
     target = torch.tensor([[0.5, invalid], [invalid, 0.2]])
-    task(error=error).losses(depth, [sample(target)])[0].sum().backward()
+    losses_of(task(error=error), depth, [sample(target)])[0].sum().backward()
     assert depth.grad.isfinite().all()
     assert torch.equal(depth.grad[0, 0] != 0, torch.eye(2, dtype=torch.bool))
 
@@ -78,19 +82,19 @@ def test_labels_are_compared_with_the_predictions_of_other_images(task, sample, 
     assert torch.equal(targets[2, 0], maps[2])
     assert targets[1].isnan().all() if signed else not targets[1].any()
     losses, annotated = module.compare(depth.roll(1, 0), targets)
-    expected, known = module.losses(depth.roll(1, 0), samples)
+    expected, known = losses_of(module, depth.roll(1, 0), samples)
     assert torch.equal(losses, expected) and torch.equal(annotated, known) and known.tolist() == [True, False, True]
     few = module.compare(depth[2:].expand(2, -1, -1, -1), targets[[0, 2]])  # another number than the batch's
     torch.testing.assert_close(few[0][1], (depth[2] - maps[2]).abs().mean())
 
 
 def test_an_infinite_label_is_left_to_be_reported(task, sample):
-    losses, annotated = task().losses(torch.rand(1, 1, 2, 2), [sample(torch.full((2, 2), math.inf))])
+    losses, annotated = losses_of(task(), torch.rand(1, 1, 2, 2), [sample(torch.full((2, 2), math.inf))])
     assert annotated.all() and losses.isinf().all()
 
 
 def test_a_sample_without_labels(task, sample):
-    losses, annotated = task().losses(torch.rand(2, 1, 2, 2), [sample(), sample(torch.ones(2, 2))])
+    losses, annotated = losses_of(task(), torch.rand(2, 1, 2, 2), [sample(), sample(torch.ones(2, 2))])
     assert annotated.tolist() == [False, True] and losses[0] == 0
 
 
@@ -100,14 +104,14 @@ def test_padding_of_the_host_is_ignored(task, sample):
     target[:3, :4] = 0.5
     kept = target.clone()
     depth = torch.rand(1, 1, 4, 6)
-    losses, _ = task().losses(depth, [sample(target, img_shape=(3, 4), padding_size=(0, 2, 0, 1))])
+    losses, _ = losses_of(task(), depth, [sample(target, img_shape=(3, 4), padding_size=(0, 2, 0, 1))])
     torch.testing.assert_close(losses[0], (depth[0, 0, :3, :4] - 0.5).abs().mean())
     assert torch.equal(target, kept)
 
 
 def test_half_precision_is_compared_in_float32(task, sample):
     # bfloat16 has three digits: of labels around 100 it would round off 0.25.
-    losses, _ = task().losses(torch.full((1, 1, 2, 2), 100.0).bfloat16(), [sample(torch.full((2, 2), 100.25))])
+    losses, _ = losses_of(task(), torch.full((1, 1, 2, 2), 100.0).bfloat16(), [sample(torch.full((2, 2), 100.25))])
     assert losses.dtype == torch.float32 and losses.item() == 0.25
 
 
@@ -128,15 +132,15 @@ def test_signed_labels_are_valid_wherever_they_are_numbers(task, sample):
     module = task(signed=True)
     target = torch.tensor([[0.5, -0.5, 0.0, math.nan], [math.nan, -1.0, math.nan, 2.0]])
     depth = torch.full((2, 1, 2, 4), 0.25, requires_grad=True)
-    losses, annotated = module.losses(depth, [sample(target), sample()])
+    losses, annotated = losses_of(module, depth, [sample(target), sample()])
     assert annotated.tolist() == [True, False]
     assert losses.tolist() == pytest.approx([(0.25 + 0.75 + 0.25 + 1.25 + 1.75) / 5, 0])
     losses.sum().backward()
     assert torch.equal(depth.grad[0, 0] != 0, ~target.isnan()) and not depth.grad[1].any()
     padded = sample(torch.zeros(2, 4), padding_size=(0, 1, 0, 1), img_shape=(1, 3))
-    losses, _ = module.losses(torch.arange(8.0).view(1, 1, 2, 4), [padded])
+    losses, _ = losses_of(module, torch.arange(8.0).view(1, 1, 2, 4), [padded])
     assert losses.tolist() == [1.0]  # (0 + 1 + 2) / 3
-    assert module.losses(depth[:1], [sample(torch.full((2, 4), math.inf))])[0].isinf()
+    assert losses_of(module, depth[:1], [sample(torch.full((2, 4), math.inf))])[0].isinf()
 
 
 @pytest.mark.parametrize('signed', [False, True])
@@ -164,11 +168,11 @@ def test_what_transforms_of_the_host_fill_is_no_depth(task, sample, moved, zoom,
     assert 20 < filled.sum() < 600
     module = task(signed=signed)
     prediction = torch.where(filled, 1.0, target + 0.03)
-    losses, annotated = module.losses(prediction[None, None], [sample(target)])
+    losses, annotated = losses_of(module, prediction[None, None], [sample(target)])
     assert losses.item() == pytest.approx(0.03, rel=1e-4) and annotated.item()
 
 
 def test_another_fill(task, sample):
     target, depth = torch.tensor([[-1.0, 2.0, 255.0]]), torch.zeros(1, 1, 1, 3)
-    losses, _ = task(signed=True, fill=-1.0).losses(depth, [sample(target)])
+    losses, _ = losses_of(task(signed=True, fill=-1.0), depth, [sample(target)])
     assert losses.item() == pytest.approx(128.5)

@@ -42,7 +42,7 @@ def samples() -> tuple[list, torch.Tensor]:
 
 def test_losses_are_those_of_the_head_per_instance(task, samples):
     scores = torch.randn(4, 3, 5, 6, requires_grad=True)
-    losses, annotated = task.losses(scores, samples[0])
+    losses, annotated = task.compare(scores, task.targets(scores, samples[0]))
     assert task.form == 'classification'
     assert annotated.tolist() == [True, True, False, False]
     for i in range(2):
