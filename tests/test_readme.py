@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -68,3 +69,18 @@ def test_python_blocks_compile(readme):
 
 def _python_blocks(readme: Path) -> list[str]:
     return re.findall(r'```python\n(.*?)```', readme.read_text(), re.S)
+
+
+def test_modules_that_the_changelog_moves_things_to_exist():
+    rows = re.findall(r'^  \| (`mmfct.*?) \| (.*) \|$', (ROOT / 'CHANGELOG.md').read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    for before, now in rows:
+        for place in re.findall('`(mmfct[^`]*)`', now):
+            parts = re.findall(r'\{(.*?)\}', before if '{...}' in place else place)
+            for name in parts[0].split(',') if parts else ['']:
+                path = re.sub(r'\{.*?\}', name, place)
+                try:
+                    importlib.import_module(path)
+                except ModuleNotFoundError:  # a function of a module
+                    module, _, function = path.rpartition('.')
+                    assert hasattr(importlib.import_module(module), function), path
