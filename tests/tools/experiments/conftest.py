@@ -12,8 +12,8 @@ EXPERIMENTS = Path(__file__).parents[3] / 'tools/experiments'
 
 @pytest.fixture
 def tool(request, monkeypatch):
-    """The tool of ``tools/experiments`` that a test file is named after, as a module of its own."""
-    name = request.module.__name__.rpartition('.')[2].removeprefix('test_')
+    """A tool of ``tools/experiments`` as a module of its own: the parameter, or what the test file is named after."""
+    name = getattr(request, 'param', request.module.__name__.rpartition('.')[2].removeprefix('test_'))
     monkeypatch.syspath_prepend(str(EXPERIMENTS))  # a script finds those beside it
     spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f'{name}.py')
     module = importlib.util.module_from_spec(spec)

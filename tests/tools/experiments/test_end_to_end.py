@@ -8,10 +8,10 @@ import runpy
 import sys
 from concurrent.futures import Future
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
-import mmengine.utils.progressbar  # noqa: F401  # writes to the stream that was there when it was imported
 import pytest
 
 ROOT = Path(__file__).parents[3]
@@ -71,10 +71,13 @@ def experiment(monkeypatch, tmp_path, capsys, plain_config_text):
                 except SystemExit as end:
                     assert not end.code
 
-        if hasattr(script, 'subprocess'):
-            monkeypatch.setattr(script, 'subprocess', SimpleNamespace(run=run_tool, DEVNULL=None))
-        if hasattr(script, 'ProcessPoolExecutor'):
-            monkeypatch.setattr(script, 'ProcessPoolExecutor', Inline)
+        running, itp_runs = import_module('running'), import_module('itp_runs')
+        for module in (script, running, itp_runs):
+            if hasattr(module, 'subprocess'):
+                monkeypatch.setattr(module, 'subprocess', SimpleNamespace(run=run_tool, DEVNULL=None))
+            if hasattr(module, 'ProcessPoolExecutor'):
+                monkeypatch.setattr(module, 'ProcessPoolExecutor', Inline)
+        if hasattr(script, 'run_cases') or hasattr(script, 'ProcessPoolExecutor'):
             shorten(monkeypatch, short)
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *words, '--seeds', '0', '--folder', str(tmp_path / 'runs')])
         capsys.readouterr()
@@ -122,7 +125,7 @@ def rows(lines: list[str]) -> list[str]:
 
 def test_all_experiments_are_here():
     source = Path(__file__).read_text()
-    experiments = {path.stem for path in EXPERIMENTS.glob('*.py')} - {'spread'}
+    experiments = {path.stem for path in EXPERIMENTS.glob('*.py')} - {'spread', 'running', 'itp_runs'}
     assert {name for name in experiments if f"experiment('{name}'" in source.replace('\n        ', '')} == experiments
 
 
@@ -142,8 +145,6 @@ def test_fct_sequence(experiment, omniglot):
 
 
 def test_fct_sources(experiment, omniglot):
-    from importlib import import_module
-
     sources = import_module('fct_sources').SOURCES
     chosen = [source for source in sources if source.title.startswith(('none', 'SimCLR, 16', 'autoencoder'))]
     chosen.append(sources[-1])

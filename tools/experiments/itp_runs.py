@@ -1,0 +1,116 @@
+"""What the measurements of instance-level task parameters share: cases, runs and tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from running import ROOT, experiment_parser
+from spread import spread
+
+RATES = (0.2, 0.4, 0.6)
+# Title, key in metrics.json, factor, digits
+Column = tuple[str, str, float, int]
+
+
+def itp_parser(doc: str | None, name: str) -> argparse.ArgumentParser:
+    """Return the parser of an experiment with ``--rates`` and ``--jobs``."""
+    parser = experiment_parser(doc, name, jobs='trainings to run in parallel, one thread each')
+    parser.add_argument(
+        '--rates', type=float, nargs='*', default=RATES, help='shares of permuted labels (default: 0.2 0.4 0.6)'
+    )
+    return parser
+
+
+def render(tool: str, folder: Path, *words: str) -> str:
+    """Render the data of an experiment into its folder, unless they are there; return where they are."""
+    data_root = str(folder / 'data')
+    subprocess.run([sys.executable, str(ROOT / tool), data_root, *words], check=True)
+    return data_root
+
+
+def permuted_cases(config: str, rates: Sequence[float], tasks: Sequence[str]) -> dict[str, dict]:
+    """Return the options of every case with permuted labels by its name."""
+    from mmfct.apis.training.config import load_config
+
+    found: dict[str, dict] = {}
+    for rate in rates:
+        for task in tasks:
+            corrupted = {f'corrupted_{task}': rate}
+            label = f'{task}{round(100 * rate)}'
+            found[f'{label}_uncertainty'] = dict(corrupted, weighting='uncertainty')
+            found[f'{label}_itp'] = dict(corrupted, weighting='itp')
+            epochs = round(load_config(config).epochs / (1 - rate))  # as many steps as with all instances
+            found[f'{label}_oracle'] = dict(corrupted, weighting='uncertainty', only_clean=True, epochs=epochs)
+    return found
+
+
+def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str] = ()) -> None:
+    """Train a case unless it is finished; with ITP on wrong labels, also rank the labels.
+
+    Args:
+        config: Config file.
+        work_dir: Folder of the case, named after it.
+        options: Options of the config.
+        needed: Keys that the metrics of a finished case have.
+    """
+    import torch
+
+    from mmfct.apis.find_corrupt_labels import find_corrupt_labels
+    from mmfct.apis.training.options import TrainingOptions
+    from mmfct.apis.training.train import train
+
+    torch.set_num_threads(1)
+    options = dict(options, log_level='WARNING')
+    metrics = work_dir / 'metrics.json'
+    finished = metrics.exists() and set(needed) <= read(metrics).keys()
+    if not finished:
+        train(config, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(options)))
+    if '_itp' in work_dir.name and not (finished and (work_dir / 'suspects/detection.json').exists()):
+        find_corrupt_labels(config, str(work_dir / 'final.pth'), cfg_options=dict(options))
+
+
+def permuted_tables(
+    folder: Path, seeds: Sequence[int], rates: Sequence[float], tasks: Sequence[str], columns: Sequence[Column]
+) -> list[str]:
+    """Return the lines of a Markdown table for each task whose labels were permuted."""
+    titles, rule = head('share, weighting', columns)
+    lines = []
+    for task in tasks:
+        lines += ['', f'{task} labels permuted, seeds {seeds}', '']
+        lines += [f'{titles} AUROC | wrong labels, estimated |', f'{rule} ---: | --- |']
+        for rate in rates:
+            for weighting in ('uncertainty', 'itp', 'oracle'):
+                runs = [folder / f'seed{seed}' / f'{task}{round(100 * rate)}_{weighting}' for seed in seeds]
+                area = estimates = ''
+                if weighting == 'itp':
+                    found = [read(run / 'suspects/detection.json')[task] for run in runs]
+                    area = spread([entry['rankings']['rank']['auroc'] for entry in found], digits=3)
+                    estimates = '; '.join(entry['finding'] for entry in found)
+                lines.append(f'{row(f"{rate:.0%} {weighting}", runs, columns)} {area} | {estimates} |')
+    return lines
+
+
+def head(first: str, columns: Sequence[Column]) -> tuple[str, str]:
+    """Return the titles and the rule of a table; further columns can be appended to both."""
+    titles = [first, *(title for title, *_ in columns)]
+    return f'| {" | ".join(titles)} |', f'| --- |{" ---: |" * len(columns)}'
+
+
+def row(name: str, runs: Sequence[Path], columns: Sequence[Column]) -> str:
+    """Return a row of a table: mean and deviation over the runs; a score that one of them lacks is left out."""
+    metrics = [read(run / 'metrics.json') for run in runs]
+    cells = [
+        spread([values[key] for values in metrics], factor, digits) if all(key in values for values in metrics) else ''
+        for _, key, factor, digits in columns
+    ]
+    return f'| {" | ".join([name, *cells])} |'
+
+
+def read(path: Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(path.read_text())
