@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -14,25 +14,14 @@ class InstanceParameters(ScaledInstanceModule):
     """Base of modules whose rows are parameters ``d[i, t]``, and which report the gradient of each.
 
     Args:
-        tasks: Names of the tasks.
-        factor: k of each task; its weight is ``k exp(-a (s_task + d))``.
-        exponent: a of each task.
+        forms: Form of each task's loss by task name; the weight of an instance is ``k exp(-a (s_task + d))``.
         scale_power: ``d`` is the logarithm of a scale to this power: 2 for a log-variance, 1 for a log-temperature.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether ``d`` is learned; otherwise it stays 0.
     """
 
-    def __init__(
-        self,
-        tasks: Sequence[str],
-        factor: Sequence[float],
-        exponent: Sequence[float],
-        *,
-        scale_power: float,
-        shared: bool,
-        instance: bool,
-    ) -> None:
-        super().__init__(tasks, factor, exponent, shared=shared, instance=instance)
+    def __init__(self, forms: Mapping[str, str], *, scale_power: float, shared: bool, instance: bool) -> None:
+        super().__init__(forms, shared=shared, instance=instance)
         self.scale_power = scale_power
 
     def weights(self, rows: Tensor) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
-from mmfct.functional.task_weighting import starting_log_variance, task_weights
+from mmfct.functional.task_weighting import starting_log_variance, task_weights, weight_form
 from mmfct.instances.module import InstanceModule
 from mmfct.utils.distributed import global_means
 
@@ -17,31 +17,27 @@ class ScaledInstanceModule(InstanceModule):
     """Base of modules that weight the losses of each task by a log-variance ``s_task``, besides those of instances.
 
     Args:
-        tasks: Names of the tasks.
-        factor: k of each task; its weight is ``k exp(-a s_task)``.
-        exponent: a of each task.
+        forms: Form of each task's loss by task name, see `mmfct.functional.task_weighting`.
         shared: Whether ``s_task`` is learned; otherwise it stays 0.
         instance: Whether rows are used at all.
 
     Attributes:
+        factor: k of each task, of shape (T,); its weight is ``k exp(-a s_task)``.
+        exponent: a of each task, (T,).
         log_variance: The parameter ``s_task`` of shape (T,), trained by the network's optimiser.
+
+    Raises:
+        ValueError: If a form is unknown.
     """
 
     factor: Tensor
     exponent: Tensor
 
-    def __init__(
-        self,
-        tasks: Sequence[str],
-        factor: Sequence[float],
-        exponent: Sequence[float],
-        *,
-        shared: bool,
-        instance: bool = True,
-    ) -> None:
-        super().__init__(tasks, instance=instance)
-        self.register_buffer('factor', torch.tensor(factor), persistent=False)
-        self.register_buffer('exponent', torch.tensor(exponent), persistent=False)
+    def __init__(self, forms: Mapping[str, str], *, shared: bool, instance: bool = True) -> None:
+        super().__init__(tuple(forms), instance=instance)
+        chosen = [weight_form(form) for form in forms.values()]
+        self.register_buffer('factor', torch.tensor([form.factor for form in chosen]), persistent=False)
+        self.register_buffer('exponent', torch.tensor([form.exponent for form in chosen]), persistent=False)
         self.log_variance = nn.Parameter(torch.zeros(len(self.tasks)), requires_grad=shared)
         self._starts_later = False
 

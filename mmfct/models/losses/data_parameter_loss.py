@@ -30,7 +30,7 @@ class DataParameterLoss(WrappedLoss, InstanceParameters):
     """
 
     def __init__(self, task: str, loss: dict | nn.Module) -> None:
-        super().__init__((task,), [1.0], [1.0], scale_power=1, shared=False, instance=True)
+        super().__init__({task: 'classification'}, scale_power=1, shared=False, instance=True)
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
 
     def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:

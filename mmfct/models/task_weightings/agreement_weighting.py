@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from mmfct.functional.label_agreement import contrasts
-from mmfct.functional.task_weighting import task_weights, weight_form, weighted_losses
+from mmfct.functional.task_weighting import task_weights, weighted_losses
 from mmfct.instances.comparison import Comparison
-from mmfct.instances.scaled_module import ScaledInstanceModule
-from mmfct.models.task_weightings.task_weighting import TaskWeighting
+from mmfct.models.task_weightings.instance_weighting import InstanceWeighting
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
-class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
+class AgreementWeighting(InstanceWeighting):
     """Weight each label by the evidence that it belongs to its image, and each task by a learned log-variance.
 
     A wrong label fits the prediction of its own image no better than those of other images. In every step the label of
@@ -52,10 +51,7 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
     def __init__(self, forms: dict[str, str], *, others: int = 7, shared: bool = True) -> None:
         if others < 1:
             raise ValueError(f'`others` must be at least 1, got {others!r}')
-        chosen = [weight_form(form) for form in forms.values()]
-        super().__init__(
-            tuple(forms), [form.factor for form in chosen], [form.exponent for form in chosen], shared=shared
-        )
+        super().__init__(forms, shared=shared)
         self.others = others
         self._earlier: list[deque[Comparison]] = [deque(maxlen=others) for _ in forms]
 
@@ -68,34 +64,17 @@ class AgreementWeighting(ScaledInstanceModule, TaskWeighting):
         """Return the weights (N, T) of the losses of instances with weights ``w`` (N, T)."""
         return rows * self.task_weights() if self.log_variance.requires_grad else rows
 
-    def forward(
-        self, losses: Tensor, annotated: Tensor, comparisons: Sequence[Comparison] | None = None
+    def weighted(
+        self, losses: Tensor, annotated: Tensor, comparisons: Sequence[Comparison] | None
     ) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-            comparisons: Predictions and labels of each task; needed in training.
-
-        Returns:
-            The objective, a scalar, and the mean weight (T,) of each task's annotated instances of this rank, for the
-            log.
-        """
-        losses = losses.float()  # half precision has too few digits for exp(-s) l
-        self.check_finite(losses, annotated)
-        losses = losses.masked_fill(~annotated, 0.0)  # there may be anything, and a NaN would reach the gradient
+        """Return weighted losses and weights, both (B, T), and report contrasts; see `InstanceWeighting`."""
         rows = self.take_rows(len(losses))
-        self.offer_comparisons(comparisons)
         self.report(self._contrasts(losses, comparisons), annotated, losses)
-        self.start_scales(losses, annotated)
-        if self.log_variance.requires_grad:
-            scales = self.log_variance.expand(losses.shape)
-            weighted = rows * weighted_losses(losses, scales, self.factor, self.exponent)
-            weights = rows * task_weights(scales.detach(), self.factor, self.exponent)
-        else:
-            weighted, weights = rows * losses, rows
-        return self.means(weighted, annotated).sum(), self.logged(weights, annotated)
+        if not self.log_variance.requires_grad:
+            return rows * losses, rows
+        scales = self.log_variance.expand(losses.shape)
+        weighted = rows * weighted_losses(losses, scales, self.factor, self.exponent)
+        return weighted, rows * task_weights(scales.detach(), self.factor, self.exponent)
 
     @torch.no_grad()
     def _contrasts(self, losses: Tensor, comparisons: Sequence[Comparison] | None) -> Tensor:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmfct.functional.task_weighting import log_variance_gradient, task_weights, weight_form, weighted_losses
+from mmfct.functional.task_weighting import log_variance_gradient, task_weights, weighted_losses
 from mmfct.instances.comparison import Comparison
 from mmfct.instances.parameters import InstanceParameters
-from mmfct.models.task_weightings.task_weighting import TaskWeighting
+from mmfct.models.task_weightings.instance_weighting import InstanceWeighting
 from mmfct.registry import MODELS
 
 
 @MODELS.register_module()
-class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
+class InstanceTaskWeighting(InstanceParameters, InstanceWeighting):
     """Weight losses by learned log-variances ``s[i, t] = s_task[t] + d[i, t]``.
 
     The objective is the sum over tasks of the mean over annotated instances of ``k exp(-a s) l + s / 2``, with k and
@@ -38,36 +38,12 @@ class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
     def __init__(self, forms: dict[str, str], *, shared: bool = True, instance: bool = True) -> None:
         if not (shared or instance):
             raise ValueError('`shared` or `instance` must be true; for equal weights use mmfct.EqualWeighting')
-        chosen = [weight_form(form) for form in forms.values()]
-        super().__init__(
-            tuple(forms),
-            [form.factor for form in chosen],
-            [form.exponent for form in chosen],
-            scale_power=2,
-            shared=shared,
-            instance=instance,
-        )
+        super().__init__(forms, scale_power=2, shared=shared, instance=instance)
 
-    def forward(
-        self, losses: Tensor, annotated: Tensor, comparisons: Sequence[Comparison] | None = None
+    def weighted(
+        self, losses: Tensor, annotated: Tensor, comparisons: Sequence[Comparison] | None
     ) -> tuple[Tensor, Tensor]:
-        """Combine the losses of a batch.
-
-        Args:
-            losses: Losses of shape (B, T).
-            annotated: Booleans (B, T): whether the instance has a label of the task.
-            comparisons: Predictions and labels of each task, for those who asked for them.
-
-        Returns:
-            The objective, a scalar, and the mean weight (T,) of each task's annotated instances of this rank, for the
-            log.
-        """
-        losses = losses.float()  # half precision has too few digits for exp(-s) l
-        self.check_finite(losses, annotated)
-        # Where nothing is annotated there may be anything; a NaN would reach the gradient of `s_task`.
-        losses = losses.masked_fill(~annotated, 0.0)
-        self.offer_comparisons(comparisons)
-        self.start_scales(losses, annotated)
+        """Return weighted losses and weights, both (B, T), and report gradients; see `InstanceWeighting`."""
         log_variance = self.log_variance.expand(losses.shape)
         if self.instance_tasks:
             log_variance = log_variance + self.take_rows(len(losses))
@@ -75,5 +51,4 @@ class InstanceTaskWeighting(InstanceParameters, TaskWeighting):
                 gradient = log_variance_gradient(losses, log_variance, self.factor, self.exponent)
                 self.report(gradient, annotated, losses)
         weighted = weighted_losses(losses, log_variance, self.factor, self.exponent)
-        weights = task_weights(log_variance.detach(), self.factor, self.exponent)
-        return self.means(weighted, annotated).sum(), self.logged(weights, annotated)
+        return weighted, task_weights(log_variance.detach(), self.factor, self.exponent)
