@@ -14,7 +14,8 @@ from mmengine import dist
 from mmfct.datasets import embedding_table_previous as previous
 from mmfct.datasets.image_fingerprint import fingerprint_images
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded
-from mmfct.registry import DATASETS, MODELS
+from mmfct.datasets.wrapped_dataset import ready_dataset
+from mmfct.registry import MODELS
 from mmfct.retrieval import GalleryWriter, is_complete
 from mmfct.utils.fingerprint import fingerprint_json, fingerprint_state_dict, plain_json
 
@@ -56,9 +57,7 @@ def write_embedding_table(
         FileNotFoundError: If a checkpoint or the data are missing.
     """
     settings = plain_json(dataset)
-    images = DATASETS.build(copy.deepcopy(dataset))
-    if hasattr(images, 'full_init'):
-        images.full_init()
+    images = ready_dataset(dataset)
     if len(images) == 0:
         raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     network = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(encoders)}).to(device)

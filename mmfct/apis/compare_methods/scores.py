@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mmfct.apis.compare_methods.table import Table
@@ -68,8 +68,8 @@ class Comparison:
 
     bounds: Mapping[Pair, MeanScores]
     methods: Mapping[str, MethodScores]
-    gaps: Mapping[str, Gap] = field(default_factory=dict)
-    unlabelled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    gaps: Mapping[str, Gap]
+    unlabelled: Mapping[str, tuple[int, int]]
 
     @property
     def notes(self) -> list[str]:
@@ -94,15 +94,14 @@ class Judge:
         test: The images by all models.
         distance: ``l2``, ``cosine`` or ``inner``.
         exclude: See `score_pair`.
-        seed: Seed of random orders.
 
     Attributes:
         bounds: See `Comparison`.
         gaps: See there.
     """
 
-    def __init__(self, test: Table, *, distance: str = 'l2', exclude: str = 'matches', seed: int = 0) -> None:
-        self.test, self.distance, self.exclude, self.seed = test, distance, exclude, seed
+    def __init__(self, test: Table, *, distance: str = 'l2', exclude: str = 'matches') -> None:
+        self.test, self.distance, self.exclude = test, distance, exclude
         self._old_old = self._score(test['old'], test['old'])
         new_new = self._score(test['new'], test['new'])
         self.bounds = {
@@ -127,7 +126,7 @@ class Judge:
             flips = negative_flips(self._old_old.cmc[:, 0], scores.cmc[:, 0])[scores.counted]
             lost = flips.double().mean().item()
             if method.log_variance is None:
-                rows = order_at_random(len(gallery), self.seed)
+                rows = order_at_random(len(gallery), 0)
             else:
                 rows = order_by_uncertainty(method.log_variance)
             options = dict(distance=self.distance, exclude=self.exclude)

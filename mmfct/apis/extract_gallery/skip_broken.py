@@ -40,7 +40,7 @@ def write_without_broken(
     shard_rows: int,
     metadata: Mapping[str, Any],
     fill: Callable[[GalleryWriter], Any],
-) -> int:
+) -> None:
     """Write a gallery without the images that cannot be read; list these in ``skipped.json`` beside its shards.
 
     Every rank of a distributed job must call this. The same call continues an interrupted one.
@@ -53,19 +53,15 @@ def write_without_broken(
         metadata: Its metadata, to which the number of skipped images is added.
         fill: Writes this rank's shards of a gallery with a further column ``error``, empty for images that were read.
 
-    Returns:
-        The number of images that were skipped.
-
     Raises:
         ValueError: If ``out`` holds something else, or no image could be read.
     """
     out = Path(out)
     everything = out.with_name(f'{out.name}.with_broken')
-    done = _check_free(out, json.loads(canonical_json(metadata)))
-    if done is not None:
+    if _is_done(out, json.loads(canonical_json(metadata))):
         if dist.is_main_process():
             shutil.rmtree(everything, ignore_errors=True)  # of a process that was killed at the very end
-        return done
+        return
     writer = GalleryWriter(
         everything,
         columns={**columns, ERROR: (TEXT, None)},
@@ -103,13 +99,12 @@ def write_without_broken(
     if dist.is_main_process():
         shutil.rmtree(everything)
     dist.barrier()
-    return len(broken)
 
 
-def _check_free(out: Path, metadata: Mapping[str, Any]) -> int | None:
-    """Refuse a folder with something else, before hours are spent; return what was skipped if the gallery is done."""
+def _is_done(out: Path, metadata: Mapping[str, Any]) -> bool:
+    """Whether the gallery is complete; refuse a folder with something else, before hours are spent."""
     if not out.is_dir() or not any(out.iterdir()):
-        return None
+        return False
     if not (out / MANIFEST).is_file():
         raise ValueError(f'`out` must be a new folder, an empty one or a gallery, got {str(out)!r} with other files')
     manifest = read_manifest(out)
@@ -121,4 +116,4 @@ def _check_free(out: Path, metadata: Mapping[str, Any]) -> int | None:
             f'`out` must be a gallery that the same command has begun, got {str(out)!r} with another '
             f'{", ".join(f"metadata.{name}" for name in differing) or "option `skip_broken`"}; give another path'
         )
-    return skipped if manifest.get('complete') else None
+    return bool(manifest.get('complete'))

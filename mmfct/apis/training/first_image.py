@@ -10,8 +10,9 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmfct.datasets.image_pass import seeded
+from mmfct.datasets.wrapped_dataset import ready_dataset
 from mmfct.models.forward_transform import ForwardTransform
-from mmfct.registry import DATASETS, MODELS
+from mmfct.registry import MODELS
 from mmfct.utils.dataset_configs import dataset_chains, type_name
 
 
@@ -41,9 +42,7 @@ def try_first_image(config: Config, model: nn.Module) -> None:
 def _embed_first(table: dict) -> dict[str, torch.Tensor]:
     """Return the embeddings (1, D) of the first image by role; none if there is no image."""
     with seeded(0):
-        images = DATASETS.build(copy.deepcopy(table['dataset']))
-        if hasattr(images, 'full_init'):
-            images.full_init()
+        images = ready_dataset(table['dataset'])
         if len(images) == 0:
             return {}
         encoders = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(table['encoders'])})

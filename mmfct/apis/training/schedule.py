@@ -7,8 +7,9 @@ import copy
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
-from mmengine.registry import DATASETS, PARAM_SCHEDULERS, DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 
+from mmfct.datasets.wrapped_dataset import ready_dataset
 from mmfct.utils.dataset_configs import type_name
 
 
@@ -76,7 +77,4 @@ def _count_images(dataset: dict) -> int:
     """Count the images of a data set's config; a table of embeddings is not computed for that."""
     if type_name(dataset) == 'EmbeddingTable':
         dataset = dataset['dataset']
-    built = DATASETS.build(copy.deepcopy(dataset))
-    if hasattr(built, 'full_init'):
-        built.full_init()
-    return len(built)
+    return len(ready_dataset(dataset))

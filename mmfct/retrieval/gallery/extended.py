@@ -18,7 +18,7 @@ from mmfct.retrieval.gallery.provenance import (
     check_same_preprocessing,
 )
 from mmfct.retrieval.gallery.reader import Gallery, GallerySource
-from mmfct.retrieval.gallery.selection import Selection, copy_rows, merge_columns
+from mmfct.retrieval.gallery.selection import Selection, copy_rows, find_ids, merge_columns, repeated_id
 from mmfct.retrieval.gallery.texts import text_array
 from mmfct.retrieval.gallery.writer import GalleryWriter
 
@@ -152,9 +152,8 @@ def _unique_ids(gallery: GallerySource, added: Sequence[GallerySource]) -> np.nd
     if not added:
         return np.empty(0, np.asarray(gallery.rows('id', np.arange(1))).dtype)
     ids = np.sort(np.concatenate([np.asarray(source.column('id')) for source in added]))
-    repeated = ids[1:][ids[1:] == ids[:-1]]
-    if len(repeated):
-        raise ValueError(f'an item must be added once, got {str(repeated[0])!r} several times')
+    if (repeated := repeated_id(ids)) is not None:
+        raise ValueError(f'an item must be added once, got {repeated!r} several times')
     return ids
 
 
@@ -177,11 +176,11 @@ def _kept_rows(gallery: GallerySource, added: np.ndarray, removed: np.ndarray, *
     for index, start, stop in gallery.shards:
         ids = np.asarray(gallery.shard('id', index))
         if len(removed):
-            place, found = _find(removed, ids)
+            place, found = find_ids(removed, ids)
             known[place[found]] = True
             keep[start:stop] &= ~found
         if len(added):
-            _, found = _find(added, ids)
+            _, found = find_ids(added, ids)
             twice = ids[found & keep[start:stop]]
             if len(twice) and not replace_items:
                 raise ValueError(
@@ -196,12 +195,6 @@ def _kept_rows(gallery: GallerySource, added: np.ndarray, removed: np.ndarray, *
             f'{str(unknown[0])!r}'
         )
     return np.flatnonzero(keep)
-
-
-def _find(wanted: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each id its place among the sorted ``wanted``, and whether it is one of them."""
-    place = np.searchsorted(wanted, ids).clip(max=len(wanted) - 1)
-    return place, wanted[place] == ids
 
 
 def _hash(ids: np.ndarray) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_preprocessing
 from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.selection import find_ids, repeated_id
 from mmfct.retrieval.gallery.writer import GalleryWriter
 
 UPGRADED, RECOMPUTED = 0, 1
@@ -47,9 +48,8 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
     ids = np.asarray(recomputed.column('id'))
     by_id = np.argsort(ids, kind='stable')
     ids = ids[by_id]
-    repeated = ids[1:][ids[1:] == ids[:-1]]
-    if repeated.size:
-        raise ValueError(f'`recomputed` must have every id once, got {str(repeated[0])!r} several times')
+    if (repeated := repeated_id(ids)) is not None:
+        raise ValueError(f'`recomputed` must have every id once, got {repeated!r} several times')
     _check_known(ids, upgraded)
     writer = GalleryWriter(
         out,
@@ -60,8 +60,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
     )
     for index, _, _ in writer.pending():
         arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
-        place = np.searchsorted(ids, arrays['id']).clip(max=len(ids) - 1)
-        found = ids[place] == arrays['id']
+        place, found = find_ids(ids, arrays['id'])
         if 'label' in arrays and 'label' in recomputed.columns:
             _check_labels(arrays, recomputed, found, by_id[place[found]])
         arrays['embedding'] = np.array(arrays['embedding'])
@@ -77,9 +76,8 @@ def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
     """Refuse sorted ids that the gallery does not have: they would be dropped silently."""
     known = np.zeros(len(ids), bool)
     for index, _, _ in gallery.shards:
-        rows = np.asarray(gallery.shard('id', index))
-        place = np.searchsorted(ids, rows).clip(max=len(ids) - 1)
-        known[place[ids[place] == rows]] = True
+        place, found = find_ids(ids, np.asarray(gallery.shard('id', index)))
+        known[place[found]] = True
     if not known.all():
         raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')
 

@@ -29,6 +29,18 @@ class Selection:
     fill: Mapping[str, Any] = field(default_factory=dict)
 
 
+def find_ids(wanted: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each id (N,) its place among the sorted ``wanted`` (M,), and whether it is one of them."""
+    place = np.searchsorted(wanted, ids).clip(max=len(wanted) - 1)
+    return place, wanted[place] == ids
+
+
+def repeated_id(ids: np.ndarray) -> str | None:
+    """Return the first of the sorted ids (N,) that occurs twice; ``None`` if none does."""
+    repeated = ids[1:][ids[1:] == ids[:-1]]
+    return str(repeated[0]) if len(repeated) else None
+
+
 def copy_rows(
     writer: GalleryWriter,
     selections: Sequence[Selection],
