@@ -17,6 +17,11 @@ from mmfct.instances.store import InstanceStore
 _MEMORY = 0.8
 
 
+def mean_contrasts(sums: Tensor, counts: Tensor) -> Tensor:
+    """Return the means in [-1, 1] of decayed sums and counts of contrasts, (I, T); NaN where nothing was compared."""
+    return (sums / counts).clamp(-1, 1)
+
+
 class AgreementStore(InstanceStore):
     """A running mean of contrasts per training instance and task, and weights that are refitted after every epoch.
 
@@ -80,7 +85,7 @@ class AgreementStore(InstanceStore):
 
     def contrasts(self) -> Tensor:
         """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""
-        return (self._sums / self._counts).clamp(-1, 1)
+        return mean_contrasts(self._sums, self._counts)
 
     def learned_state(self) -> dict[str, Any]:
         """Return contrasts, weights and shares."""

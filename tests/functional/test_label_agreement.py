@@ -8,8 +8,6 @@ import torch
 
 from mmfct.functional.label_agreement import agreement_weights, contrasts, fit_agreement
 
-# The largest ratio so far is not the monotone fit: a label in the far tail decides about all the others.
-
 
 def groups(right: int, wrong: int, *, middle: float = -0.4, spread: float = 0.1, seed: int = 0) -> np.ndarray:
     """Mean contrasts of right labels about the middle, then of wrong ones about 0."""
@@ -95,6 +93,16 @@ def test_a_network_that_has_learned_nothing_gives_equal_weights(seed):
     weights, share = agreement_weights(groups(0, 1000, seed=seed))
     assert weights == pytest.approx(np.ones(1000), abs=0.05)
     assert share > 0.85
+
+
+@pytest.mark.parametrize(('wrong', 'expected'), [(600, 0.0), (780, 0.52), (1000, 1.0)])
+def test_the_more_labels_look_wrong_the_less_a_contrast_counts(wrong, expected):
+    values = groups(10 * (1000 - wrong), 10 * wrong, middle=-0.7)
+    right, share = fit_agreement(values)
+    assert share == pytest.approx(wrong / 1000, abs=0.03)
+    # A contrast above 0 is that of a wrong label for sure: its weight is the doubt about all of them.
+    assert right[values >= 0] == pytest.approx(np.clip((share - 0.65) / 0.25, 0, 1))
+    assert right[values >= 0] == pytest.approx(expected, abs=0.1)
 
 
 def test_contrasts_that_are_all_alike():

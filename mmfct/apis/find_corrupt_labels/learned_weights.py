@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mmfct.functional.task_weighting import task_weights
+from mmfct.instances.agreement import mean_contrasts
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.store import CHECKPOINT_KEY
 
@@ -72,7 +73,7 @@ def read_learned_weights(checkpoint: dict[str, Any], path: str) -> LearnedWeight
                 f'{len(wrong)} of {table.numel()} values of `{name}`, the first for task {tasks[wrong[0, -1]]!r}'
             )
     if by_agreement:
-        score, weight = tables['contrast_sum'] / tables['contrast_count'], tables['weight']
+        score, weight = mean_contrasts(tables['contrast_sum'], tables['contrast_count']), tables['weight']
     else:
         score = tables['deviation']
         form = [torch.as_tensor(state.get(name, 1.0), dtype=torch.float64) for name in ('factor', 'exponent')]

@@ -52,6 +52,13 @@ def test_weights_by_agreement_have_the_mean_contrast_as_their_score():
     assert read_learned_weights(make_table(), 'a.pth').score_name == 'learned parameter'
 
 
+def test_a_mean_contrast_is_never_beyond_one():
+    # Sums and counts are rounded to float32, each by itself.
+    one, above = torch.tensor(0.2), torch.tensor(0.2).nextafter(torch.tensor(1.0))
+    table = make_agreement(contrast_sum=torch.stack([-above, above]).expand(3, 2), contrast_count=one.expand(3, 2))
+    assert read_learned_weights(table, 'a.pth').score.tolist() == [[-1, 1]] * 3
+
+
 def test_mean_loss_where_there_was_one():
     visits = torch.tensor([[2, 0], [1, 4], [0, 1]], dtype=torch.int32)
     table = make_table(loss_sum=torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]]), visits=visits)

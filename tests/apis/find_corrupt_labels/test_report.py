@@ -59,6 +59,11 @@ def test_rankings_are_measured_each_by_itself():
             WrongLabels(0.0, (0.0, 0.06), np.ones(6), True),
             'hardly any found (at most about 6 %, besides memorised ones)',
         ),
+        (
+            WrongLabels(0.02, (0.009, 0.06), np.ones(6), True),
+            'hardly any found (at most about 6 %, besides memorised ones)',
+        ),
+        (WrongLabels(0.02, (0.011, 0.06), np.ones(6), True), 'at least about 2 % (1 to 6 %)'),
         (WrongLabels(0.33, (0.26, 0.41), np.zeros(6), True), 'at least about 33 % (26 to 41 %)'),
     ],
 )
