@@ -197,9 +197,11 @@ class CorruptLabels:
 
     def _has(self, classes: Sequence[int], position: int) -> bool:
         """Return whether an item has one of two classes; true where the data set cannot tell."""
+        # The innermost data set: mmengine's wrappers do not all hand `get_cat_ids` on.
+        source = self._positions.sources[self._positions.source[position]]
         try:
-            return not set(classes).isdisjoint(self.dataset.get_cat_ids(int(position)))
-        except (AttributeError, NotImplementedError):
+            return not set(classes).isdisjoint(source.get_cat_ids(int(self._positions.index[position])))
+        except NotImplementedError:
             return True
 
     def _make_wrong(self, info: dict, task: str, donor: dict) -> None:
