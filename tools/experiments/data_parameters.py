@@ -13,16 +13,13 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from running import ROOT, experiment_parser, run_cases
 from spread import spread
 
-ROOT = Path(__file__).parents[2]
 DATA = ('digits', 'omniglot')
 HELD = dict(weighting='data_parameters', instance_lr=1e-12)
 # Case: (title, options of the config)
@@ -82,27 +79,13 @@ def tables(folder: Path, seeds: list[int]) -> str:
 
 def main() -> None:
     """Run the measurement and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = experiment_parser(__doc__, 'data_parameters', jobs='trainings to run in parallel, one thread each')
     parser.add_argument('data', choices=DATA, help='data set')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
     parser.add_argument('--data-root', help="folder of Omniglot (default: the config's)")
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/data_parameters'),
-        help='folder for the runs (default: work_dirs/data_parameters)',
-    )
-    parser.add_argument(
-        '--jobs', type=int, default=1, help='trainings to run in parallel, one thread each (default: 1)'
-    )
     args = parser.parse_args()
     options = {} if args.data_root is None else dict(data_root=args.data_root)
-    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn')) as pool:
-        runs = [
-            pool.submit(run_case, args.data, case, seed, args.folder, options) for seed in args.seeds for case in CASES
-        ]
-        for number, run in enumerate(runs, 1):
-            print(f'{number}/{len(runs)} {run.result()}', flush=True)
+    runs = [(args.data, case, seed, args.folder, options) for seed in args.seeds for case in CASES]
+    run_cases(run_case, runs, args.jobs)
     print(f'\n{args.data}, seeds {args.seeds}\n\n{tables(args.folder / args.data, args.seeds)}')
 
 

@@ -11,11 +11,7 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,9 +19,9 @@ from statistics import mean
 from typing import Any
 
 from fct_settings import CONFIGS
+from running import ROOT, experiment_parser, run_tool
 from spread import gap_note, percent
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = ('half', 'tenth', 'coarse')
 BOUNDS = ('old/old', 'new/old', 'new/new')
 Result = dict[str, Any]
@@ -41,19 +37,11 @@ def run_seed(data: str, seed: int, settings: list[str], folder: Path, methods: S
         options = [f'seed={seed}', f'setting={setting}', f'work_root={root}']
         config = CONFIGS[data][0]
         if methods:
-            call('tools/compare_methods.py', config, '--methods', *methods, '--cfg-options', *options)
+            run_tool('tools/compare_methods.py', config, '--methods', *methods, '--cfg-options', *options)
             continue
-        call('tools/train.py', config.replace('/fct/', '/bct/'), '--cfg-options', *options)
+        run_tool('tools/train.py', config.replace('/fct/', '/bct/'), '--cfg-options', *options)
         aligned = f'bct={root / f"resnet10_{data}_bct_{setting}" / "final.pth"}'
-        call('tools/compare_methods.py', config, '--aligned', aligned, '--cfg-options', *options)
-
-
-def call(script: str, *words: str) -> None:
-    """Run a tool of the project."""
-    print(script, *words, flush=True)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    command = [sys.executable, str(ROOT / script), *words]
-    subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+        run_tool('tools/compare_methods.py', config, '--aligned', aligned, '--cfg-options', *options)
 
 
 def result_file(folder: Path, data: str, seed: int, setting: str) -> Path:
@@ -100,9 +88,8 @@ def area(curve: list[float | None]) -> float | None:
 
 def main() -> None:
     """Run what is missing and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = experiment_parser(__doc__, 'fct_settings', jobs='seeds to run in parallel')
     parser.add_argument('data', choices=CONFIGS, help='data set')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
     parser.add_argument(
         '--settings',
         nargs='+',
@@ -113,13 +100,6 @@ def main() -> None:
     parser.add_argument(
         '--methods', nargs='+', default=[], help='methods of tools/compare_methods.py (default: all, and BCT)'
     )
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/fct_settings'),
-        help='folder for the runs (default: work_dirs/fct_settings)',
-    )
-    parser.add_argument('--jobs', type=int, default=1, help='seeds to run in parallel (default: 1)')
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda seed: run_seed(args.data, seed, args.settings, args.folder, args.methods), args.seeds))

@@ -10,16 +10,12 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from running import ROOT, experiment_parser, run_tool
 from spread import percent
 
-ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/fct/resnet10_omniglot_sequence.py'
 STEPS = ('v1-v2', 'v2-v3', 'v1-v3')
 VERSIONS = ('v1', 'v2', 'v3')
@@ -38,31 +34,23 @@ def run_seed(seed: int, root: Path) -> dict[str, float | None]:
     if not (ROOT / report / 'compatibility.json').exists():
         for step in STEPS:
             options = ['--cfg-options', f'seed={seed}', f'step={step}', f'work_root={root}']
-            call('train', CONFIG, *options)
+            run_tool('tools/train.py', CONFIG, *options)
             checkpoint = root / f'resnet10_omniglot_sequence_{step}' / 'final.pth'
-            call('export_transform', CONFIG, checkpoint, root / f'{step}.safetensors', *options)
+            run_tool('tools/export_transform.py', CONFIG, checkpoint, root / f'{step}.safetensors', *options)
         for version, role, step in (('v1', 'old', 'v1-v2'), ('v2', 'old', 'v2-v3'), ('v3', 'new', 'v1-v3')):
             options = ['--cfg-options', f'seed={seed}', f'step={step}', f'work_root={root}']
             checkpoint = root / f'resnet10_omniglot_{version}' / 'final.pth'
-            call('extract_gallery', CONFIG, checkpoint, root / version, '--role', role, *options)
+            run_tool('tools/extract_gallery.py', CONFIG, checkpoint, root / version, '--role', role, *options)
         for name, (source, steps) in UPGRADES.items():
             transforms = [root / f'{step}.safetensors' for step in steps]
-            call('upgrade_gallery', root / source, *transforms, root / name)
+            run_tool('tools/upgrade_gallery.py', root / source, *transforms, root / name)
         queries = [f'{version}={root / version}' for version in VERSIONS]
         galleries = [f'{name}={root / name}' for name in (*VERSIONS, *UPGRADES)]
         also = [f'{query}/{gallery}' for query in VERSIONS for gallery in (*VERSIONS, *UPGRADES)]
         words = ['--query', *queries, '--gallery', *galleries, '--also', *also, '--out', report]
-        call('evaluate_compatibility', *words)
+        run_tool('tools/evaluate_compatibility.py', *words)
     pairs = json.loads((ROOT / report / 'compatibility.json').read_text())['pairs']
     return {pair: scores['map'] for pair, scores in pairs.items()}
-
-
-def call(tool: str, *words: object) -> None:
-    """Run a tool of the project."""
-    print(tool, *words, flush=True)
-    command = [sys.executable, f'tools/{tool}.py', *map(str, words)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def table(results: list[dict[str, float | None]]) -> str:
@@ -81,14 +69,7 @@ def table(results: list[dict[str, float | None]]) -> str:
 
 def main() -> None:
     """Run what is missing and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/fct_sequence'),
-        help='folder for the runs (default: work_dirs/fct_sequence)',
-    )
+    parser = experiment_parser(__doc__, 'fct_sequence')
     args = parser.parse_args()
     results = [run_seed(seed, args.folder / f'seed{seed}') for seed in args.seeds]
     print(f'\nOmniglot, mAP, seeds {args.seeds}\n\n{table(results)}')

@@ -9,18 +9,14 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from running import ROOT, experiment_parser, run_tool
 from spread import gap_note, percent
 
-ROOT = Path(__file__).parents[2]
 CONFIGS = {
     'omniglot': ('configs/fct/resnet10_omniglot.py', dict(half=121, tenth=24, all=242)),
     'grocery': ('configs/fct/resnet10_grocery.py', dict(half=40, tenth=8, all=81)),
@@ -57,10 +53,7 @@ def run_seed(data: str, seed: int, folder: Path, further: Sequence[str] = ()) ->
             options = [f'seed={seed}', f'setting={setting}', f'side={side}', f'side_classes={classes[seen]}']
             options.append(f'work_root={folder / data / f"seed{seed}"}')
             options += further
-            command = [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / config), '--cfg-options', *options]
-            print(' '.join(options), flush=True)
-            environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-            subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+            run_tool('tools/train.py', config, '--cfg-options', *options)
 
 
 def result_file(folder: Path, data: str, seed: int, setting: str, side: str, seen: int) -> Path:
@@ -94,16 +87,8 @@ def table(data: str, seeds: list[int], folder: Path, setting: str) -> str:
 
 def main() -> None:
     """Run the measurement and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = experiment_parser(__doc__, 'fct_settings', jobs='seeds to run in parallel')
     parser.add_argument('data', choices=sorted(CONFIGS), help='data set')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/fct_settings'),
-        help='folder for the runs (default: work_dirs/fct_settings)',
-    )
-    parser.add_argument('--jobs', type=int, default=1, help='seeds to run in parallel (default: 1)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',

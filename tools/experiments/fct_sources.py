@@ -9,15 +9,12 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from fct_settings import ROOT, SCORES
+from fct_settings import SCORES
+from running import ROOT, experiment_parser, run_tool
 from spread import gap_note, percent
 
 SETTINGS = ('half', 'tenth', 'coarse')
@@ -69,11 +66,7 @@ def run_seed(seed: int, settings: list[str], folder: Path) -> None:
                 continue
             options = [f'{key}={value}' for key, value in source.options.items()]
             options += [f'seed={seed}', f'setting={setting}', f'work_root={folder / "omniglot" / f"seed{seed}"}']
-            config = f'configs/fct/{source.config}.py'
-            print(config, *options, flush=True)
-            command = [sys.executable, 'tools/train.py', config, '--cfg-options', *options]
-            environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-            subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+            run_tool('tools/train.py', f'configs/fct/{source.config}.py', '--cfg-options', *options)
 
 
 def table(seeds: list[int], setting: str, folder: Path) -> str:
@@ -102,16 +95,9 @@ def row(title: str, pair: str, stored: int, results: list[dict[str, float]]) -> 
 
 def main() -> None:
     """Run what is missing and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
+    parser = experiment_parser(__doc__, 'fct_settings')
     parser.add_argument(
         '--settings', nargs='+', choices=SETTINGS, default=['tenth'], help='what the old model knows (default: tenth)'
-    )
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/fct_settings'),
-        help='folder for the runs (default: work_dirs/fct_settings)',
     )
     args = parser.parse_args()
     for seed in args.seeds:

@@ -9,14 +9,11 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from fct_settings import ROOT, SCORES
+from fct_settings import SCORES
+from running import ROOT, experiment_parser, run_tool
 from spread import gap_note, percent
 
 UPDATES = ('from_width64', 'to_arcface', 'from_digits')
@@ -35,11 +32,7 @@ def run_seed(seed: int, folder: Path) -> None:
             if result_file(folder, seed, update, side).exists():
                 continue
             options = [f'seed={seed}', f'side={side}', f'work_root={folder / f"seed{seed}"}']
-            config = ROOT / f'configs/fct/resnet10_omniglot_{update}.py'
-            print(update, *options, flush=True)
-            command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--cfg-options', *options]
-            environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-            subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+            run_tool('tools/train.py', f'configs/fct/resnet10_omniglot_{update}.py', '--cfg-options', *options)
 
 
 def table(seeds: list[int], folder: Path, update: str) -> str:
@@ -64,14 +57,7 @@ def table(seeds: list[int], folder: Path, update: str) -> str:
 
 def main() -> None:
     """Run the measurement and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='random seeds (default: 0 1 2)')
-    parser.add_argument(
-        '--folder',
-        type=Path,
-        default=Path('work_dirs/fct_updates'),
-        help='folder for the runs (default: work_dirs/fct_updates)',
-    )
+    parser = experiment_parser(__doc__, 'fct_updates')
     args = parser.parse_args()
     for seed in args.seeds:
         run_seed(seed, args.folder)

@@ -19,3 +19,11 @@ def tool(request, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def commands(tool, monkeypatch) -> list[tuple[str, ...]]:
+    """Commands that the tool would have run."""
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tool, 'run_tool', lambda *words: commands.append(words))
+    return commands

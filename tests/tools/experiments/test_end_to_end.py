@@ -72,12 +72,10 @@ def experiment(monkeypatch, tmp_path, capsys, plain_config_text):
                     assert not end.code
 
         running, itp_runs = import_module('running'), import_module('itp_runs')
-        for module in (script, running, itp_runs):
-            if hasattr(module, 'subprocess'):
-                monkeypatch.setattr(module, 'subprocess', SimpleNamespace(run=run_tool, DEVNULL=None))
-            if hasattr(module, 'ProcessPoolExecutor'):
-                monkeypatch.setattr(module, 'ProcessPoolExecutor', Inline)
-        if hasattr(script, 'run_cases') or hasattr(script, 'ProcessPoolExecutor'):
+        for module in (running, itp_runs):
+            monkeypatch.setattr(module, 'subprocess', SimpleNamespace(run=run_tool, DEVNULL=None))
+        monkeypatch.setattr(running, 'ProcessPoolExecutor', Inline)
+        if hasattr(script, 'run_cases'):
             shorten(monkeypatch, short)
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *words, '--seeds', '0', '--folder', str(tmp_path / 'runs')])
         capsys.readouterr()

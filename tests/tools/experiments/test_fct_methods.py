@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from mmfct.apis.training.config import load_config
 
 ROOT = Path(__file__).parents[3]
@@ -40,14 +38,6 @@ def test_table_has_mean_and_spread_of_every_method(tool):
 def test_a_curve_that_could_not_be_measured_has_no_area(tool):
     line = tool.table([result(0.7, [None]), result(0.7, [0.7, 0.8])]).splitlines()[-1]
     assert line.split('|')[7:9] == [' - ', ' - ']
-
-
-@pytest.fixture
-def commands(tool, monkeypatch) -> list[tuple[str, ...]]:
-    """Commands that the tool would have run."""
-    commands: list[tuple[str, ...]] = []
-    monkeypatch.setattr(tool, 'call', lambda *words: commands.append(words))
-    return commands
 
 
 def finish(tool, *case) -> None:

@@ -36,9 +36,7 @@ def test_a_seed_without_a_gap_has_no_share(tool, tmp_path):
     assert lines[-1].startswith(f'-: in {cases} of {2 * cases} runs the new model is no better than the old one')
 
 
-def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):
-    commands = []
-    monkeypatch.setattr(tool.subprocess, 'run', lambda command, **_: commands.append(command))
+def test_finished_cases_are_not_run_again(tool, tmp_path, commands):
     write_results(tool, tmp_path, 0, 0.7)
     tool.run_seed('omniglot', 0, tmp_path, ['num_views=2'])
     assert len(commands) == len(tool.CASES['half']) + len(tool.CASES['coarse'])

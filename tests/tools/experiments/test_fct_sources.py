@@ -43,14 +43,12 @@ def test_table_has_mean_spread_and_bytes(tool, tmp_path):
     assert lines[-2].endswith('72.0 ± 2.8 | 86.7 ± 4.7 |')
 
 
-def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):
+def test_finished_cases_are_not_run_again(tool, tmp_path, commands):
     write_results(tool, tmp_path, 0, 0.7)
-    calls = []
-    monkeypatch.setattr(tool.subprocess, 'run', lambda command, **_: calls.append(command))
     tool.run_seed(0, ['tenth'], tmp_path)
-    assert calls == []
+    assert commands == []
     tool.run_seed(1, ['tenth'], tmp_path)
-    assert len(calls) == len(tool.SOURCES)
+    assert len(commands) == len(tool.SOURCES)
     work_root = f'work_root={tmp_path / "omniglot/seed1"}'
     config = 'configs/fct/resnet10_omniglot_sources.py'
-    assert {config, 'side_dims=16', 'seed=1', 'setting=tenth', work_root} < set(calls[2])
+    assert {config, 'side_dims=16', 'seed=1', 'setting=tenth', work_root} < set(commands[2])

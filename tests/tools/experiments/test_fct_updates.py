@@ -36,13 +36,11 @@ def test_table_has_mean_and_spread(tool, tmp_path):
     assert lines[3].endswith('72.0 ± 2.8 | 86.7 ± 4.7 |')
 
 
-def test_finished_cases_are_not_run_again(tool, tmp_path, monkeypatch):
+def test_finished_cases_are_not_run_again(tool, tmp_path, commands):
     for update in tool.UPDATES:
         write_results(tool, tmp_path, update, 0, 0.7)
-    calls = []
-    monkeypatch.setattr(tool.subprocess, 'run', lambda command, **_: calls.append(command))
     tool.run_seed(0, tmp_path)
-    assert calls == []
+    assert commands == []
     tool.run_seed(1, tmp_path)
-    assert len(calls) == len(tool.UPDATES) * len(tool.SIDES)
-    assert {'seed=1', 'side=simclr', f'work_root={tmp_path / "seed1"}'} < set(calls[1])
+    assert len(commands) == len(tool.UPDATES) * len(tool.SIDES)
+    assert {'seed=1', 'side=simclr', f'work_root={tmp_path / "seed1"}'} < set(commands[1])
