@@ -22,6 +22,17 @@ class QuietRunner(Runner):
         quieten(logger, self)
         return logger
 
+    def dump_config(self) -> None:
+        """Leave the work directory alone: the config there belongs to the training whose weights are there.
+
+        A test, or a training that never starts, would replace it. `write_config` writes it; the folder of logs has
+        every config (``vis_data/config.py``).
+        """
+
+    def write_config(self) -> None:
+        """Write the config into the work directory, as mmengine's Runner does when it is built."""
+        super().dump_config()
+
 
 def quieten(logger: MMLogger, runner: Runner) -> None:
     """Leave out of the console what hosts say beyond warnings and a few lines of progress, unless it is debugged."""

@@ -141,7 +141,7 @@ def _check_batches(runner: Runner) -> None:
 
 
 class _StartRecord(Hook):
-    """Remove an earlier result only once everything is built: a mistake in the config must not cost it."""
+    """Replace an earlier result only once everything is built: a mistake in the config must not cost it."""
 
     priority = 'VERY_LOW'
 
@@ -150,3 +150,5 @@ class _StartRecord(Hook):
 
     def before_train(self, runner: Runner) -> None:
         self.record.start(resume=self.resume)
+        if isinstance(runner, QuietRunner):
+            runner.write_config()

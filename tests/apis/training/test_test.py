@@ -65,6 +65,17 @@ def test_another_checkpoint_leaves_the_report_of_the_final_one(digits, classifie
     }
 
 
+def test_the_config_of_the_training_stays(digits, classifier, tmp_path):
+    left = tmp_path / 'work' / Path(classifier).name
+    left.parent.mkdir()
+    left.write_text('# of the training')
+    options = TrainingOptions(work_dir=str(left.parent), cfg_options={'test_dataloader.batch_size': 8})
+    run_test(classifier, final(digits, 'resnet10_digits_new'), options)
+    assert left.read_text() == '# of the training'
+    (tested,) = left.parent.glob('*/vis_data/config.py')
+    assert 'batch_size=8,' in tested.read_text()
+
+
 def test_training_checkpoints_of_mmengine_and_of_a_wrapped_model(digits, classifier, tmp_path):
     options = TrainingOptions(work_dir=str(tmp_path))
     folder = digits.root / 'resnet10_digits_new'
