@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from mmfct.utils.distances import check_distance
-from mmfct.utils.fingerprint import canonical_json
+from mmfct.utils.fingerprint import canonical_json, fingerprint_json
 
 _FINGERPRINT = re.compile('[0-9a-f]{64}')
 
@@ -41,7 +41,23 @@ class ModelIdentity:
             raise ValueError(f'`fingerprint` must be 64 hexadecimal digits, got {self.fingerprint!r}')
 
     def __str__(self) -> str:
-        return f'{self.name} ({self.fingerprint[:12]})'
+        return self.name if self.is_named_only else f'{self.name} ({self.fingerprint[:12]})'
+
+    @classmethod
+    def named(cls, name: str) -> ModelIdentity:
+        """Identify a model by its name alone, such as ``text-embedding-3-small``, where its weights are not at hand.
+
+        Raises:
+            ValueError: If the name is empty.
+        """
+        if not name.strip():
+            raise ValueError(f'the name of a model must not be empty, got {name!r}')
+        return cls(name, _fingerprint_of_name(name))
+
+    @property
+    def is_named_only(self) -> bool:
+        """Whether the name is all that is known."""
+        return self.fingerprint == _fingerprint_of_name(self.name)
 
     def with_preprocessing(self, entries: Mapping[str, Any]) -> ModelIdentity:
         """Return the same model with further entries of its preprocessing."""
@@ -120,6 +136,10 @@ class Provenance:
                 f'a gallery must say which model made it, got metadata {sorted(metadata)}; make it with '
                 '`tools/extract_gallery.py`'
             ) from error
+
+
+def _fingerprint_of_name(name: str) -> str:
+    return fingerprint_json({'model_name': name})
 
 
 def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:

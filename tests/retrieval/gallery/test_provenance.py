@@ -56,6 +56,17 @@ def test_no_fingerprint():
             ModelIdentity.from_json(entry)
 
 
+def test_a_model_that_is_known_by_name_alone():
+    small, large = map(ModelIdentity.named, ('text-embedding-3-small', 'text-embedding-3-large'))
+    assert small == ModelIdentity.named('text-embedding-3-small') and small.fingerprint != large.fingerprint
+    assert str(small) == 'text-embedding-3-small' and not OLD.is_named_only
+    assert ModelIdentity.from_json(small.to_json()) == small
+    with pytest.raises(ValueError, match='a gallery of text-embedding-3-small; upgrade'):
+        check_same_model(large, Provenance(small))
+    with pytest.raises(ValueError, match="the name of a model must not be empty, got ' '"):
+        ModelIdentity.named(' ')
+
+
 @pytest.fixture
 def warned(monkeypatch) -> list[str]:
     """What is logged as a warning."""
