@@ -34,8 +34,11 @@ setup(
     extras_require=HOSTS
     | {
         'faiss': ['faiss-cpu'],
+        'lancedb': ['lancedb', 'pyarrow'],
         'metric-learning': ['pytorch-metric-learning'],
+        'onnx': ['onnx', 'onnxruntime'],
         'parquet': ['pyarrow'],
+        'qdrant': ['qdrant-client'],
         'ray': ['ray[data]'],
         # Licensed for non-commercial research only, so no other extra and no script of tools/ may bring it along.
         'smpl': ['smplx'],
