@@ -1,0 +1,1 @@
+"""Vectors of other programs: Parquet, ``.npy``, LanceDB and Qdrant, read as galleries (`source.open_source`)."""
