@@ -9,25 +9,23 @@ from typing import NamedTuple
 from torch import Tensor
 
 from mmfct.functional import MeanScores, QueryScores, update_gain
-from mmfct.functional.bootstrap import bootstrap_interval
+from mmfct.functional.bootstrap import affordable_resamples, bootstrap_difference, bootstrap_interval
 from mmfct.functional.compatibility import ROUNDING
 
 CONFIDENCE = 0.95
-# Enough to decide; fewer of very many queries, whose interval is narrow, so that it takes about a second.
-_MOST_RESAMPLES, _LEAST_RESAMPLES, _DRAWS = 2000, 400, 20_000_000
 
 
 class Gap(NamedTuple):
     """The gap in one score that an upgrade can recover.
 
-    There is one if new/new is better than old/old by more than its confidence interval over queries, or, where the
-    queries of the two cannot be paired, if it is better at all. Without a gap a share of it is a quotient of noise.
+    There is one if new/new is better than old/old by more than the confidence interval over queries. Without a gap a
+    share of it is a quotient of noise.
 
     Attributes:
         old: Mean score of old/old.
         new: Mean score of new/new.
-        interval: Confidence interval of new/new minus old/old, from a paired bootstrap over the queries; ``None``
-            without paired queries.
+        interval: Confidence interval of new/new minus old/old, from a bootstrap over the queries, paired if both were
+            asked the same ones; ``None`` where only the means are known, of which any difference then counts.
     """
 
     old: float
@@ -39,35 +37,43 @@ class Gap(NamedTuple):
         """Whether there is something to recover."""
         return (self.new - self.old if self.interval is None else self.interval[0]) > ROUNDING
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was measured and there is nothing to recover."""
+        return not self.is_open and not math.isnan(self.new - self.old)
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the new model is worse than the old one, by more than the interval."""
+        return (self.new - self.old if self.interval is None else self.interval[1]) < -ROUNDING
+
     def recovered(self, mean: float) -> float:
         """Return the share that a mean score recovers, the update gain; NaN if there is no gap."""
         return update_gain(mean, self.old, self.new) if self.is_open else math.nan
 
 
 def measure_gaps(
-    old: MeanScores, new: MeanScores, paired: tuple[QueryScores | None, QueryScores | None] = (None, None)
+    old: MeanScores,
+    new: MeanScores,
+    scores: tuple[QueryScores | None, QueryScores | None] = (None, None),
+    *,
+    paired: bool = True,
 ) -> dict[str, Gap]:
     """Measure the gap in every score.
 
     Args:
         old: Mean scores of old/old.
         new: Mean scores of new/new.
-        paired: Scores of the same queries, in the same order, in old/old and in new/new, if there are any.
+        scores: Scores of the queries in old/old and in new/new, if there are any.
+        paired: Whether they are of the same queries, in the same order.
 
     Returns:
         Name of the score -> gap.
     """
-    before, after = (_columns(scores) for scores in paired)
+    before, after = map(_columns, scores)
     gaps = {}
     for place, (name, mean) in enumerate(new.means.items()):
-        interval = None
-        if before and after:
-            differences = after[place] - before[place]
-            # Of queries that count in both; sorted, so that the order of the queries does not matter.
-            differences = differences[differences.isfinite()].sort().values
-            if len(differences):
-                resamples = min(max(_DRAWS // len(differences), _LEAST_RESAMPLES), _MOST_RESAMPLES)
-                interval = bootstrap_interval(differences, confidence=CONFIDENCE, resamples=resamples)
+        interval = _interval(before[place], after[place], paired=paired) if before and after else None
         gaps[name] = Gap(old.means[name], mean, interval)
     return gaps
 
@@ -80,3 +86,15 @@ def update_gains(upgraded: MeanScores, gaps: Mapping[str, Gap]) -> dict[str, flo
 def _columns(scores: QueryScores | None) -> list[Tensor]:
     """Scores of the queries by place: CMC-k for each k, then average precision."""
     return [] if scores is None else [*scores.cmc.cpu().T, scores.average_precision.cpu()]
+
+
+def _interval(before: Tensor, after: Tensor, *, paired: bool) -> tuple[float, float] | None:
+    """Interval of the difference of two scores; of queries that count, sorted, so that their order is no matter."""
+    columns = [after - before] if paired else [before, after]
+    columns = [column[column.isfinite()].sort().values for column in columns]
+    if not all(map(len, columns)):
+        return None
+    resamples = affordable_resamples(max(map(len, columns)))
+    if paired:
+        return bootstrap_interval(columns[0], confidence=CONFIDENCE, resamples=resamples)
+    return bootstrap_difference(*columns, confidence=CONFIDENCE, resamples=resamples)

@@ -18,15 +18,16 @@ def score_title(name: str) -> str:
 def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
     """Markdown table with a row for each pair (query/gallery), in percent; ``-`` for what could not be measured.
 
-    If a gallery was upgraded, the last column is the share of the gap in mAP between old/old and new/new that it
-    recovers. Below the table stand the `score_notes`, if there are any.
+    Where the new model itself is not better than the old one, the first line says so. If a gallery was upgraded, the
+    last column is the share of the gap in mAP between old/old and new/new that it recovers. Below the table stands how
+    many items do not count.
 
     Args:
         scores: Scores of at least one pair.
         with_queries: Whether to show the number of queries.
 
     Returns:
-        The lines of the table and the notes, without a line break at the end.
+        The lines of the table and the sentences, without a line break at the end.
 
     Raises:
         ValueError: If there is no pair.
@@ -41,12 +42,12 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
         rows[0].append('mAP gap recovered (%)')
         for pair, row in zip(scores.pairs, rows[1:], strict=True):
             row.append(percent(scores.gains[pair].get('map', math.nan)) if pair in scores.gains else '')
-    return '\n\n'.join([markdown_table(rows), *score_notes(scores)])
+    return '\n\n'.join([*gap_notes(scores.gaps), markdown_table(rows), *unlabelled_notes(scores.unlabelled)])
 
 
 def score_notes(scores: Scores) -> list[str]:
-    """Sentences that a reader of the scores must know: gains that mean nothing, and items that do not count."""
-    return [*(gap_notes(scores.gaps) if scores.gains else []), *unlabelled_notes(scores.unlabelled)]
+    """Sentences that a reader of the scores must know: no better new model, and items that do not count."""
+    return [*gap_notes(scores.gaps), *unlabelled_notes(scores.unlabelled)]
 
 
 def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -63,14 +64,22 @@ def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:
 
 
 def gap_notes(gaps: Mapping[str, Gap]) -> list[str]:
-    """Say for which scores there is no gap to recover, in one sentence; nothing if there is one for all."""
+    """Say in which scores the new model itself is not better than the old one; nothing if it is better in all.
+
+    It belongs above a table: no upgrade is worth more than the model that it leads to.
+    """
     closed = closed_gaps(gaps)
     if not closed:
         return []
+    lost = [name for name, gap in closed.items() if gap.is_loss]
+    equal = [name for name in closed if name not in lost]
+    parts = [f'worse than the old one in {list_titles(lost)}'] if lost else []
+    if equal:
+        parts.append(f'no better {"" if lost else "than the old one "}in {list_titles(equal)}')
     differences = [f'{score_title(name)} {_difference(gap)}' for name, gap in closed.items()]
     return [
-        f'No share of the gap is given in {list_titles(closed)}: the new model is no better than '
-        f'the old one, so there is no gap to recover (new/new minus old/old, in points: {"; ".join(differences)}).'
+        f'The new model is {" and ".join(parts)}, so there is no gap to recover there '
+        f'(new/new minus old/old, in points: {"; ".join(differences)}).'
     ]
 
 
@@ -82,7 +91,7 @@ def list_titles(names: Iterable[str]) -> str:
 
 def closed_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
     """Return the gaps that were measured and are none."""
-    return {name: gap for name, gap in gaps.items() if not gap.is_open and not math.isnan(gap.new - gap.old)}
+    return {name: gap for name, gap in gaps.items() if gap.is_closed}
 
 
 def _difference(gap: Gap) -> str:

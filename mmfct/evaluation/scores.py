@@ -44,7 +44,8 @@ class Scores:
         pairs: Mapping[Pair, MeanScores],
         upgraded: Iterable[Pair],
         *,
-        paired: tuple[QueryScores | None, QueryScores | None] = (None, None),
+        bounds: tuple[QueryScores | None, QueryScores | None] = (None, None),
+        paired: bool = True,
         sets: Mapping[str, EmbeddingSet] | None = None,
     ) -> Scores:
         """Add the update gains of the ``upgraded`` pairs, which need the scores of old/old and new/new.
@@ -52,13 +53,14 @@ class Scores:
         Args:
             pairs: Pair -> mean scores.
             upgraded: Pairs whose gallery was upgraded.
-            paired: See `measure_gaps`.
+            bounds: Scores of the queries in old/old and in new/new, if there are any.
+            paired: Whether they are of the same queries, see `measure_gaps`.
             sets: Name -> set that was scored, to count the items without a class.
         """
         unlabelled = count_unlabelled(sets or {})
         if OLD_OLD not in pairs or NEW_NEW not in pairs:
             return cls(pairs, {pair: {} for pair in upgraded}, {}, unlabelled)
-        gaps = measure_gaps(pairs[OLD_OLD], pairs[NEW_NEW], paired)
+        gaps = measure_gaps(pairs[OLD_OLD], pairs[NEW_NEW], bounds, paired=paired)
         return cls(pairs, {pair: update_gains(pairs[pair], gaps) for pair in upgraded}, gaps, unlabelled)
 
     @property
@@ -171,7 +173,7 @@ def score_roles(
     return Scores.of(
         {pair: mean_scores(scores[pair], topk) for pair in pairs},
         [pair for pair in pairs if pair == NEW_UPGRADED],
-        paired=(scores.get(OLD_OLD), scores.get(NEW_NEW)),
+        bounds=(scores.get(OLD_OLD), scores.get(NEW_NEW)),
         sets=dict(images=images),
     )
 

@@ -34,6 +34,9 @@ def test_a_gap_is_open_if_it_is_larger_than_chance():
     assert gaps['map'].new - gaps['map'].old == pytest.approx(0.01)
     gains = update_gains(MeanScores(dict.fromkeys(NAMES, gaps['cmc1'].old + 0.05), 400), gaps)
     assert gains['cmc1'] == pytest.approx(0.5) and math.isnan(gains['map'])
+    # Of other queries the interval is wider: the mean of 400 numbers from [0, 1] varies by 0.0144.
+    apart = measure_gaps(means(old), means(new), (old, new), paired=False)
+    assert apart['cmc1'].interval == pytest.approx((0.1 - 0.0490, 0.1 + 0.0490), abs=0.008)
     # The same means without the queries: any difference counts.
     assert measure_gaps(means(old), means(new))['map'].is_open
 
@@ -54,6 +57,18 @@ def test_queries_that_count_in_one_of_the_two_are_left_out():
     assert gaps['map'].interval == (1, 1)
     old.average_precision[:] = math.nan
     assert measure_gaps(means(old), means(new), (old, new))['map'].interval is None
+
+
+def test_other_queries_may_be_of_another_number():
+    old, new = queries(torch.zeros(40), torch.zeros(40)), queries(torch.ones(30), torch.ones(30))
+    assert measure_gaps(means(old), means(new), (old, new), paired=False)['map'].interval == (1, 1)
+
+
+def test_a_loss_is_told_from_no_gain():
+    assert Gap(0.5, 0.4, (-0.2, -0.01)).is_loss and not Gap(0.5, 0.4, (-0.2, 0.01)).is_loss
+    assert Gap(0.5, 0.4).is_loss and not Gap(0.5, 0.5).is_loss
+    assert Gap(0.5, 0.4).is_closed and Gap(0.5, 0.6, (-0.1, 0.3)).is_closed
+    assert not Gap(0.5, 0.6).is_closed and not Gap(0.5, math.nan).is_closed
 
 
 @pytest.mark.parametrize(('old', 'new'), [(0.3, 0.3), (0.3, 0.2), (math.nan, 0.3), (0.3, math.nan)])

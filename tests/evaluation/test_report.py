@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from mmfct.evaluation import compatibility_table
+from mmfct.evaluation.gap import Gap
 from mmfct.evaluation.pair import NEW_UPGRADED, Pair
-from mmfct.evaluation.report import score_title
+from mmfct.evaluation.report import gap_notes, score_title
 from mmfct.evaluation.scores import Scores
 from mmfct.functional import MeanScores
 
@@ -67,6 +69,22 @@ def test_table_without_the_upgrade_has_no_column_for_the_gap():
 @pytest.mark.parametrize('gains', [{}, dict(map=math.nan)])
 def test_unmeasured_gain_is_a_dash(gains):
     assert cells(compatibility_table(make_scores(PAIRS, **gains)))[4][-1] == '-'
+
+
+def test_a_new_model_that_is_not_better_is_said_first():
+    gaps = dict(
+        cmc1=Gap(0.93, 0.91, (-0.04, -0.001)), cmc5=Gap(0.9, 0.91, (-0.01, 0.03)), map=Gap(0.4, 0.5, (0.05, 0.2))
+    )
+    scores = replace(SCORES, gaps=gaps, unlabelled=dict(images=(10, 2)))
+    first, *_, last = compatibility_table(scores).splitlines()
+    assert first == (
+        'The new model is worse than the old one in CMC-1 and no better in CMC-5, so there is no gap to recover there '
+        '(new/new minus old/old, in points: CMC-1 -2.00, 95 % interval -4.00 to -0.10; CMC-5 +1.00, 95 % interval '
+        '-1.00 to +3.00).'
+    )
+    assert last.startswith('2 of 10 images have no class')
+    assert compatibility_table(replace(scores, gaps=dict(map=gaps['map']))).startswith('| query/gallery')
+    assert gap_notes(dict(map=Gap(0.4, 0.4)))[0].startswith('The new model is no better than the old one in mAP, so')
 
 
 def test_score_that_one_pair_lacks_is_a_dash():

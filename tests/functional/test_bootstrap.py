@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
 
 from mmfct.functional import bootstrap
-from mmfct.functional.bootstrap import bootstrap_interval
+from mmfct.functional.bootstrap import (
+    affordable_resamples,
+    bootstrap_difference,
+    bootstrap_interval,
+    share_interval,
+    simultaneous_intervals,
+)
 
 
 def test_ends_are_those_of_scipy():
@@ -74,3 +81,60 @@ def test_equal_values_leave_no_doubt():
 def test_bad_input_is_refused(values, options, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(values, **options)
+
+
+def test_a_difference_of_other_queries_varies_as_both_do():
+    """The variance of a difference of independent means is the sum of theirs."""
+    before, after = torch.randn(400), 2 + 3 * torch.randn(100)
+    low, high = bootstrap_difference(before, after, resamples=5000)
+    spread = (before.var(correction=0) / 400 + after.var(correction=0) / 100).sqrt().item()
+    mean = (after.mean() - before.mean()).item()
+    assert [low, high] == pytest.approx([mean - 1.96 * spread, mean + 1.96 * spread], abs=0.1 * spread)
+    with pytest.raises(ValueError, match='`values` must be a finite vector with an entry'):
+        bootstrap_difference(torch.ones(3), torch.zeros(0))
+
+
+def test_simultaneous_intervals_are_as_wide_as_independent_normal_means_need():
+    values = torch.randn(2000, 10, dtype=torch.float64)
+    low, high = simultaneous_intervals(values, resamples=4000)
+    errors = values.std(dim=0, correction=0) / 2000**0.5
+    # Of ten independent intervals of level p, all cover with p^10.
+    expected = NormalDist().inv_cdf((1 + 0.95**0.1) / 2)
+    assert torch.allclose((high - low) / (2 * errors), torch.tensor(expected, dtype=torch.float64), rtol=0.03)
+    torch.testing.assert_close((low + high) / 2, values.mean(dim=0))
+
+
+def test_simultaneous_intervals_of_equal_columns_are_those_of_one():
+    column = torch.rand(300, 1)
+    low, high = simultaneous_intervals(column.expand(300, 5), resamples=4000)
+    assert len(set(low.tolist())) == 1
+    assert (low[0].item(), high[0].item()) == pytest.approx(bootstrap_interval(column[:, 0]), abs=0.004)
+    constant = torch.cat([column, torch.full((300, 1), 0.1)], dim=1)
+    low, high = simultaneous_intervals(constant, resamples=4000)
+    assert high[1].item() == low[1].item() == pytest.approx(0.1)
+    assert (low[0].item(), high[0].item()) == pytest.approx(bootstrap_interval(column[:, 0]), abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ('hits', 'number', 'ends'), [(81, 263, (0.255, 0.366)), (0, 10, (0, 0.2775)), (10, 10, (0.7225, 1))]
+)
+def test_share_interval_is_wilsons(hits, number, ends):
+    """The first is Newcombe's example (1998, table I); without a hit the upper end is z^2 / (n + z^2)."""
+    assert share_interval(hits, number) == pytest.approx(ends, abs=5e-4)
+
+
+def test_resamples_are_fewer_of_many_queries():
+    assert [affordable_resamples(number) for number in (1, 20_000, 10**9)] == [2000, 1000, 400]
+
+
+def test_bad_input_of_the_other_intervals():
+    with pytest.raises(ValueError, match=r'`values` must be a finite matrix with an entry, got shape \(3,\)'):
+        simultaneous_intervals(torch.ones(3))
+    with pytest.raises(ValueError, match='`values` must be a finite matrix'):
+        simultaneous_intervals(torch.full((3, 2), math.nan))
+    with pytest.raises(ValueError, match='`hits` must lie in .0, `number`. and `number` be at least 1, got 4 and 3'):
+        share_interval(4, 3)
+    with pytest.raises(ValueError, match='got 0 and 0'):
+        share_interval(0, 0)
+    with pytest.raises(ValueError, match='`confidence` must lie between 0 and 1, got 95'):
+        share_interval(0, 1, confidence=95)

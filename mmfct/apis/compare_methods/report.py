@@ -34,7 +34,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         folder: Where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tables = '\n\n'.join([scores_table(comparison), *comparison.notes, cost_table(comparison)])
+    tables = '\n\n'.join(
+        [*comparison.first_notes, scores_table(comparison), *comparison.notes, cost_table(comparison)]
+    )
     write_atomically(folder / 'methods.md', f'{tables}\n'.encode())
     write_atomically(folder / 'methods.json', encode_json(comparison.to_json()))
     plot_scores(comparison, folder / 'methods.png')

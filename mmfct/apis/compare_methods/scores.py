@@ -72,9 +72,14 @@ class Comparison:
     unlabelled: Mapping[str, tuple[int, int]]
 
     @property
+    def first_notes(self) -> list[str]:
+        """Sentences for above the tables: where the new model itself is not better."""
+        return gap_notes(self.gaps)
+
+    @property
     def notes(self) -> list[str]:
         """Sentences for below the tables."""
-        return [*gap_notes(self.gaps), *unlabelled_notes(self.unlabelled)]
+        return unlabelled_notes(self.unlabelled)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, in which a score that could not be measured is ``None``."""
@@ -82,7 +87,7 @@ class Comparison:
             dict(
                 bounds={str(pair): scores.to_json() for pair, scores in self.bounds.items()},
                 methods={name: asdict(scores) for name, scores in self.methods.items()},
-                notes=self.notes,
+                notes=[*self.first_notes, *self.notes],
             )
         )
 

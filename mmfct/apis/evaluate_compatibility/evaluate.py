@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -89,7 +90,7 @@ def evaluate_compatibility(
         Scores.of(
             means,
             _upgraded(pairs, query_sets, gallery_sets),
-            paired=_paired(scores, query_sets),
+            **_bounds(scores, query_sets),
             sets={f'queries of {name}': stored.items for name, stored in query_sets.items()}
             | {f'items of gallery {name}': stored.items for name, stored in gallery_sets.items()},
         ),
@@ -114,18 +115,16 @@ def _upgraded(
     return [pair for pair in others if of_one_model(queries, galleries, pair)]
 
 
-def _paired(
-    scores: Mapping[Pair, QueryScores | None], queries: Mapping[str, StoredSet]
-) -> tuple[QueryScores | None, QueryScores | None]:
-    """Return the scores of the same queries in old/old and new/new; ``None`` twice if they are others."""
+def _bounds(scores: Mapping[Pair, QueryScores | None], queries: Mapping[str, StoredSet]) -> dict[str, Any]:
+    """Return the scores of the queries in old/old and new/new, in one order if they are the same queries."""
     old, new = scores.get(OLD_OLD), scores.get(NEW_NEW)
     if old is None or new is None:
-        return None, None
+        return {}
     try:
         order = torch.from_numpy(queries[OLD_OLD.query].order_of(queries[NEW_NEW.query]))
     except ValueError:
-        return None, None
-    return QueryScores(*(column[order] for column in old)), new
+        return dict(bounds=(old, new), paired=False)
+    return dict(bounds=(QueryScores(*(column[order] for column in old)), new), paired=True)
 
 
 def _check_gate(
