@@ -23,7 +23,8 @@ class TransformChain:
         gallery: The gallery that they upgrade.
 
     Attributes:
-        provenance: Provenance of the upgraded gallery.
+        provenance: Provenance of the upgraded gallery; its distance is that which the last transform was learned for,
+            or else the gallery's.
         width: Width of the upgraded embeddings.
 
     Raises:
@@ -48,7 +49,8 @@ class TransformChain:
                 check_same_preprocessing('side-information', side, wanted.side, f'transform {transform.path}')
             current, width = wanted.new, wanted.new_dims
         upgrades = (*given.upgrades, *(transform.to_json() for transform in self.transforms))
-        self.provenance = replace(given, embedding=current, upgrades=upgrades)
+        distance = self.transforms[-1].description.distance or given.distance
+        self.provenance = replace(given, embedding=current, upgrades=upgrades, distance=distance)
         self.width = width
 
     @property
@@ -61,6 +63,16 @@ class TransformChain:
         for transform in self.transforms:
             embedding = transform(embedding, None if transform.description.side is None else side_info)
         return embedding
+
+    def check_inputs(self, old: Tensor, side: Tensor | None, where: str) -> None:
+        """Refuse vectors that the transforms were not learned for; see `Transform.check_inputs`.
+
+        What the second transform and later ones get is made by the transform before them; their side-information is
+        the gallery's.
+        """
+        for place, transform in enumerate(self.transforms):
+            takes_side = transform.description.side is not None
+            transform.check_inputs(old if place == 0 else None, side if takes_side else None, where)
 
     def log_variance(self, upgraded: Tensor) -> Tensor | None:
         """Predict the log-variance (B,) of upgraded embeddings (B, D'); ``None`` if the last transform cannot."""

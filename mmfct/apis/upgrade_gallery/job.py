@@ -47,6 +47,12 @@ class UpgradeJob:
         self._columns = upgraded_columns(self.source, compute_columns(self.chain, self.source, 0, 1))
         provenance = self.chain.provenance
         if distance is not None:
+            learned_for = self.chain.transforms[-1].description.distance
+            if learned_for not in (None, distance):
+                raise ValueError(
+                    f'`distance` must be {learned_for!r}, which {self.chain.transforms[-1].path} was learned for, got '
+                    f'{distance!r}; leave `--distance` out, or learn the transform with `--distance {distance}`'
+                )
             provenance = replace(provenance, distance=distance)
         metadata = {name: entry for name, entry in self.source.metadata.items() if name != MIXED}
         self.writer = GalleryWriter(

@@ -17,6 +17,8 @@ from mmfct.retrieval.source import open_source
 LOG_VARIANCE = 'log_variance'
 # Columns about the embeddings that an upgrade replaces.
 _OUTDATED = (ORIGIN, LOG_VARIANCE)
+# What is compared with the vectors that a transform was learned from: so many rows of each of so many shards.
+_PROBED_SHARDS, _PROBED_ROWS = 8, 512
 
 
 def open_upgrade(
@@ -26,7 +28,26 @@ def open_upgrade(
     if batch_size < 1:
         raise ValueError(f'`batch_size` must be at least 1, got {batch_size!r}')
     source = open_source(gallery)  # each shard is verified before it is used
-    return source, load_chain(transforms, source, device=device or get_device(), dtype=dtype)
+    chain = load_chain(transforms, source, device=device or get_device(), dtype=dtype)
+    check_inputs(chain, source)
+    return source, chain
+
+
+def check_inputs(chain: TransformChain, source: GallerySource) -> None:
+    """Refuse a gallery whose vectors cannot come from where those came from that the transforms were learned from.
+
+    Some rows of some shards, spread over the gallery, are looked at.
+
+    Raises:
+        ValueError: See `Transform.check_inputs`.
+    """
+    shards = source.shards[:: -(-len(source.shards) // _PROBED_SHARDS)]
+    rows = np.concatenate(
+        [np.unique(np.linspace(start, stop - 1, _PROBED_ROWS).astype(np.int64)) for _, start, stop in shards]
+    )
+    old = _floats(source, 'embedding', rows)
+    side = _floats(source, 'side_info', rows) if chain.needs_side_info else None
+    chain.check_inputs(old, side, str(source.path))
 
 
 def upgraded_columns(source: GallerySource, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
@@ -57,14 +78,15 @@ def verify_rows(source: GallerySource, start: int, stop: int, verified: set[int]
 def compute_columns(chain: TransformChain, source: GallerySource, start: int, stop: int) -> dict[str, np.ndarray]:
     """Compute the new columns, from row ``start`` up to, not including, ``stop``."""
     rows = np.arange(start, stop)
-    embedding = torch.from_numpy(source.rows('embedding', rows).astype(np.float32, copy=False))
-    side = None
-    if chain.needs_side_info:
-        side = torch.from_numpy(source.rows('side_info', rows).astype(np.float32, copy=False))
-    upgraded = chain(embedding, side)
+    side = _floats(source, 'side_info', rows) if chain.needs_side_info else None
+    upgraded = chain(_floats(source, 'embedding', rows), side)
     log_variance = chain.log_variance(upgraded)
     columns = dict(embedding=upgraded) if log_variance is None else {'embedding': upgraded, LOG_VARIANCE: log_variance}
     return {name: values.cpu().numpy() for name, values in columns.items()}
+
+
+def _floats(source: GallerySource, name: str, rows: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(source.rows(name, rows).astype(np.float32, copy=False))
 
 
 def bytes_per_row(columns: dict[str, tuple[str, int | None]]) -> int:

@@ -1,7 +1,8 @@
-"""Apply a transform file to stored embeddings: a few matrix products, into which BN is folded."""
+"""Apply a transform file to stored embeddings: a few matrix products."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from mmfct.retrieval.transform.file import read_transform
-from mmfct.retrieval.transform.layers import PARTS, UNCERTAINTY, Layer, fold_perceptron
+from mmfct.retrieval.transform.file import TransformDescription, read_profiles, read_transform
+from mmfct.retrieval.transform.layers import UNCERTAINTY, Layer
+from mmfct.retrieval.transform.network import TransformNetwork
 
 
 class Transform:
-    """Apply a trained h to old embeddings and side-information (FCT, arXiv 2112.02805).
+    """Apply a learned transformation to old embeddings and side-information (FCT, arXiv 2112.02805).
 
-    It computes what `mmfct.TransformationHead` computes in evaluation mode, from the file that
-    `tools/export_transform.py` writes, and needs none of the hosts.
+    From the file that `tools/export_transform.py` writes it computes what `mmfct.TransformationHead` computes in
+    evaluation mode; from that of `tools/learn_transform.py`, what was learned there. It needs none of the hosts.
 
     Args:
         path: The transform file.
@@ -27,6 +29,8 @@ class Transform:
     Attributes:
         description: What the file says about itself, a `TransformDescription`.
         fingerprint: Fingerprint of the weights.
+        network: The network, on the device.
+        profiles: What its inputs looked like, by ``old`` and ``side``; empty if the file does not know.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -44,15 +48,17 @@ class Transform:
         except (AssertionError, RuntimeError) as error:
             raise ValueError(f'`device` must be one of this machine, got {str(device)!r}: {error}') from error
         try:
-            self._old, self._side, self._mixer = (
-                [self._place(layer) for layer in fold_perceptron(weights, part)] for part in PARTS
-            )
-            widths = [self._old[0].weight.shape[1], self._side[0].weight.shape[1], self._mixer[-1].weight.shape[0]]
-        except (KeyError, IndexError, RuntimeError) as error:
+            network = _network(self.description, weights)
+            self.profiles = read_profiles(self.description, weights)
+            probe = torch.zeros(1, self.description.old_dims), torch.zeros(1, self.description.side_dims)
+            got = network(*probe).shape[1]
+        except (KeyError, IndexError, RuntimeError, ValueError) as error:
             raise ValueError(f'transform {str(path)!r} must hold the layers of h, got {error!r}') from error
-        stated = [self.description.old_dims, self.description.side_dims, self.description.new_dims]
-        if widths != stated:
-            raise ValueError(f'transform {str(path)!r} must have the widths {stated} that it names, got {widths}')
+        if got != self.description.new_dims:
+            raise ValueError(
+                f'transform {str(path)!r} must have the width {self.description.new_dims} that it names, got {got}'
+            )
+        self.network = network.to(self.device, dtype)
         self._uncertainty: Layer | None = None
         if f'{UNCERTAINTY}.weight' in weights:
             self._uncertainty = self._place(Layer(weights[f'{UNCERTAINTY}.weight'], weights[f'{UNCERTAINTY}.bias']))
@@ -84,8 +90,7 @@ class Transform:
         ):
             if value.dim() != 2 or value.shape[1] != width:
                 raise ValueError(f'`{name}` must have shape (B, {width}), got {tuple(value.shape)}')
-        branches = [self._run(old, self._old), self._run(side, self._side)]
-        return self._run(torch.cat(branches, dim=1), self._mixer).float()
+        return self.network(old.to(self.device, self.dtype), side.to(self.device, self.dtype)).float()
 
     @torch.no_grad()
     def log_variance(self, upgraded: Tensor) -> Tensor:
@@ -98,16 +103,34 @@ class Transform:
             raise ValueError(
                 f'transform {str(self.path)!r} must predict an uncertainty; train h with `with_uncertainty=True`'
             )
-        return self._run(upgraded, [self._uncertainty]).float().squeeze(1)
+        weight, bias, _ = self._uncertainty
+        return linear(upgraded.to(self.device, self.dtype), weight, bias).float().squeeze(1)
+
+    def check_inputs(self, old: Tensor | None, side: Tensor | None, where: str) -> None:
+        """Refuse vectors that cannot come from where those came from that the transform was learned from.
+
+        Args:
+            old: Some old embeddings (N, D), spread over the gallery; ``None`` to check side-information alone.
+            side: Their side-information (N, S); ``None`` if there is none.
+            where: What messages call the gallery.
+
+        Raises:
+            ValueError: If they cannot; the message says why, and what to do. Files that know nothing about their
+                inputs, as those of `tools/export_transform.py`, refuse nothing.
+        """
+        for role, rows in (('old', old), ('side', side)):
+            if role in self.profiles and rows is not None:
+                objection = self.profiles[role].objection(rows, unit=self.network.unit_inputs)
+                if objection is not None:
+                    what = 'embeddings' if role == 'old' else 'side-information'
+                    raise ValueError(f'the {what} of {where}, which {self.path} transforms, {objection}')
 
     def _place(self, layer: Layer) -> Layer:
         weight, bias = (value.to(self.device, self.dtype) for value in (layer.weight, layer.bias))
         return Layer(weight, bias, layer.relu)
 
-    def _run(self, values: Tensor, layers: list[Layer]) -> Tensor:
-        values = values.to(self.device, self.dtype)
-        for weight, bias, relu in layers:
-            values = linear(values, weight, bias)
-            if relu:
-                values.relu_()
-        return values
+
+def _network(description: TransformDescription, weights: Mapping[str, Tensor]) -> TransformNetwork:
+    if description.structure is None:
+        return TransformNetwork.from_head(weights)
+    return TransformNetwork.from_weights(description.structure, weights)

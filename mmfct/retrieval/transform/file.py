@@ -1,10 +1,14 @@
-"""Transform files: a trained transformation h as safetensors with a JSON header, which cannot run code."""
+"""Transform files: a learned transformation as safetensors with a JSON header, which cannot run code.
+
+Format version 1 holds the weights of a `mmfct.TransformationHead`, BN and all, as `tools/export_transform.py` writes
+them. Version 2 holds those of a `TransformNetwork` with its structure, and perhaps profiles of its inputs.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,14 @@ import torch
 from torch import Tensor
 
 from mmfct.retrieval.gallery.provenance import ModelIdentity
+from mmfct.retrieval.transform.network import TransformNetwork, TransformStructure
+from mmfct.retrieval.transform.profile import InputProfile
 from mmfct.utils.files import write_atomically
 from mmfct.utils.fingerprint import canonical_json, fingerprint_json, fingerprint_state_dict
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
 _HEADER = 'mmfct_transform'
+_INPUTS = 'inputs'
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class TransformDescription:
         training: How it was trained, as plain JSON.
         quality: Scores measured after training, by name.
         backfill_seconds: Seconds per image of the new model on the machine of the export; ``None`` if unknown.
+        structure: Structure of the network; ``None`` for a `mmfct.TransformationHead`.
+        inputs: Numbers of the profiles of the inputs, ``old`` and perhaps ``side``, see `InputProfile`.
+        distance: Distance by which the results are compared; ``None`` for that of the gallery.
     """
 
     old: ModelIdentity
@@ -44,12 +54,21 @@ class TransformDescription:
     training: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, float | None] = field(default_factory=dict)
     backfill_seconds: float | None = None
+    structure: TransformStructure | None = None
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    distance: str | None = None
+
+    @property
+    def format_version(self) -> int:
+        """Version of the file that can hold this."""
+        return 1 if self.structure is None else 2
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         models = dict(old=self.old.to_json(), new=self.new.to_json(), side=self.side and self.side.to_json())
-        rest = {name: value for name, value in vars(self).items() if name not in models}
-        return {**models, **rest}
+        later = dict(structure=self.structure and self.structure.to_json(), inputs=self.inputs, distance=self.distance)
+        rest = {name: value for name, value in vars(self).items() if name not in models | later}
+        return {**models, **rest, **(later if self.format_version > 1 else {})}
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> TransformDescription:
@@ -58,10 +77,11 @@ class TransformDescription:
         Raises:
             KeyError: If a model is missing.
             TypeError: If another entry is missing or unknown.
-            ValueError: If a model is malformed.
+            ValueError: If a model or the structure is malformed.
         """
         models = {role: entries[role] and ModelIdentity.from_json(entries[role]) for role in ('old', 'new', 'side')}
-        return cls(**{**entries, **models})
+        structure = entries.get('structure')
+        return cls(**{**entries, **models, 'structure': structure and TransformStructure.from_json(structure)})
 
 
 def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], description: TransformDescription) -> None:
@@ -69,7 +89,8 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
 
     Args:
         path: The file, by convention ``.safetensors``.
-        state_dict: Weights of a `mmfct.TransformationHead`.
+        state_dict: Weights of a `mmfct.TransformationHead`; or, if the description has a structure, of a
+            `TransformNetwork`.
         description: What the file says about itself.
 
     Raises:
@@ -83,11 +104,55 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
         if not name.endswith('num_batches_tracked')
     }
     _check_finite(weights, 'the transform to write')
-    header = dict(format_version=FORMAT_VERSION, fingerprint=fingerprint_state_dict(weights), **description.to_json())
+    version = description.format_version
+    header = dict(format_version=version, fingerprint=fingerprint_state_dict(weights), **description.to_json())
     # In one entry, because safetensors does not keep the order of several.
     text = canonical_json(dict(header, checksum=fingerprint_json(header)))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(Path(path), save(weights, metadata={_HEADER: text}))
+
+
+def write_network(
+    path: str | Path,
+    network: TransformNetwork,
+    description: TransformDescription,
+    profiles: Mapping[str, InputProfile] | None = None,
+) -> None:
+    """Write the transform file of a network; its structure and the profiles are added to the description.
+
+    Args:
+        path: The file.
+        network: The network.
+        description: What the file says about itself.
+        profiles: Profile of each input, ``old`` and perhaps ``side``, which an upgrade compares its vectors with.
+
+    Raises:
+        ValueError: If a weight is NaN or infinite.
+    """
+    profiles = profiles or {}
+    numbers = {role: profile.to_json() for role, profile in profiles.items()}
+    tensors = {
+        f'{_INPUTS}.{role}.{name}': value
+        for role, profile in profiles.items()
+        for name, value in profile.tensors().items()
+    }
+    described = replace(description, structure=network.structure, inputs=numbers)
+    write_transform(path, {**network.state_dict(), **tensors}, described)
+
+
+def read_profiles(description: TransformDescription, weights: Mapping[str, Tensor]) -> dict[str, InputProfile]:
+    """Return the profiles of the inputs that a transform file has, by name of the input.
+
+    Raises:
+        KeyError: If a part of one is missing.
+        ValueError: If one is malformed.
+    """
+    return {
+        role: InputProfile.from_parts(
+            entries, {name: weights[f'{_INPUTS}.{role}.{name}'] for name in ('mean', 'directions')}
+        )
+        for role, entries in description.inputs.items()
+    }
 
 
 def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Tensor], str]:
@@ -104,7 +169,10 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py`')
+        raise FileNotFoundError(
+            f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py` or '
+            '`tools/learn_transform.py`'
+        )
     try:
         with safe_open(path, framework='pt') as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, 'null'))
@@ -113,13 +181,14 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
         raise ValueError(
             f'transform {str(path)!r} cannot be read: it is truncated, damaged or no safetensors file ({error})'
         ) from error
-    if not isinstance(header, dict) or header.pop('format_version', None) != FORMAT_VERSION:
+    version = header.pop('format_version', None) if isinstance(header, dict) else None
+    if version not in FORMAT_VERSIONS:
         raise ValueError(
-            f'{str(path)!r} must be a transform of format version {FORMAT_VERSION}; make it with '
-            '`tools/export_transform.py`'
+            f'{str(path)!r} must be a transform of format version 1 or 2; make it with `tools/export_transform.py` or '
+            '`tools/learn_transform.py`'
         )
     checksum = header.pop('checksum', None)
-    if fingerprint_json({'format_version': FORMAT_VERSION, **header}) != checksum:
+    if fingerprint_json({'format_version': version, **header}) != checksum:
         raise ValueError(f'the header of transform {str(path)!r} must match its checksum; export it again')
     fingerprint = header.pop('fingerprint', None)
     if fingerprint_state_dict(weights) != fingerprint:

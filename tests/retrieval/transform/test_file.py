@@ -63,7 +63,7 @@ def test_a_changed_header(path):
 
 def test_another_safetensors_file(tmp_path):
     save_file(dict(a=torch.zeros(2)), tmp_path / 'h')
-    with pytest.raises(ValueError, match='must be a transform of format version 1; make it with'):
+    with pytest.raises(ValueError, match='must be a transform of format version 1 or 2; make it with'):
         read_transform(tmp_path / 'h')
 
 

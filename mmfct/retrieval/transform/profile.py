@@ -1,0 +1,116 @@
+"""What the inputs of a transform looked like when it was learned, to refuse vectors that come from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+_QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
+_DIRECTIONS = 32
+_MOST_ROWS = 20_000  # that directions are found from
+_ENOUGH_ROWS = 100  # to judge by more than lengths
+_UNIT = 2e-3  # float16 rounds lengths this much
+_SCALE = 2.0
+
+
+@dataclass(frozen=True)
+class InputProfile:
+    """The distribution of one input of a transform.
+
+    Args:
+        rows: Number of rows that it was measured on.
+        norms: Quantiles of their 2-norms at 0, 1, 25, 50, 75, 99 and 100 %.
+        captured: Share of the variance along the directions.
+        mean: Mean row of shape (D,); of unit rows where the transform divides inputs by their length.
+        directions: Leading principal directions of shape (D, K), orthonormal.
+    """
+
+    rows: int
+    norms: tuple[float, ...]
+    captured: float
+    mean: Tensor
+    directions: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor, *, unit: bool) -> InputProfile:
+        """Measure rows of shape (N, D); ``unit`` says whether the transform divides them by their length."""
+        norms = rows.double().norm(dim=1)
+        quantiles = torch.quantile(_thinned(norms), torch.tensor(_QUANTILES, dtype=torch.float64))
+        values = _thinned(normalize(rows, dim=1) if unit else rows).double()
+        mean = values.mean(dim=0)
+        centred = values - mean
+        number = min(_DIRECTIONS, max(1, rows.shape[1] // 4))
+        variances, vectors = torch.linalg.eigh(centred.T @ centred)
+        directions = vectors[:, -number:].flip(1)
+        captured = (variances[-number:].sum() / variances.sum().clamp_min(1e-30)).item()
+        return cls(len(rows), tuple(quantiles.tolist()), captured, mean.float(), directions.float().contiguous())
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether (nearly) all rows had length 1."""
+        return max(abs(self.norms[1] - 1), abs(self.norms[5] - 1)) < _UNIT
+
+    def objection(self, rows: Tensor, *, unit: bool) -> str | None:
+        """Say why rows of shape (N, D) cannot come from where the training rows did; ``None`` if they may.
+
+        Lengths are compared unless the transform ignores them. With a hundred rows or more, so is the share of their
+        variance about the training mean along the training rows' principal directions: vectors of another model have
+        theirs elsewhere. Half of the share is required, since other classes of the same model lie a little elsewhere.
+        """
+        norms = rows.double().norm(dim=1)
+        low, median, high = torch.quantile(norms, torch.tensor([0.01, 0.5, 0.99], dtype=torch.float64)).tolist()
+        if not unit:
+            if max(abs(low - 1), abs(high - 1)) < _UNIT and not self.is_unit:
+                return (
+                    f'all have length 1, and those it was learned from have lengths around {self.norms[3]:.4g} '
+                    f'({self.norms[1]:.4g} to {self.norms[5]:.4g}): somebody normalised them, as vector databases do '
+                    'in collections with the cosine distance; read the original vectors, or learn the transform with '
+                    '`--input-normalised`'
+                )
+            if not self.norms[1] / _SCALE <= median <= self.norms[5] * _SCALE:
+                return (
+                    f'have lengths around {median:.4g}, and those it was learned from around {self.norms[3]:.4g} '
+                    f'({self.norms[1]:.4g} to {self.norms[5]:.4g}): they are of another model, or in another scale'
+                )
+        if len(rows) < _ENOUGH_ROWS:
+            return None
+        values = (normalize(rows, dim=1) if unit else rows).double() - self.mean.double()
+        captured = ((values @ self.directions.double()).square().sum() / values.square().sum().clamp_min(1e-30)).item()
+        if captured < self.captured / 2:
+            return (
+                f'vary in other directions than those it was learned from ({captured:.0%} of their variance is where '
+                f'{self.captured:.0%} should): they are of another model, or of other items than it was learned for; '
+                'learn the transform with pairs of these items'
+            )
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as plain JSON; :meth:`tensors` returns the rest."""
+        return dict(rows=self.rows, norms=list(self.norms), captured=self.captured)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return mean and directions by name."""
+        return dict(mean=self.mean, directions=self.directions)
+
+    @classmethod
+    def from_parts(cls, entries: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> InputProfile:
+        """Read what :meth:`to_json` and :meth:`tensors` returned.
+
+        Raises:
+            KeyError: If an entry or a tensor is missing.
+            ValueError: If there are not seven quantiles.
+        """
+        norms = tuple(float(value) for value in entries['norms'])
+        if len(norms) != len(_QUANTILES):
+            raise ValueError(f'`norms` must be {len(_QUANTILES)} quantiles, got {norms}')
+        return cls(int(entries['rows']), norms, float(entries['captured']), tensors['mean'], tensors['directions'])
+
+
+def _thinned(rows: Tensor) -> Tensor:
+    """Return rows spread evenly over all, at most `_MOST_ROWS`."""
+    return rows[:: -(-len(rows) // _MOST_ROWS)]
