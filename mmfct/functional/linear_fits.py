@@ -1,0 +1,168 @@
+"""Linear maps between embeddings with closed-form solutions: Procrustes, ridge regression, reduced rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Relative to the mean variance of an input dimension.
+PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
+_MOST_ROWS = 4096  # whose leave-one-out errors choose the penalty
+_ROWS_PER_CHUNK = 4096
+
+
+class AffineMap(NamedTuple):
+    """``rows @ weight + bias``.
+
+    Attributes:
+        weight: float64 of shape (D, D').
+        bias: float64 of shape (D',).
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Map rows (N, D) to (N, D'), in their own precision."""
+        return rows @ self.weight.to(rows.dtype) + self.bias.to(rows.dtype)
+
+
+class RidgeFit(NamedTuple):
+    """A ridge regression.
+
+    Attributes:
+        map: The map.
+        penalties: Penalty of each principal direction of the targets, of shape (D',), relative to the mean variance of
+            an input dimension.
+        error: Mean squared leave-one-out error, summed over the D' dimensions.
+    """
+
+    map: AffineMap
+    penalties: Tensor
+    error: float
+
+
+def fit_procrustes(inputs: Tensor, targets: Tensor) -> AffineMap:
+    """Rotate, scale and shift inputs onto targets: orthogonal Procrustes with scale and mean.
+
+    The narrower side counts as padded with zeros, so that widths may differ. Schönemann, "A generalized solution of the
+    orthogonal Procrustes problem", Psychometrika 1966; with scale, Schönemann and Carroll, Psychometrika 1970.
+
+    Args:
+        inputs: Rows (N, D), of a floating type.
+        targets: Rows (N, D').
+
+    Raises:
+        ValueError: If the rows are not as many, or not at least two.
+    """
+    moments = _Moments.of(inputs, targets)
+    left, values, right = torch.linalg.svd(moments.cross, full_matrices=False)
+    rotation = left @ right
+    scale = values.sum() / moments.inputs.diagonal().sum().clamp_min(1e-30)
+    return moments.with_mean(scale * rotation)
+
+
+def fit_ridge(inputs: Tensor, targets: Tensor, *, penalties: Sequence[float] = PENALTIES) -> RidgeFit:
+    """Regress targets on inputs, with the penalty that has the smallest leave-one-out error.
+
+    Each principal direction of the targets has a penalty of its own: those in which the models agree little are shrunk
+    more. Leave-one-out errors are exact (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section
+    7.10), those of up to 4,096 rows spread over all of them.
+
+    Args:
+        inputs: Rows (N, D), of a floating type.
+        targets: Rows (N, D').
+        penalties: Penalties to choose from, relative to the mean variance of an input dimension.
+
+    Raises:
+        ValueError: If the rows are not as many, or not at least two; or a penalty is not positive.
+    """
+    if not penalties or min(penalties) <= 0:
+        raise ValueError(f'`penalties` must be positive, got {tuple(penalties)}')
+    moments = _Moments.of(inputs, targets)
+    size = moments.rows
+    values, vectors = torch.linalg.eigh(moments.inputs)
+    values = values.clamp_min(0)
+    turned = torch.linalg.eigh(moments.targets).eigenvectors
+    solution = vectors.T @ moments.cross @ turned  # of the principal directions of inputs and targets
+    unit = values.sum() / len(values)  # N times the mean variance
+
+    places = torch.arange(0, size, -(-size // _MOST_ROWS))
+    rows = (inputs[places].double() - moments.mean_inputs) @ vectors
+    wanted = (targets[places].double() - moments.mean_targets) @ turned
+    errors = []
+    for penalty in penalties:
+        shrunk = 1 / (values + penalty * unit).clamp_min(1e-30)
+        leverage = (rows.square() * shrunk).sum(dim=1, keepdim=True) + 1 / size
+        residual = (wanted - rows @ (solution * shrunk[:, None])) / (1 - leverage).clamp_min(1e-6)
+        errors.append(residual.square().mean(dim=0))
+    best = torch.stack(errors).min(dim=0)
+    chosen = torch.tensor(penalties, dtype=torch.float64)[best.indices]
+    weight = vectors @ (solution / (values[:, None] + chosen * unit).clamp_min(1e-30)) @ turned.T
+    return RidgeFit(moments.with_mean(weight), chosen, best.values.sum().item())
+
+
+def reduce_rank(fit: AffineMap, inputs: Tensor, rank: int) -> tuple[Tensor, AffineMap]:
+    """Return the best map of a rank to what a map predicts: reduced-rank regression.
+
+    Izenman, "Reduced-rank regression for the multivariate linear model", Journal of Multivariate Analysis 1975.
+
+    Args:
+        fit: A map of D to D' dimensions.
+        inputs: Rows (N, D) that it was fitted on.
+        rank: Rank R, at most D'.
+
+    Returns:
+        A matrix of shape (D, R), and the map of its R results to D' dimensions.
+
+    Raises:
+        ValueError: If the rank is out of range.
+    """
+    most = min(fit.weight.shape)
+    if not 1 <= rank <= most:
+        raise ValueError(f'`rank` must lie in [1, {most}], got {rank}')
+    moments = _Moments.of(inputs, inputs)
+    spread = fit.weight.T @ moments.inputs @ fit.weight  # of the predictions
+    directions = torch.linalg.eigh(spread).eigenvectors[:, -rank:]
+    first = fit.weight @ directions
+    mean = moments.mean_inputs @ fit.weight + fit.bias
+    return first, AffineMap(directions.T.contiguous(), mean - moments.mean_inputs @ first @ directions.T)
+
+
+class _Moments(NamedTuple):
+    """Means, and sums of products of centred rows, float64."""
+
+    rows: int
+    mean_inputs: Tensor
+    mean_targets: Tensor
+    inputs: Tensor
+    cross: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, inputs: Tensor, targets: Tensor) -> _Moments:
+        if inputs.dim() != 2 or targets.dim() != 2 or not len(inputs) == len(targets) >= 2:
+            raise ValueError(
+                '`inputs` and `targets` must be as many rows, at least two, got shapes '
+                f'{tuple(inputs.shape)} and {tuple(targets.shape)}'
+            )
+        means = inputs.mean(dim=0, dtype=torch.float64), targets.mean(dim=0, dtype=torch.float64)
+        sums = [torch.zeros(*shape, dtype=torch.float64) for shape in _shapes(inputs.shape[1], targets.shape[1])]
+        # Products in the precision of the rows, sums in float64: as exact as the rows, and twice as fast.
+        for first in range(0, len(inputs), _ROWS_PER_CHUNK):
+            part = slice(first, first + _ROWS_PER_CHUNK)
+            left = inputs[part] - means[0].to(inputs.dtype)
+            right = targets[part] - means[1].to(targets.dtype)
+            for total, product in zip(sums, (left.T @ left, left.T @ right, right.T @ right), strict=True):
+                total += product
+        return cls(len(inputs), *means, *sums)
+
+    def with_mean(self, weight: Tensor) -> AffineMap:
+        return AffineMap(weight, self.mean_targets - self.mean_inputs @ weight)
+
+
+def _shapes(inputs: int, targets: int) -> tuple[tuple[int, int], ...]:
+    return (inputs, inputs), (inputs, targets), (targets, targets)
