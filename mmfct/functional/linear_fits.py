@@ -10,7 +10,7 @@ from torch import Tensor
 
 # Relative to the mean variance of an input dimension.
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
-_MOST_ROWS = 4096  # whose leave-one-out errors choose the penalty
+_MOST_ROWS = 2048  # whose leave-one-out errors choose the penalty
 _ROWS_PER_CHUNK = 4096
 
 
@@ -45,74 +45,120 @@ class RidgeFit(NamedTuple):
     error: float
 
 
-def fit_procrustes(inputs: Tensor, targets: Tensor) -> AffineMap:
+class Moments(NamedTuple):
+    """Means, and sums of products of centred rows, float64: all that linear fits need of many rows.
+
+    Attributes:
+        rows: Number N of rows.
+        mean_inputs: Of shape (D,).
+        mean_targets: Of shape (D',).
+        inputs: Inputs times inputs, of shape (D, D).
+        cross: Inputs times targets, of shape (D, D').
+    """
+
+    rows: int
+    mean_inputs: Tensor
+    mean_targets: Tensor
+    inputs: Tensor
+    cross: Tensor
+
+    @classmethod
+    def of(cls, inputs: Tensor, targets: Tensor) -> Moments:
+        """Sum up inputs (N, D) and targets (N, D'), of floating types.
+
+        Raises:
+            ValueError: If the rows are not as many, or not at least two.
+        """
+        if inputs.dim() != 2 or targets.dim() != 2 or not len(inputs) == len(targets) >= 2:
+            raise ValueError(
+                '`inputs` and `targets` must be as many rows, at least two, got shapes '
+                f'{tuple(inputs.shape)} and {tuple(targets.shape)}'
+            )
+        width = inputs.shape[1]
+        means = inputs.mean(dim=0, dtype=torch.float64), targets.mean(dim=0, dtype=torch.float64)
+        sums = [torch.zeros(*shape, dtype=torch.float64) for shape in ((width, width), (width, targets.shape[1]))]
+        # Products in the precision of the rows, sums in float64: as exact as the rows, and twice as fast.
+        for first in range(0, len(inputs), _ROWS_PER_CHUNK):
+            part = slice(first, first + _ROWS_PER_CHUNK)
+            left = inputs[part] - means[0].to(inputs.dtype)
+            right = targets[part] - means[1].to(targets.dtype)
+            for total, product in zip(sums, (left.T @ left, left.T @ right), strict=True):
+                total += product
+        return cls(len(inputs), *means, *sums)
+
+    def first(self, width: int) -> Moments:
+        """Return the moments of the first dimensions of the inputs alone."""
+        return self._replace(
+            mean_inputs=self.mean_inputs[:width], inputs=self.inputs[:width, :width], cross=self.cross[:width]
+        )
+
+    def with_mean(self, weight: Tensor) -> AffineMap:
+        """Return the map with a weight (D, D') that takes the mean input to the mean target."""
+        return AffineMap(weight, self.mean_targets - self.mean_inputs @ weight)
+
+
+def fit_procrustes(moments: Moments) -> AffineMap:
     """Rotate, scale and shift inputs onto targets: orthogonal Procrustes with scale and mean.
 
-    The narrower side counts as padded with zeros, so that widths may differ. Schönemann, "A generalized solution of the
-    orthogonal Procrustes problem", Psychometrika 1966; with scale, Schönemann and Carroll, Psychometrika 1970.
-
-    Args:
-        inputs: Rows (N, D), of a floating type.
-        targets: Rows (N, D').
-
-    Raises:
-        ValueError: If the rows are not as many, or not at least two.
+    The narrower side counts as padded with zeros, so that widths may differ. Schönemann, "A generalized solution of
+    the orthogonal Procrustes problem", Psychometrika 1966; with scale, Schönemann and Carroll, Psychometrika 1970.
     """
-    moments = _Moments.of(inputs, targets)
     left, values, right = torch.linalg.svd(moments.cross, full_matrices=False)
     rotation = left @ right
     scale = values.sum() / moments.inputs.diagonal().sum().clamp_min(1e-30)
     return moments.with_mean(scale * rotation)
 
 
-def fit_ridge(inputs: Tensor, targets: Tensor, *, penalties: Sequence[float] = PENALTIES) -> RidgeFit:
+def fit_ridge(
+    moments: Moments, inputs: Tensor, targets: Tensor, *, penalties: Sequence[float] = PENALTIES
+) -> RidgeFit:
     """Regress targets on inputs, with the penalty that has the smallest leave-one-out error.
 
-    Each principal direction of the targets has a penalty of its own: those in which the models agree little are shrunk
-    more. Leave-one-out errors are exact (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section
-    7.10), those of up to 4,096 rows spread over all of them.
+    Each principal direction of the targets has a penalty of its own: those in which the models agree little are
+    shrunk more. Leave-one-out errors are exact (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning,
+    section 7.10), those of up to 2,048 rows spread over all of them.
 
     Args:
+        moments: Of inputs and targets.
         inputs: Rows (N, D), of a floating type.
         targets: Rows (N, D').
         penalties: Penalties to choose from, relative to the mean variance of an input dimension.
 
     Raises:
-        ValueError: If the rows are not as many, or not at least two; or a penalty is not positive.
+        ValueError: If a penalty is not positive.
     """
     if not penalties or min(penalties) <= 0:
         raise ValueError(f'`penalties` must be positive, got {tuple(penalties)}')
-    moments = _Moments.of(inputs, targets)
-    size = moments.rows
     values, vectors = torch.linalg.eigh(moments.inputs)
     values = values.clamp_min(0)
-    turned = torch.linalg.eigh(moments.targets).eigenvectors
-    solution = vectors.T @ moments.cross @ turned  # of the principal directions of inputs and targets
     unit = values.sum() / len(values)  # N times the mean variance
+    places = torch.arange(0, moments.rows, -(-moments.rows // _MOST_ROWS))
+    wanted = targets[places].double() - moments.mean_targets
+    turned = torch.linalg.eigh(wanted.T @ wanted).eigenvectors
+    solution = vectors.T @ moments.cross @ turned  # of the principal directions of inputs and targets
 
-    places = torch.arange(0, size, -(-size // _MOST_ROWS))
-    rows = (inputs[places].double() - moments.mean_inputs) @ vectors
-    wanted = (targets[places].double() - moments.mean_targets) @ turned
+    rows = ((inputs[places].double() - moments.mean_inputs) @ vectors).to(inputs.dtype)
+    wanted = (wanted @ turned).to(inputs.dtype)
     errors = []
     for penalty in penalties:
         shrunk = 1 / (values + penalty * unit).clamp_min(1e-30)
-        leverage = (rows.square() * shrunk).sum(dim=1, keepdim=True) + 1 / size
-        residual = (wanted - rows @ (solution * shrunk[:, None])) / (1 - leverage).clamp_min(1e-6)
-        errors.append(residual.square().mean(dim=0))
+        leverage = (rows.double().square() @ shrunk + 1 / moments.rows)[:, None]
+        residual = wanted - rows @ (solution * shrunk[:, None]).to(rows.dtype)
+        errors.append((residual / (1 - leverage).clamp_min(1e-6)).square().mean(dim=0))
     best = torch.stack(errors).min(dim=0)
     chosen = torch.tensor(penalties, dtype=torch.float64)[best.indices]
     weight = vectors @ (solution / (values[:, None] + chosen * unit).clamp_min(1e-30)) @ turned.T
     return RidgeFit(moments.with_mean(weight), chosen, best.values.sum().item())
 
 
-def reduce_rank(fit: AffineMap, inputs: Tensor, rank: int) -> tuple[Tensor, AffineMap]:
+def reduce_rank(fit: AffineMap, moments: Moments, rank: int) -> tuple[Tensor, AffineMap]:
     """Return the best map of a rank to what a map predicts: reduced-rank regression.
 
     Izenman, "Reduced-rank regression for the multivariate linear model", Journal of Multivariate Analysis 1975.
 
     Args:
         fit: A map of D to D' dimensions.
-        inputs: Rows (N, D) that it was fitted on.
+        moments: Of the rows that it was fitted on.
         rank: Rank R, at most D'.
 
     Returns:
@@ -124,45 +170,8 @@ def reduce_rank(fit: AffineMap, inputs: Tensor, rank: int) -> tuple[Tensor, Affi
     most = min(fit.weight.shape)
     if not 1 <= rank <= most:
         raise ValueError(f'`rank` must lie in [1, {most}], got {rank}')
-    moments = _Moments.of(inputs, inputs)
     spread = fit.weight.T @ moments.inputs @ fit.weight  # of the predictions
     directions = torch.linalg.eigh(spread).eigenvectors[:, -rank:]
     first = fit.weight @ directions
     mean = moments.mean_inputs @ fit.weight + fit.bias
     return first, AffineMap(directions.T.contiguous(), mean - moments.mean_inputs @ first @ directions.T)
-
-
-class _Moments(NamedTuple):
-    """Means, and sums of products of centred rows, float64."""
-
-    rows: int
-    mean_inputs: Tensor
-    mean_targets: Tensor
-    inputs: Tensor
-    cross: Tensor
-    targets: Tensor
-
-    @classmethod
-    def of(cls, inputs: Tensor, targets: Tensor) -> _Moments:
-        if inputs.dim() != 2 or targets.dim() != 2 or not len(inputs) == len(targets) >= 2:
-            raise ValueError(
-                '`inputs` and `targets` must be as many rows, at least two, got shapes '
-                f'{tuple(inputs.shape)} and {tuple(targets.shape)}'
-            )
-        means = inputs.mean(dim=0, dtype=torch.float64), targets.mean(dim=0, dtype=torch.float64)
-        sums = [torch.zeros(*shape, dtype=torch.float64) for shape in _shapes(inputs.shape[1], targets.shape[1])]
-        # Products in the precision of the rows, sums in float64: as exact as the rows, and twice as fast.
-        for first in range(0, len(inputs), _ROWS_PER_CHUNK):
-            part = slice(first, first + _ROWS_PER_CHUNK)
-            left = inputs[part] - means[0].to(inputs.dtype)
-            right = targets[part] - means[1].to(targets.dtype)
-            for total, product in zip(sums, (left.T @ left, left.T @ right, right.T @ right), strict=True):
-                total += product
-        return cls(len(inputs), *means, *sums)
-
-    def with_mean(self, weight: Tensor) -> AffineMap:
-        return AffineMap(weight, self.mean_targets - self.mean_inputs @ weight)
-
-
-def _shapes(inputs: int, targets: int) -> tuple[tuple[int, int], ...]:
-    return (inputs, inputs), (inputs, targets), (targets, targets)

@@ -8,7 +8,8 @@ import torch
 from scipy.linalg import orthogonal_procrustes
 from sklearn.linear_model import Ridge
 
-from mmfct.functional.linear_fits import PENALTIES, fit_procrustes, fit_ridge, reduce_rank
+from mmfct.functional.linear_fits import PENALTIES, AffineMap, Moments, RidgeFit, fit_procrustes, reduce_rank
+from mmfct.functional.linear_fits import fit_ridge as fit_ridge_of
 
 
 @pytest.fixture
@@ -17,6 +18,14 @@ def pairs() -> tuple[torch.Tensor, torch.Tensor]:
     inputs = torch.randn(60, 7, generator=generator).double() * torch.linspace(0.1, 3, 7)
     noise = 0.3 * torch.randn(60, 5, generator=generator)
     return inputs + 2, (inputs @ torch.randn(7, 5, generator=generator).double()).tanh() + noise - 1
+
+
+def fit_ridge(inputs: torch.Tensor, targets: torch.Tensor, **options) -> RidgeFit:
+    return fit_ridge_of(Moments.of(inputs, targets), inputs, targets, **options)
+
+
+def procrustes(inputs: torch.Tensor, targets: torch.Tensor) -> AffineMap:
+    return fit_procrustes(Moments.of(inputs, targets))
 
 
 @pytest.mark.parametrize('swap', [False, True])
@@ -29,13 +38,13 @@ def test_procrustes_is_scipys_with_a_scale(pairs, swap):
     rotation, values = orthogonal_procrustes(*padded)
     scale = values / (padded[0] ** 2).sum()
     expected = (scale * padded[0] @ rotation)[:, : targets.shape[1]] + targets.mean(0).numpy()
-    np.testing.assert_allclose(fit_procrustes(inputs, targets)(inputs), expected, atol=1e-8)
+    np.testing.assert_allclose(procrustes(inputs, targets)(inputs), expected, atol=1e-8)
 
 
 def test_procrustes_finds_a_rotation_again(pairs):
     inputs, _ = pairs
     rotation = torch.linalg.qr(torch.randn(7, 7).double())[0]
-    fit = fit_procrustes(inputs, 0.5 * inputs @ rotation + 3)
+    fit = procrustes(inputs, 0.5 * inputs @ rotation + 3)
     torch.testing.assert_close(fit.weight, 0.5 * rotation)
 
 
@@ -78,6 +87,12 @@ def test_float32_rows_and_more_of_them_than_are_looked_at(pairs, monkeypatch):
     assert fit.error != pytest.approx(every.error, rel=1e-6)
 
 
+def test_moments_of_the_first_dimensions(pairs):
+    inputs, targets = pairs
+    for found, expected in zip(Moments.of(inputs, targets).first(4), Moments.of(inputs[:, :4], targets), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_reduced_rank(pairs):
     inputs, targets = pairs
     full = fit_ridge(inputs, targets).map
@@ -85,21 +100,20 @@ def test_reduced_rank(pairs):
     mean = predicted.mean(0)
     left, values, right = torch.linalg.svd(predicted - mean, full_matrices=False)
     for rank in (1, 3, 5):
-        first, second = reduce_rank(full, inputs, rank)
+        first, second = reduce_rank(full, Moments.of(inputs, targets), rank)
         assert first.shape == (7, rank) and second.weight.shape == (rank, 5)
         expected = left[:, :rank] * values[:rank] @ right[:rank] + mean  # Eckart and Young
         torch.testing.assert_close(second(inputs @ first), expected)
     with pytest.raises(ValueError, match=r'`rank` must lie in \[1, 5\], got 6'):
-        reduce_rank(full, inputs, 6)
+        reduce_rank(full, Moments.of(inputs, targets), 6)
 
 
 def test_what_cannot_be_fitted(pairs):
     inputs, targets = pairs
-    for fit in (fit_procrustes, fit_ridge):
-        with pytest.raises(ValueError, match='must be as many rows, at least two, got shapes'):
-            fit(inputs[:4], targets)
-        with pytest.raises(ValueError, match='must be as many rows, at least two'):
-            fit(inputs[:1], targets[:1])
+    with pytest.raises(ValueError, match='must be as many rows, at least two, got shapes'):
+        Moments.of(inputs[:4], targets)
+    with pytest.raises(ValueError, match='must be as many rows, at least two'):
+        Moments.of(inputs[:1], targets[:1])
     with pytest.raises(ValueError, match='`penalties` must be positive'):
         fit_ridge(inputs, targets, penalties=[0.0, 1.0])
 
