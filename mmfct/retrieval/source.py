@@ -1,26 +1,73 @@
-"""Open a gallery for reading, whether it is a folder of shards or Parquet."""
+"""Open a gallery for reading: a folder of shards, Parquet, ``.npy``, or in a vector database."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mmfct.retrieval.gallery.manifest import MANIFEST
+from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery, GallerySource
-from mmfct.retrieval.parquet.gallery import ParquetGallery, find_parquet
+from mmfct.retrieval.parquet.columns import arrow_module
+from mmfct.retrieval.parquet.gallery import ParquetGallery, find_parquet, list_parquet, read_notes
+from mmfct.retrieval.stores.address import is_store, parse_store
+from mmfct.retrieval.stores.columns import VectorColumns
+from mmfct.retrieval.stores.lance_source import LanceSource
+from mmfct.retrieval.stores.npy_source import NpySource
+from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.parquet_source import ParquetSource
+from mmfct.retrieval.stores.qdrant_source import QdrantSource
 
 
-def open_source(path: str | Path) -> GallerySource:
-    """Open a gallery without reading its rows; ``verify_shard`` checks those of one shard.
+def open_source(
+    path: str | Path,
+    *,
+    columns: VectorColumns | None = None,
+    provenance: Provenance | None = None,
+    named_after_file: bool = False,
+    options: SourceOptions | None = None,
+) -> GallerySource:
+    """Open a gallery, or vectors of another program as one, without reading its vectors.
 
     Args:
-        path: Folder of a gallery; or the file or folder that `write_parquet` wrote.
+        path: Folder of a gallery; file or folder of Parquet; ``X.npy`` with ids beside it (see `NpySource`);
+            ``lancedb:FOLDER/TABLE``; ``qdrant:http://HOST:PORT/COLLECTION`` or ``qdrant:FOLDER/COLLECTION``, both
+            perhaps with ``#VECTOR``, the column or named vector.
+        columns: Of vectors of another program: names of the columns; ``None`` finds them by their usual names.
+        provenance: Of vectors of another program: which model made them. A distance that the store knows replaces
+            that of the provenance, which is said.
+        named_after_file: Whether the name of the file, table or collection names the model where nothing else does.
+        options: All of this and more, instead of ``columns`` and ``provenance``.
 
     Raises:
-        FileNotFoundError: If it is neither.
-        ImportError: If it is Parquet and pyarrow is not installed.
-        ValueError: If it is damaged.
+        ConnectionError: If a server does not answer.
+        FileNotFoundError: If there is nothing of the kind.
+        ImportError: If a package that reads it is not installed.
+        ValueError: If it is damaged, does not hold what a gallery needs, or does not say which model made it or how
+            its vectors are compared.
     """
+    if options is None:
+        options = SourceOptions(columns or VectorColumns(), provenance)
+    if named_after_file:
+        options = replace(options, fallback_model=_name_of(path))
+    if isinstance(path, str) and is_store(path):
+        address = parse_store(path)
+        if address.column is not None:
+            if options.columns.vector not in (None, address.column):
+                raise ValueError(
+                    f'which vector of {address.table}? Got {address.column!r} in the address and '
+                    f'{options.columns.vector!r} for `--vector-column`; give one of them'
+                )
+            options = replace(options, columns=replace(options.columns, vector=address.column))
+        return LanceSource(address, options) if address.kind == 'lancedb' else QdrantSource(address, options)
     path = Path(path)
-    if not (path / MANIFEST).is_file() and (path.is_file() or find_parquet(path)[0]):
-        return ParquetGallery(path)
-    return Gallery(path, verify=False)
+    if path.suffix == '.npy':
+        return NpySource(path, options)
+    if (path / MANIFEST).is_file() or not (path.is_file() or find_parquet(path)[0]):
+        return Gallery(path, verify=False)
+    arrow_module()
+    return ParquetGallery(path) if read_notes(list_parquet(path)[0])[0] is not None else ParquetSource(path, options)
+
+
+def _name_of(path: str | Path) -> str:
+    return parse_store(path).name if isinstance(path, str) and is_store(path) else Path(path).stem

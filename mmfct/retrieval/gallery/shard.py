@@ -127,7 +127,7 @@ def check_file(folder: Path, file: ShardFile, *, verify: bool) -> None:
         raise ValueError(f'{path} must have {file.bytes} bytes, got {size}; {_REPAIR}')
     rows = file.shard.stop - file.shard.start
     if file.column.is_text and not verify:
-        check_texts(_map(path), rows)  # without decoding them
+        check_texts(map_npy(path), rows)  # without decoding them
         return
     array = open_rows(path, file.column, rows)
     if verify and file_sha256(path) != file.sha256:
@@ -146,7 +146,7 @@ def open_rows(file: Path, column: Column, rows: int) -> np.ndarray:
     Raises:
         ValueError: If the file is no plain ``.npy`` file, or has another dtype or shape.
     """
-    array = _map(file)
+    array = map_npy(file)
     if column.is_text:
         try:
             return decode_texts(array, rows)
@@ -159,7 +159,12 @@ def open_rows(file: Path, column: Column, rows: int) -> np.ndarray:
     return array
 
 
-def _map(file: Path) -> np.ndarray:
+def map_npy(file: Path) -> np.ndarray:
+    """Map a ``.npy`` file into memory, read-only; where the file system cannot, read it.
+
+    Raises:
+        ValueError: If it is cut off, or no ``.npy`` file of plain numbers or texts.
+    """
     try:
         # np.load calls this for .npy files; called directly, it accepts no other format and no pickled objects.
         return np.lib.format.open_memmap(file, mode='r')

@@ -65,6 +65,8 @@ def test_what_is_no_gallery_in_parquet(gallery, tmp_path):
         open_source(tmp_path / 'older.parquet')
     parquet.write_table(table.replace_schema_metadata(None), tmp_path / 'other.parquet')
     with pytest.raises(ValueError, match='must be Parquet that this project wrote, got other Parquet; make a gallery'):
+        ParquetGallery(tmp_path / 'other.parquet')
+    with pytest.raises(ValueError, match='does not say which model made its vectors; name it with `--model NAME`'):
         open_source(tmp_path / 'other.parquet')
     (tmp_path / 'text').write_text('no Parquet')
     with pytest.raises(ValueError, match='text must be a Parquet file'):

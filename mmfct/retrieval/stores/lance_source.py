@@ -1,0 +1,100 @@
+"""A table of LanceDB as a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmfct.retrieval.stores.address import StoreAddress
+from mmfct.retrieval.stores.arrow_rows import kind_of, values_of, vector_kind, vector_rows
+from mmfct.retrieval.stores.columns import choose_columns
+from mmfct.retrieval.stores.foreign import ForeignSource
+from mmfct.retrieval.stores.keys import Keys
+from mmfct.retrieval.stores.lance import open_lance_table
+from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
+from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.rows import ForeignRows
+
+_DISTANCES = dict(l2='l2', cosine='cosine', dot='inner')
+
+
+class LanceSource(ForeignSource):
+    """A table of LanceDB: one version of it, whatever is written meanwhile.
+
+    The fingerprint is that of the version: any write to the table changes it, even of other columns; it does not read
+    the vectors. Where the vectors have an index, its distance is that of the gallery.
+
+    Args:
+        address: Its address.
+        options: Which columns to read, and which model made the vectors.
+        version: Version of the table; ``None`` for the latest.
+
+    Raises:
+        FileNotFoundError: If there is no such table or version.
+        ImportError: If lancedb is not installed.
+        ValueError: If it does not hold what a gallery needs.
+    """
+
+    _errors = (OSError, RuntimeError)
+
+    def __init__(self, address: StoreAddress, options: SourceOptions, *, version: int | None = None) -> None:
+        self.address, self.where = address, str(address.table)
+        self.path = Path(address.root) / f'{address.name}.lance' if address.is_local else Path(str(address))
+        self._table = open_lance_table(address, version=version)
+        self.version = int(self._table.version)
+        self._table.checkout(self.version)
+        self._schema = self._table.schema
+        kinds = {name: kind_of(self._schema.field(name).type) for name in self._schema.names}
+        self.chosen = choose_columns(kinds, options.columns, self.where)
+        vectors, side = (
+            None if name is None else vector_kind(self._schema.field(name).type, self._first(name), self._what(name))
+            for name in (self.chosen.vector, self.chosen.side)
+        )
+        assert vectors is not None
+        notes = (self._schema.field(self.chosen.vector).metadata or {}).get(NOTES_KEY.encode())
+        stored = None if notes is None else TargetNotes.decode(notes, self.where)
+        provenance = options.provenance_of(self.where, known_distance=self._distance(), stored=stored)
+        self._open(vectors, side, provenance, kind='lancedb', shard_rows=options.shard_rows)
+
+    def _identity(self) -> Any:
+        versions = {entry['version']: entry['timestamp'] for entry in self._table.list_versions()}
+        written = versions.get(self.version)
+        return [self.version, written and written.timestamp(), len(self), str(self._schema)]
+
+    def _distance(self) -> str | None:
+        """Return the distance of the index of the vectors; ``None`` if there is none."""
+        for index in self._table.list_indices():
+            if list(index.columns) == [self.chosen.vector]:
+                statistics = self._table.index_stats(index.name)
+                return _DISTANCES.get(getattr(statistics, 'distance_type', None) or '')
+        return None
+
+    def _what(self, column: str) -> str:
+        return f'column {column!r} of {self.where}'
+
+    def _first(self, column: str) -> Any:
+        rows = self._table.search().select([column]).limit(1).to_arrow()
+        return rows[column][0].as_py() if rows.num_rows else None
+
+    def _keys(self) -> Iterator[Keys]:
+        chosen = self.chosen
+        names = [name for name in (chosen.id, chosen.label) if name is not None]
+        for batch in self._table.search().select(names).limit(max(1, self._table.count_rows())).to_batches():
+            yield Keys(values_of(batch[chosen.id]), None if chosen.label is None else values_of(batch[chosen.label]))
+
+    def _read(self, start: int, stop: int) -> ForeignRows:
+        chosen = self.chosen
+        rows = self._table.search().select(chosen.names).offset(start).limit(stop - start).to_arrow()
+
+        def vectors(name: str, width: int | None) -> np.ndarray:
+            return vector_rows(rows[name], width or 0, self._what(name))
+
+        return ForeignRows(
+            values_of(rows[chosen.id]),
+            None if chosen.label is None else values_of(rows[chosen.label]),
+            vectors(chosen.vector, self.width('embedding')),
+            None if chosen.side is None else vectors(chosen.side, self.width('side_info')),
+        )

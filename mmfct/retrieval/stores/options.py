@@ -1,0 +1,84 @@
+"""What a user says about vectors of another program: which columns to read, which model made them, how to compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.stores.columns import VectorColumns
+from mmfct.retrieval.stores.notes_target import TargetNotes
+from mmfct.retrieval.stores.say import say_once
+from mmfct.utils.distances import DISTANCES
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read a source that does not say which model made it; for others, nothing of this is used.
+
+    Args:
+        columns: Names of its columns.
+        provenance: Which model made the vectors; or else ``model``:
+        model: Name of that model.
+        fallback_model: Its name where neither the user nor the store says it.
+        side_model: Name of the model of the side-information.
+        distance: How the vectors are compared. ``None`` takes the distance of the store if it knows one (a collection
+            of Qdrant, a Lance column with an index), or else that of ``provenance``; with ``model`` alone it must be
+            said, because a wrong guess would rank plausibly.
+        shard_rows: Rows per shard; ``None`` for a size that fits in memory.
+    """
+
+    columns: VectorColumns = field(default_factory=VectorColumns)
+    provenance: Provenance | None = None
+    model: str | None = None
+    fallback_model: str | None = None
+    side_model: str | None = None
+    distance: str | None = None
+    shard_rows: int | None = None
+
+    def provenance_of(
+        self, where: str, *, known_distance: str | None = None, stored: TargetNotes | None = None
+    ) -> Provenance:
+        """Return which model made the vectors of a store.
+
+        Args:
+            where: What messages call the store.
+            known_distance: Distance that it uses, if it knows one.
+            stored: What an upgrade that wrote the vectors noted about them.
+
+        Raises:
+            ValueError: If neither the user nor the store says which model made them or how they are compared, they
+                say different models, or an upgrade has not finished writing them.
+        """
+        given = self.provenance
+        model = self.model if self.model or stored else self.fallback_model
+        if given is None and model is not None:
+            side = None if self.side_model is None else ModelIdentity.named(self.side_model)
+            distance = self.distance or known_distance or (None if stored is None else stored.metadata['distance'])
+            if distance is None:
+                raise ValueError(
+                    f'{where} does not say how its vectors are compared; say it with `--distance`, one of '
+                    f'{", ".join(DISTANCES)}'
+                )
+            given = Provenance(ModelIdentity.named(model), side, distance)
+        if stored is not None:
+            return _noted(stored, given, where)
+        if given is None:
+            raise ValueError(f'{where} does not say which model made its vectors; name it with `--model NAME`')
+        distance = self.distance or known_distance or given.distance
+        if distance != given.distance:
+            say_once(f'{where}: vectors are compared by {distance}')
+        return replace(given, distance=distance)
+
+
+def _noted(stored: TargetNotes, given: Provenance | None, where: str) -> Provenance:
+    if not stored.complete:
+        raise ValueError(
+            f'{where} must be complete, got vectors of an upgrade of {stored.source} that has not finished; run its '
+            'command once more'
+        )
+    noted = Provenance.from_metadata(stored.metadata)
+    if given is not None and given.embedding.fingerprint != noted.embedding.fingerprint:
+        raise ValueError(
+            f'{where} notes that {noted.embedding} made its vectors, got {given.embedding}; leave `--model` out'
+        )
+    return noted
