@@ -1,4 +1,4 @@
-"""Embeddings of labelled items in memory."""
+"""Embeddings of items in memory, with their classes where these are known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmfct.retrieval import Gallery
 
 @dataclass(frozen=True)
 class EmbeddingSet:
-    """Embeddings of N labelled items by one model: queries, or a gallery.
+    """Embeddings of N items by one model: queries, or a gallery.
 
     Args:
         embeddings: Shape (N, D).
@@ -43,26 +43,37 @@ class EmbeddingSet:
         """Number of items whose class is not known."""
         return int((self.labels == UNKNOWN).sum())
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the class of an item is known."""
+        return self.num_unlabelled < len(self)
+
     def take(self, rows: slice | np.ndarray) -> EmbeddingSet:
         """Return some of the items, or all of them in another order."""
         groups = None if self.groups is None else self.groups[rows]
         return EmbeddingSet(self.embeddings[rows], self.labels[rows], self.ids[rows], groups)
 
     @classmethod
-    def read(cls, gallery: Gallery) -> EmbeddingSet:
+    def read(cls, gallery: Gallery, *, need_labels: bool = True) -> EmbeddingSet:
         """Read the columns ``embedding``, ``label`` and ``id`` of a gallery; embedding sets are stored as galleries.
+
+        Args:
+            gallery: The gallery.
+            need_labels: Whether there must be labels; else all classes are unknown without the column.
 
         Raises:
             ValueError: If one of them is missing.
         """
-        missing = [column for column in ('embedding', 'id', 'label') if column not in gallery.columns]
+        needed = ('embedding', 'id', 'label') if need_labels else ('embedding', 'id')
+        missing = [column for column in needed if column not in gallery.columns]
         if missing:
             raise ValueError(
-                'a gallery that is evaluated must have the columns embedding, id and label, '
+                f'a gallery that is evaluated must have the columns {", ".join(needed[:-1])} and {needed[-1]}, '
                 f'got {str(gallery.path)!r} without {", ".join(missing)}'
             )
-        ids = np.asarray(gallery.column('id'))
-        return cls(column_tensor(gallery, 'embedding'), column_tensor(gallery, 'label'), ids)
+        unknown = 'label' not in gallery.columns
+        labels = torch.full((len(gallery),), UNKNOWN) if unknown else column_tensor(gallery, 'label')
+        return cls(column_tensor(gallery, 'embedding'), labels, np.asarray(gallery.column('id')))
 
 
 def sets_of_roles(

@@ -11,7 +11,9 @@ from mmfct.utils.tables import markdown_table, percent
 
 
 def score_title(name: str) -> str:
-    """Name of a score as papers write it: ``cmc1`` is ``CMC-1``, ``map`` is ``mAP``."""
+    """Name of a score as papers write it: ``cmc1`` is ``CMC-1``, ``map`` ``mAP``, ``recall10`` ``recall@10``."""
+    if name.startswith('recall'):
+        return f'recall@{name.removeprefix("recall")}'
     return 'mAP' if name == 'map' else f'CMC-{name.removeprefix("cmc")}'
 
 
@@ -32,6 +34,12 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
     Raises:
         ValueError: If there is no pair.
     """
+    table = scores_table(scores, with_queries=with_queries)
+    return '\n\n'.join([*gap_notes(scores.gaps), table, *unlabelled_notes(scores.unlabelled)])
+
+
+def scores_table(scores: Scores, *, with_queries: bool = False) -> str:
+    """Return the table of `compatibility_table` without its sentences."""
     rows = [['query/gallery', *(f'{score_title(name)} (%)' for name in scores.names)]]
     rows += [[pair.title, *map(percent, entry.means.values())] for pair, entry in scores.pairs.items()]
     if with_queries:
@@ -42,12 +50,7 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
         rows[0].append('mAP gap recovered (%)')
         for pair, row in zip(scores.pairs, rows[1:], strict=True):
             row.append(percent(scores.gains[pair].get('map', math.nan)) if pair in scores.gains else '')
-    return '\n\n'.join([*gap_notes(scores.gaps), markdown_table(rows), *unlabelled_notes(scores.unlabelled)])
-
-
-def score_notes(scores: Scores) -> list[str]:
-    """Sentences that a reader of the scores must know: no better new model, and items that do not count."""
-    return [*gap_notes(scores.gaps), *unlabelled_notes(scores.unlabelled)]
+    return markdown_table(rows)
 
 
 def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:

@@ -24,6 +24,8 @@ def run(run_tool, switch, tmp_path):
         (['--gate'], 0),
         (['--gate', '--baseline', 'new/upgraded', '--candidate', 'old/old', '--metric', 'cmc1'], 1),
         (['--gate', '--baseline', 'new/upgraded', '--candidate', 'old/old', '--margin', '1'], 0),
+        (['--gate', '--metric', 'map', 'cmc5', '--max-lost', '0.2'], 0),
+        (['--gate', '--max-lost', '0.01'], 1),
         (['--also', 'new/old'], 0),
         (['--groups', r'(\d)\.png', '--exclude', 'all'], 0),
     ],
@@ -40,6 +42,8 @@ def test_exit_status(run, words, status, tmp_path):
         (['--gallery', 'x=missing'], 'error: `path` must be a folder with a manifest.json'),
         (['--gate', '--confidence', '2'], 'error: `confidence` must lie between 0 and 1, got 2.0'),
         (['--gate', '--margin', '-1'], 'error: `margin` must be at least 0'),
+        (['--gate', '--max-lost', '2'], 'error: `max_lost` must be a share in [0, 1]'),
+        (['--gate', '--metric', 'recall1'], 'error: a gate on recall1 of old/old and new/upgraded needs agreement'),
     ],
 )
 def test_bad_input(run, words, message, capsys):

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from mmfct.apis.evaluate_compatibility.agreement import agreement_obstacle, measure_agreement, measured_pairs
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
-from mmfct.apis.evaluate_compatibility.gate import GateDecision, GateRule, decide
+from mmfct.apis.evaluate_compatibility.gate_rule import GateRule
+from mmfct.apis.evaluate_compatibility.gate_scores import check_gate, decide_gate
 from mmfct.apis.evaluate_compatibility.pairs import choose_pairs, known_pairs, of_one_model
 from mmfct.apis.evaluate_compatibility.report import write_evaluation, write_gate
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
 from mmfct.evaluation.scores import Scores, mean_scores, score_pair
 from mmfct.functional import QueryScores
 from mmfct.functional.retrieval_metrics import check_exclude
-from mmfct.retrieval.gallery.provenance import check_same_model
 
 _NAME = re.compile(r'[\w.-]+')
 
@@ -39,19 +41,23 @@ def evaluate_compatibility(
 
     An item never finds itself: the gallery's row with the query's id is left out. If sets are named ``old`` and
     ``new``, the update gain of every other gallery of the new model is reported, unless the new model is no better
-    than the old one. Items without a class (label -1) do not count. What has no gain or does not count is said below
-    the table.
+    than the old one, which the report then says first. Items without a class (label -1) do not count.
+
+    Without labels, or beside them: if there are queries and a gallery named ``new``, of all items or a sample, the
+    report has the agreement of every other pair with the new model, which is the share of its own 1 and 10 nearest
+    neighbours that the pair finds.
 
     Every set is held in memory. While a pair is scored, its gallery takes about twice more (its rows sorted by label,
     ids as integers), plus a block of distances: 160 MB, or 40 bytes for each gallery row if that is more. Without
     numba, or with fewer than 20 million pairs, there is also a copy of the gallery in float64.
 
     Files: ``compatibility.md``, ``compatibility.json``, ``compatibility.png``; ``embeddings.png`` for galleries
-    ``old``, ``upgraded`` and ``new`` of the same items; ``gate.md`` and ``gate.png`` with a gate.
+    ``old``, ``upgraded`` and ``new`` of the same labelled items; ``gate.md`` and ``gate.png`` with a gate. Without
+    labels ``compatibility.png`` shows the agreement.
 
     Args:
-        queries: Folders of embedded and labelled queries by name, in the format of a gallery.
-        galleries: Folders of labelled galleries by name.
+        queries: Folders of embedded queries by name, in the format of a gallery, with a column ``label`` or without.
+        galleries: Folders of galleries by name, likewise.
         out: Folder of the files.
         also: Pairs, ``query/gallery``, to score although their models differ, such as ``new/old``: what a switch
             without an upgrade would do.
@@ -66,43 +72,63 @@ def evaluate_compatibility(
 
     Raises:
         FileNotFoundError: If a folder is no gallery.
-        ValueError: If a gallery is damaged or lacks a column, no two models agree, or the gate cannot be decided.
+        ValueError: If a gallery is damaged or lacks a column, no two models agree, there are neither labels nor
+            neighbours of the new model, or the gate cannot be decided.
     """
     for name in (*queries, *galleries):
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
     check_exclude(exclude)
-    query_sets = {name: StoredSet.read(name, path, groups) for name, path in queries.items()}
-    gallery_sets = {name: StoredSet.read(name, path, groups) for name, path in galleries.items()}
+    query_sets = {name: StoredSet.read(name, path, groups, need_labels=False) for name, path in queries.items()}
+    gallery_sets = {name: StoredSet.read(name, path, groups, need_labels=False) for name, path in galleries.items()}
     pairs = choose_pairs(query_sets, gallery_sets, [Pair.parse(pair) for pair in also])
+    labelled = [pair for pair in pairs if query_sets[pair.query].items.is_labelled]
+    labelled = [pair for pair in labelled if gallery_sets[pair.gallery].items.is_labelled]
+    obstacle = agreement_obstacle(pairs, query_sets, gallery_sets)
+    if obstacle and not labelled:
+        raise ValueError(
+            'nothing can be measured: no queries have labels (column label) on a gallery that has them, too, and '
+            f'{obstacle}'
+        )
+    comparable = measured_pairs(pairs, query_sets, gallery_sets)
     if gate is not None:
-        _check_gate(gate, pairs, query_sets, gallery_sets)
+        agreed = [] if obstacle else comparable
+        check_gate(gate, pairs, query_sets, gallery_sets, labelled=labelled, agreed=agreed, obstacle=obstacle)
     scores = {}
-    for number, pair in enumerate(pairs, 1):
-        print_log(f'scoring {pair}, {number} of {len(pairs)}', 'current')
+    for number, pair in enumerate(labelled, 1):
+        print_log(f'scoring {pair}, {number} of {len(labelled)}', 'current')
         query, gallery = query_sets[pair.query], gallery_sets[pair.gallery]
         scores[pair] = score_pair(query.items, gallery.items, distance=gallery.provenance.distance, exclude=exclude)
     left_out = [str(pair) for pair in known_pairs(query_sets, gallery_sets) if pair not in pairs]
     if left_out:
         print_log(f'not scored, because the models differ: {", ".join(left_out)}', 'current')
-    means = {pair: mean_scores(scores[pair]) for pair in pairs}
+    agreement = None if obstacle else measure_agreement(pairs, query_sets, gallery_sets)
     evaluation = Evaluation(
         Scores.of(
-            means,
-            _upgraded(pairs, query_sets, gallery_sets),
+            {pair: mean_scores(scores[pair]) for pair in labelled},
+            _upgraded(labelled, query_sets, gallery_sets),
             **_bounds(scores, query_sets),
-            sets={f'queries of {name}': stored.items for name, stored in query_sets.items()}
-            | {f'items of gallery {name}': stored.items for name, stored in gallery_sets.items()},
+            sets=_labelled_sets(query_sets, gallery_sets),
         ),
         dict(queries=_models(query_sets), galleries=_models(gallery_sets)),
+        agreement,
+        not_labelled=[str(pair) for pair in pairs if pair not in labelled],
+        not_agreed=obstacle if comparable else '',
     )
     write_evaluation(evaluation, gallery_sets, Path(out))
     if gate is None:
         return evaluation
-    decision = _decide(gate, scores, query_sets, gallery_sets)  # after the scores are safe
+    decision = decide_gate(gate, scores, agreement, query_sets, gallery_sets)  # after the scores are safe
     evaluation = replace(evaluation, gate=decision)
     write_gate(evaluation, decision, Path(out))
     return evaluation
+
+
+def _labelled_sets(queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]) -> dict[str, EmbeddingSet]:
+    """Return the sets that have labels, by what a note on those without calls them."""
+    sets = {f'queries of {name}': stored.items for name, stored in queries.items()}
+    sets |= {f'items of gallery {name}': stored.items for name, stored in galleries.items()}
+    return {name: items for name, items in sets.items() if items.is_labelled}
 
 
 def _upgraded(
@@ -125,41 +151,6 @@ def _bounds(scores: Mapping[Pair, QueryScores | None], queries: Mapping[str, Sto
     except ValueError:
         return dict(bounds=(old, new), paired=False)
     return dict(bounds=(QueryScores(*(column[order] for column in old)), new), paired=True)
-
-
-def _check_gate(
-    rule: GateRule, pairs: Sequence[Pair], queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]
-) -> None:
-    """Refuse a gate of pairs that will not be scored, before anything is."""
-    for pair in rule.pairs:
-        if pair in pairs:
-            continue
-        if pair in known_pairs(queries, galleries):
-            check_same_model(queries[pair.query].provenance.embedding, galleries[pair.gallery].provenance)
-        raise ValueError(
-            f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of '
-            f'{", ".join(map(str, pairs))}: choose its `baseline` and `candidate` (`--baseline`, `--candidate`) among '
-            'these'
-        )
-
-
-def _decide(
-    rule: GateRule,
-    scores: Mapping[Pair, QueryScores | None],
-    queries: Mapping[str, StoredSet],
-    galleries: Mapping[str, StoredSet],
-) -> GateDecision:
-    """Decide from the same queries on galleries of the same items; anything else would compare the data."""
-    before, after = rule.pairs
-    baseline, candidate = scores[before], scores[after]
-    if baseline is None or candidate is None:
-        measured = [str(pair) for pair in scores if scores[pair] is not None]
-        raise ValueError(
-            f'a gate needs the scores of {rule.baseline} and {rule.candidate}, got those of {", ".join(measured)}'
-        )
-    galleries[before.gallery].order_of(galleries[after.gallery])
-    order = torch.from_numpy(queries[before.query].order_of(queries[after.query]))
-    return decide(QueryScores(*(column[order] for column in baseline)), candidate, rule)
 
 
 def _models(sets: Mapping[str, StoredSet]) -> dict[str, Mapping]:

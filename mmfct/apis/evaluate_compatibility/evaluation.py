@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmfct.apis.evaluate_compatibility.agreement import Agreement
 from mmfct.apis.evaluate_compatibility.gate import GateDecision
-from mmfct.evaluation.report import score_notes
+from mmfct.apis.evaluate_compatibility.gate_rule import AGREEMENT, LABELS
+from mmfct.evaluation.report import gap_notes, unlabelled_notes
 from mmfct.evaluation.scores import Scores
+
+_UNKNOWN_GAP = (
+    'Whether the new model itself is better than the old one was not measured: without labels its own neighbours '
+    'count as the right ones.'
+)
 
 
 @dataclass(frozen=True)
@@ -16,16 +23,52 @@ class Evaluation:
     """Scores, update gains and the decision of the gate.
 
     Args:
-        scores: Scores of every pair, and update gains of upgraded galleries.
+        scores: Scores of every pair with labels, and update gains of upgraded galleries; without pairs if there are no
+            labels.
         models: ``queries`` and ``galleries`` -> name -> metadata, which say what model made them.
+        agreement: Agreement with the new model, or ``None`` if it could not be measured.
         gate: Decision, or ``None`` if none was asked for.
+        not_labelled: Pairs that were not scored, because a set has no labels.
+        not_agreed: Why agreement was not measured, where one would expect it.
     """
 
     scores: Scores
     models: Mapping[str, Mapping[str, Any]]
+    agreement: Agreement | None = None
     gate: GateDecision | None = None
+    not_labelled: Sequence[str] = ()
+    not_agreed: str = ''
+
+    @property
+    def evidence(self) -> list[str]:
+        """Kinds of evidence that were found."""
+        return [*([LABELS] if self.scores.pairs else []), *([AGREEMENT] if self.agreement else [])]
+
+    @property
+    def first_notes(self) -> list[str]:
+        """Sentences for above the tables: whether the new model itself is better."""
+        return gap_notes(self.scores.gaps) if self.scores.pairs else [_UNKNOWN_GAP]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for below the tables: what does not count."""
+        notes = unlabelled_notes(self.scores.unlabelled)
+        if self.not_labelled:
+            notes.append(
+                f'CMC and mAP are not measured for {", ".join(self.not_labelled)}: the queries or the gallery have no '
+                'labels.'
+            )
+        if self.not_agreed:
+            notes.append(f'{self.not_agreed[0].upper()}{self.not_agreed[1:]}.')
+        return [*notes, *(self.agreement.notes if self.agreement else ())]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, in which a score that could not be measured, or a gain without a gap, is ``None``."""
-        notes = score_notes(self.scores)
-        return dict(**self.scores.to_json(), notes=notes, gate=self.gate and self.gate.to_json(), **self.models)
+        return dict(
+            **self.scores.to_json(),
+            agreement=self.agreement and self.agreement.to_json(),
+            evidence=self.evidence,
+            notes=[*self.first_notes, *self.notes],
+            gate=self.gate and self.gate.to_json(),
+            **self.models,
+        )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 
-from mmfct.evaluation.pair import Pair
-from mmfct.evaluation.scores import SCORES, scores_by_name
-from mmfct.functional import QueryScores
-from mmfct.functional.bootstrap import bootstrap_interval, check_bootstrap
+from mmfct.apis.evaluate_compatibility.gate_rule import AGREEMENT, DEFAULT_METRICS, LABELS, GateRule, evidence_of
+from mmfct.evaluation.report import list_titles
+from mmfct.functional.bootstrap import bootstrap_interval, share_interval
 from mmfct.functional.compatibility import ROUNDING, negative_flips
 
 # A bootstrap of fewer queries says too little about other queries.
@@ -18,43 +18,64 @@ _MIN_QUERIES = 30
 
 
 @dataclass(frozen=True)
-class GateRule:
-    """When a switch counts as safe.
+class Criterion:
+    """Whether the candidate keeps one score.
 
     Args:
-        metric: Score of a query that decides: ``map``, ``cmc1`` or ``cmc5``.
-        baseline: Today's system, written ``query/gallery``.
-        candidate: The system to switch to, written likewise.
-        margin: Loss of the mean score that is tolerated, as a fraction.
-        confidence: Confidence of the interval of the difference.
-        resamples: Bootstrap samples.
-        seed: Seed of the bootstrap.
-
-    Raises:
-        ValueError: If the margin is negative, an option is out of range, or a pair is written otherwise.
+        num_queries: Number of queries that count in both systems.
+        baseline: Mean score of today's system.
+        candidate: Mean score of the system to switch to.
+        difference: Candidate minus baseline.
+        interval: Confidence interval of the difference over queries.
+        better: Number of queries with a higher score.
+        worse: Number of queries with a lower score.
+        passed: Whether the interval lies above ``-margin``.
+        differences: Candidate minus baseline of each query, of shape (num_queries,).
     """
 
-    metric: str = 'map'
-    baseline: str = 'old/old'
-    candidate: str = 'new/upgraded'
-    margin: float = 0.0
-    confidence: float = 0.95
-    resamples: int = 10000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.margin >= 0:
-            raise ValueError(f'`margin` must be at least 0, got {self.margin!r}')
-        if self.metric not in SCORES:
-            raise ValueError(f'`metric` must be one of {", ".join(SCORES)}, got {self.metric!r}')
-        check_bootstrap(self.confidence, self.resamples)
-        for pair in (self.baseline, self.candidate):
-            Pair.parse(pair)  # raises
+    num_queries: int
+    baseline: float
+    candidate: float
+    difference: float
+    interval: tuple[float, float]
+    better: int
+    worse: int
+    passed: bool
+    differences: Tensor
 
     @property
-    def pairs(self) -> tuple[Pair, Pair]:
-        """Baseline and candidate."""
-        return Pair.parse(self.baseline), Pair.parse(self.candidate)
+    def is_loss(self) -> bool:
+        """Whether the score is lower for certain, rather than not shown to be kept."""
+        return self.interval[1] < -ROUNDING
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, without the single queries."""
+        return {name: value for name, value in vars(self).items() if name != 'differences'} | dict(
+            interval=list(self.interval)
+        )
+
+
+@dataclass(frozen=True)
+class FirstHits:
+    """How many queries lose the first hit that they have today.
+
+    Args:
+        metric: ``cmc1``, or ``recall1`` without labels: the nearest neighbour is that of the new model.
+        num_queries: Number of queries that count in both systems.
+        lost: Number of queries whose nearest neighbour was more likely a match before.
+        won: Number of queries whose nearest neighbour is more likely a match now.
+        share: Share of the queries that lose theirs.
+        interval: Confidence interval of the share.
+        passed: Whether the interval lies below the limit; ``None`` without one.
+    """
+
+    metric: str
+    num_queries: int
+    lost: int
+    won: int
+    share: float
+    interval: tuple[float, float]
+    passed: bool | None
 
 
 @dataclass(frozen=True)
@@ -63,61 +84,81 @@ class GateDecision:
 
     Args:
         rule: What was asked.
-        num_queries: Number of queries that count in both systems.
-        baseline: Mean score of today's system.
-        candidate: Mean score of the system to switch to.
-        difference: Candidate minus baseline.
-        interval: Confidence interval of the difference over queries.
-        better: Number of queries with a higher score.
-        worse: Number of queries with a lower score.
-        lost: Number of queries whose nearest neighbour was more likely a match before.
-        safe: Whether the interval lies above ``-margin``.
-        differences: Candidate minus baseline of each query, of shape (num_queries,).
+        criteria: Score -> whether the candidate keeps it.
+        first_hits: The queries that lose their first hit.
     """
 
     rule: GateRule
-    num_queries: int
-    baseline: float
-    candidate: float
-    difference: float
-    interval: tuple[float, float]
-    better: int
-    worse: int
-    lost: int
-    safe: bool
-    differences: Tensor
+    criteria: Mapping[str, Criterion]
+    first_hits: FirstHits
+
+    @property
+    def safe(self) -> bool:
+        """Whether every criterion is passed."""
+        return not self.failed and self.first_hits.passed is not False
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the scores that are not kept."""
+        return [name for name, criterion in self.criteria.items() if not criterion.passed]
+
+    @property
+    def evidence(self) -> list[str]:
+        """Kinds of evidence that the criteria are."""
+        return list(dict.fromkeys(map(evidence_of, self.criteria)))
+
+    @property
+    def verdict(self) -> str:
+        """The decision in one sentence, with what stands against the switch."""
+        reasons = [list_titles(self.failed)] if self.failed else []
+        if self.first_hits.passed is False:
+            reasons.append('the first hits that are lost')
+        return f'Safe to switch: {"yes" if self.safe else "NO, because of " + " and ".join(reasons)}.'
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without the single queries."""
-        entries = {name: value for name, value in vars(self).items() if name != 'differences'}
-        return entries | dict(rule=asdict(self.rule), interval=list(self.interval))
+        return dict(
+            rule=asdict(self.rule) | dict(metrics=list(self.criteria)),
+            safe=self.safe,
+            verdict=self.verdict,
+            evidence=self.evidence,
+            criteria={name: criterion.to_json() for name, criterion in self.criteria.items()},
+            first_hits=asdict(self.first_hits) | dict(interval=list(self.first_hits.interval)),
+        )
 
 
-def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> GateDecision:
+def decide(baseline: Mapping[str, Tensor], candidate: Mapping[str, Tensor], rule: GateRule) -> GateDecision:
     """Compare two systems by a paired bootstrap over queries.
 
-    If no query changed, the interval has no width, which says nothing about other queries.
+    If no query changed, the interval of a mean has no width, which says nothing about other queries; that of the share
+    of lost first hits has one.
 
     Args:
-        baseline: Scores of Q queries in today's system.
+        baseline: Name -> score of Q queries in today's system; NaN where a query does not count. Those of ``METRICS``
+            that the rule names, and ``cmc1`` or ``recall1``.
         candidate: Scores of the same queries in the other system.
         rule: What counts as safe.
 
     Raises:
         ValueError: If fewer than 30 queries count in both.
     """
-    counted = baseline.counted & candidate.counted
+    names = rule.metrics or DEFAULT_METRICS[LABELS if 'cmc1' in baseline else AGREEMENT]
+    criteria = {name: _judge(baseline[name], candidate[name], rule) for name in dict.fromkeys(names)}
+    first = 'cmc1' if evidence_of(next(iter(criteria))) == LABELS else 'recall1'
+    return GateDecision(rule, criteria, _count_first_hits(first, baseline[first], candidate[first], rule))
+
+
+def _judge(before: Tensor, after: Tensor, rule: GateRule) -> Criterion:
+    counted = before.isfinite() & after.isfinite()
     if counted.sum() < _MIN_QUERIES:
         raise ValueError(
             f'at least {_MIN_QUERIES} queries must have a match in both galleries, got {int(counted.sum())} of '
             f'{len(counted)}'
         )
-    before, after = (scores_by_name(scores, rule.metric)[counted] for scores in (baseline, candidate))
-    hits_before, hits_after = (scores_by_name(scores, 'cmc1')[counted] for scores in (baseline, candidate))
+    before, after = before[counted], after[counted]
     differences = after - before
     interval = bootstrap_interval(differences, confidence=rule.confidence, resamples=rule.resamples, seed=rule.seed)
-    return GateDecision(
-        rule=rule,
+    return Criterion(
         num_queries=len(differences),
         baseline=before.mean().item(),
         candidate=after.mean().item(),
@@ -125,7 +166,14 @@ def decide(baseline: QueryScores, candidate: QueryScores, rule: GateRule) -> Gat
         interval=interval,
         better=int(negative_flips(after, before).sum()),
         worse=int(negative_flips(before, after).sum()),
-        lost=int(negative_flips(hits_before, hits_after).sum()),
-        safe=interval[0] >= -rule.margin - ROUNDING,
+        passed=interval[0] >= -rule.margin - ROUNDING,
         differences=differences,
     )
+
+
+def _count_first_hits(metric: str, before: Tensor, after: Tensor, rule: GateRule) -> FirstHits:
+    lost, won = int(negative_flips(before, after).sum()), int(negative_flips(after, before).sum())
+    number = int((before.isfinite() & after.isfinite()).sum())
+    interval = share_interval(lost, number, confidence=rule.confidence)
+    passed = None if rule.max_lost is None else interval[1] <= rule.max_lost + ROUNDING
+    return FirstHits(metric, number, lost, won, lost / number, interval, passed)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from mmengine.logging import print_log
 
+from mmfct.apis.evaluate_compatibility.agreement import CONFIDENCE, NEIGHBOURS, RECALLS, Agreement
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate import GateDecision
+from mmfct.apis.evaluate_compatibility.gate_report import gate_lines, plot_gate
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.class_names import class_folders
 from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
-from mmfct.evaluation.report import compatibility_table, score_title
+from mmfct.evaluation.report import score_title, scores_table
 from mmfct.utils.figures import COLORS, save_png
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
@@ -33,9 +34,12 @@ def write_evaluation(evaluation: Evaluation, galleries: Mapping[str, StoredSet],
     folder.mkdir(parents=True, exist_ok=True)
     for name in ('gate.md', 'gate.png', 'embeddings.png'):
         (folder / name).unlink(missing_ok=True)
-    _write_table(compatibility_table(evaluation.scores, with_queries=True), folder / 'compatibility.md')
+    _write_text('\n\n'.join(evaluation_lines(evaluation)), folder / 'compatibility.md')
     _write_json(evaluation, folder)
-    plot_compatibility_bars(evaluation.scores, folder / 'compatibility.png')
+    if evaluation.scores.pairs:
+        plot_compatibility_bars(evaluation.scores, folder / 'compatibility.png')
+    elif evaluation.agreement:
+        plot_agreement(evaluation.agreement, folder / 'compatibility.png')
     if _same_items(galleries):
         goal = galleries['new']
         embeddings = {name: galleries[name].items.embeddings[galleries[name].order_of(goal)] for name in _PROJECTED}
@@ -52,37 +56,47 @@ def write_gate(evaluation: Evaluation, decision: GateDecision, folder: Path) -> 
         decision: The decision.
         folder: Where the files are.
     """
-    _write_table(gate_table(decision), folder / 'gate.md')
+    _write_text('\n\n'.join([*evaluation.first_notes, *gate_lines(decision)]), folder / 'gate.md')
     _write_json(evaluation, folder)
     plot_gate(decision, folder / 'gate.png')
 
 
-def gate_table(decision: GateDecision) -> str:
-    """Markdown table of a decision."""
-    rule = decision.rule
-    baseline, candidate = rule.pairs
-    low, high = decision.interval
-    rows = [['', score_title(rule.metric)]]
-    rows += [
-        [f'{baseline.title} (%)', percent(decision.baseline)],
-        [f'{candidate.title} (%)', percent(decision.candidate)],
-        ['difference (points)', f'{100 * decision.difference:+.2f}'],
-        [f'{100 * rule.confidence:g} % interval over queries', f'{100 * low:+.2f} to {100 * high:+.2f}'],
-        ['loss that is tolerated (points)', f'{100 * rule.margin:.2f}'],
-        ['queries', str(decision.num_queries)],
-        ['queries that got better', str(decision.better)],
-        ['queries that got worse', str(decision.worse)],
-        ['queries whose nearest neighbour no longer matches', str(decision.lost)],
-        ['safe to switch', 'yes' if decision.safe else 'NO'],
-    ]
+def evaluation_lines(evaluation: Evaluation) -> list[str]:
+    """Paragraphs and tables: whether the new model is better, the scores, the agreement, and what does not count."""
+    parts = list(evaluation.first_notes)
+    if evaluation.scores.pairs:
+        parts.append(scores_table(evaluation.scores, with_queries=True))
+    if evaluation.agreement:
+        parts += [agreement_title(evaluation.agreement), agreement_table(evaluation.agreement)]
+    return [*parts, *evaluation.notes]
+
+
+def agreement_title(agreement: Agreement) -> str:
+    """What the table of an agreement shows, in a sentence."""
+    counts = ' and '.join(map(str, NEIGHBOURS))
+    return (
+        f'Agreement with the new model: of its own {counts} nearest neighbours of a query (new/new), the share that '
+        f'is found ({agreement.num_queries} queries among {agreement.num_items} items).'
+    )
+
+
+def agreement_table(agreement: Agreement) -> str:
+    """Markdown table of the recalls of every pair, each with its confidence interval, in percent."""
+    interval = f'{100 * CONFIDENCE:g} % interval'
+    rows = [['query/gallery', *(cell for name in RECALLS for cell in (f'{score_title(name)} (%)', interval))]]
+    for pair, recalls in agreement.recalls.items():
+        row = [pair.title]
+        for name, values in recalls.items():
+            row += [percent(values.mean().item()), ' to '.join(map(percent, agreement.intervals[pair][name]))]
+        rows.append(row)
     return markdown_table(rows)
 
 
-def plot_gate(decision: GateDecision, path: str | Path) -> Path:
-    """Draw how much each query gained or lost, with the mean and its interval.
+def plot_agreement(agreement: Agreement, path: str | Path) -> Path:
+    """Draw the recalls of every pair as grouped bars with their intervals.
 
     Args:
-        decision: Decision of a gate.
+        agreement: The agreement.
         path: PNG file to write.
 
     Returns:
@@ -90,33 +104,35 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    rule = decision.rule
-    baseline, candidate = rule.pairs
-    figure = Figure(figsize=(7, 4), layout='constrained')
+    pairs = list(agreement.recalls)
+    figure = Figure(figsize=(3 + 1.6 * len(pairs), 4.5), layout='constrained')
     axes = figure.add_subplot()
-    points = 100 * decision.differences.numpy()
-    # An odd number of bins with symmetric limits: queries that did not change have the middle one.
-    counts, edges = np.histogram(points, np.linspace(-1, 1, 42) * max(1e-9, float(np.abs(points).max())))
-    colors = [COLORS[3]] * 20 + [COLORS[7]] + [COLORS[0]] * 20
-    axes.bar(edges[:-1], counts, np.diff(edges), align='edge', color=colors)
-    axes.axvspan(*(100 * end for end in decision.interval), color=COLORS[1], alpha=0.4, label='interval of the mean')
-    axes.axvline(100 * decision.difference, color=COLORS[1], label='mean')
-    axes.axvline(-100 * rule.margin, color='black', linestyle=':', label='limit')
-    axes.set_xlabel(f'{score_title(rule.metric)} of {candidate.title} minus {baseline.title} (points)')
-    axes.set_ylabel('queries')
+    for place, name in enumerate(RECALLS):
+        means = [100 * agreement.recalls[pair][name].mean().item() for pair in pairs]
+        ends = [[100 * end for end in agreement.intervals[pair][name]] for pair in pairs]
+        reach = [
+            [max(0.0, mean - low) for mean, (low, _) in zip(means, ends, strict=True)],
+            [max(0.0, high - mean) for mean, (_, high) in zip(means, ends, strict=True)],
+        ]
+        offsets = [x + 0.42 * (place - 0.5) for x in range(len(pairs))]
+        bars = axes.bar(offsets, means, 0.4, yerr=reach, capsize=3, color=COLORS[place], label=score_title(name))
+        axes.bar_label(bars, [f'{mean:.1f}' for mean in means], padding=2, fontsize=9)
+    axes.set_xticks(range(len(pairs)), [pair.title for pair in pairs])
+    axes.set_xlabel('query / gallery')
+    axes.set_ylabel('neighbours of new/new that are found (%)')
+    axes.margins(y=0.1)
     axes.spines[['top', 'right']].set_visible(False)
-    verdict = 'safe to switch' if decision.safe else 'not safe to switch'
-    axes.set_title(f'{verdict}: {decision.better} queries better, {decision.worse} worse of {decision.num_queries}')
-    axes.legend(frameon=False)
+    axes.set_title('Agreement with the new model, without labels')
+    figure.legend(loc='outside lower center', ncols=len(RECALLS), frameon=False)
     return save_png(figure, path)
 
 
 def _same_items(galleries: Mapping[str, StoredSet]) -> bool:
-    """Whether there are galleries of the same items before and after the upgrade and of the new model."""
+    """Whether there are labelled galleries of the same items before and after the upgrade and of the new model."""
     if not set(_PROJECTED) <= galleries.keys():
         return False
     goal = galleries['new']
-    if galleries['upgraded'].items.width != goal.items.width:
+    if galleries['upgraded'].items.width != goal.items.width or not goal.items.is_labelled:
         return False
     try:
         for name in _PROJECTED:
@@ -126,9 +142,9 @@ def _same_items(galleries: Mapping[str, StoredSet]) -> bool:
     return True
 
 
-def _write_table(table: str, file: Path) -> None:
-    write_atomically(file, f'{table}\n'.encode())
-    print_log(f'{file}\n{table}', 'current')
+def _write_text(text: str, file: Path) -> None:
+    write_atomically(file, f'{text}\n'.encode())
+    print_log(f'{file}\n{text}', 'current')
 
 
 def _write_json(evaluation: Evaluation, folder: Path) -> None:

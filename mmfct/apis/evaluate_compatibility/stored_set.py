@@ -33,7 +33,7 @@ class StoredSet:
     label_names: Mapping[int, str]
 
     @classmethod
-    def read(cls, name: str, path: str | Path, groups: str | None = None) -> StoredSet:
+    def read(cls, name: str, path: str | Path, groups: str | None = None, *, need_labels: bool = True) -> StoredSet:
         r"""Read a gallery; embedding sets are stored as galleries.
 
         Args:
@@ -41,6 +41,7 @@ class StoredSet:
             path: Folder of the gallery.
             groups: Column of the groups of the items, such as cameras, or a regular expression whose parenthesis finds
                 the group in an id, such as ``_c(\d+)``; ``None`` for none.
+            need_labels: Whether there must be a column ``label``; else all classes are unknown without it.
 
         Raises:
             FileNotFoundError: If the folder is no gallery.
@@ -48,13 +49,17 @@ class StoredSet:
                 group.
         """
         gallery = Gallery(path)
-        items = EmbeddingSet.read(gallery)
+        items = EmbeddingSet.read(gallery, need_labels=need_labels)
         if groups is not None:
             items = replace(items, groups=_groups(gallery, items.ids, groups))
         return cls(name, Provenance.from_metadata(gallery.metadata), items, label_names(gallery.metadata))
 
-    def order_of(self, other: StoredSet) -> np.ndarray:
+    def order_of(self, other: StoredSet, *, same_labels: bool = True) -> np.ndarray:
         """Find the rows of another set with the same items in this one.
+
+        Args:
+            other: The other set.
+            same_labels: Whether an item must have the same label in both.
 
         Returns:
             int64 of shape (N,): row ``order[i]`` here has the id of row ``i`` there.
@@ -74,6 +79,8 @@ class StoredSet:
             )
         order = np.empty(len(here), np.int64)
         order[np.argsort(there)] = np.argsort(here)
+        if not same_labels:
+            return order
         different = int((self.items.labels[order] != other.items.labels).sum())
         if different:
             raise ValueError(
