@@ -88,8 +88,8 @@ def _cluster(pool: Pool, number: int, rng: np.random.Generator) -> tuple[np.ndar
     vectors = pool.vectors(rows)
     seed = int(rng.integers(2**31))
     # The first centres come from a part of the rows, and one at a time: k-means++ of all takes longer than the rest.
-    part = vectors[rng.permutation(len(vectors))[: _SEEDING_FACTOR * number]]
-    centres, _ = kmeans_plusplus(part, number, n_local_trials=1, random_state=seed)
+    seeding = vectors[rng.permutation(len(vectors))[: _SEEDING_FACTOR * number]]
+    centres, _ = kmeans_plusplus(seeding, number, n_local_trials=1, random_state=seed)
     kmeans = KMeans(number, init=centres, n_init=1, max_iter=_ITERATIONS, random_state=seed)
     with warnings.catch_warnings():
         # Of rows that are equal: clusters stay empty, and others get more rows.
