@@ -62,7 +62,9 @@ class LanceSource(ForeignSource):
     def _identity(self) -> Any:
         versions = {entry['version']: entry['timestamp'] for entry in self._table.list_versions()}
         written = versions.get(self.version)
-        return [self.version, written and written.timestamp(), len(self), str(self._schema)]
+        # Without metadata, whose order is another one each time.
+        types = {field.name: str(field.type) for field in self._schema}
+        return [self.version, written and written.timestamp(), len(self), types]
 
     def _distance(self) -> str | None:
         """Return the distance of the index of the vectors; ``None`` if there is none."""

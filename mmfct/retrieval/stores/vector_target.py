@@ -113,7 +113,7 @@ class VectorTarget(ABC):
                     f'{stop}; another program has changed one of them: delete {self.address} and upgrade again'
                 )
         rows = self._sample()
-        wanted, got = self.stored_form(expected(rows)), self.vectors(rows)
+        wanted, got = self.stored_form(expected(rows)), self.stored_form(self.vectors(rows))
         distances = np.linalg.norm(wanted - got, axis=1) / np.maximum(np.linalg.norm(wanted, axis=1), 1e-12)
         if not (distances <= _TOLERANCE).all():
             worst = int(np.nan_to_num(distances, nan=np.inf).argmax())
