@@ -14,6 +14,7 @@ from mmfct.apis.plan_sample.ids import read_ids, write_ids
 from mmfct.apis.plan_sample.pool import Pool
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 
@@ -29,10 +30,11 @@ def plan_sample(
     by: str = 'random',
     seed: int = 0,
     have: str | Path | None = None,
+    options: SourceOptions | None = None,
 ) -> dict[str, Any]:
     """Write the ids of the items to embed with the new model, and beside them ``<out>.json``, how they were chosen.
 
-    The rows of the gallery are read block by block; its ids' hashes are held in memory, and for all ways but
+    The rows of the gallery are read block by block; hashes of its ids are held in memory, and for all ways but
     ``random`` 50,000 rows.
 
     Args:
@@ -43,6 +45,7 @@ def plan_sample(
         seed: Seed of all random choices.
         have: Text file with the ids of the items that the new model has embedded already, one a line; they are not
             chosen, and what is near to them is covered.
+        options: How to read vectors of another program, see `open_source`.
 
     Returns:
         What ``<out>.json`` holds.
@@ -51,8 +54,8 @@ def plan_sample(
         FileNotFoundError: If the gallery or ``have`` is missing.
         ImportError: If the gallery needs a package that is not installed.
         IsADirectoryError: If ``out`` is a folder.
-        ValueError: If the gallery is damaged or repeats an id, there are too few items, ``by`` is unknown, or
-            ``have`` holds no id of the gallery.
+        ValueError: If the gallery is damaged, repeats an id or does not say how its vectors are compared, there are
+            too few items, ``by`` is unknown, or ``have`` holds no id of the gallery.
     """
     path = Path(out)
     if path.is_dir():
@@ -60,7 +63,7 @@ def plan_sample(
     if by not in METHODS:
         raise ValueError(f'`by` must be one of {", ".join(METHODS)}, got {by!r}')
     known = np.empty(0, '<U1') if have is None else read_ids(Path(have))
-    source = open_source(gallery)
+    source = open_source(gallery, options=options, named_after_file=True)
     pool = Pool.read(source, known)
     _report_rows(pool, len(known))
     rows = choose_rows(pool, size, by=by, seed=seed)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfct.apis.plan_sample.ids import repeated_row
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.selection import find_ids
 from mmfct.retrieval.index.exact import unit_rows
+from mmfct.retrieval.stores.inspect import check_unique_ids
 from mmfct.utils.progress import Progress
 
 _VALUES_PER_BLOCK = 2**22
@@ -47,22 +47,15 @@ class Pool:
         missing = [name for name in _NEEDED if name not in source.columns]
         if missing:
             raise ValueError(f'the gallery must have the columns {", ".join(_NEEDED)}, got none called {missing[0]!r}')
+        check_unique_ids(source)  # otherwise the embeddings of the new model could not be joined to its rows
         embedded, empty = np.zeros(len(source), bool), np.zeros(len(source), bool)
-        hashes = np.empty(len(source), np.int64)
         progress = Progress(len(source))
         for index, start, stop in source.shards:
             source.verify_shard(index)
-            ids = np.asarray(source.shard('id', index))
-            hashes[start:stop] = [hash(text) for text in ids.tolist()]
             if len(have):
-                embedded[start:stop] = find_ids(have, ids)[1]
+                embedded[start:stop] = find_ids(have, np.asarray(source.shard('id', index)))[1]
             empty[start:stop] = ~np.asarray(source.shard('embedding', index)).any(axis=1)
             progress.advance(stop - start)
-        if (row := repeated_row(source, hashes)) is not None:
-            raise ValueError(
-                f'the ids of the gallery must differ, got {str(source.rows("id", np.array([row]))[0])!r} several '
-                'times: the embeddings of the new model could not be joined to them'
-            )
         if len(have) and not embedded.any():
             raise ValueError(f'`have` must hold ids of the gallery, got none of them, but {str(have[0])!r} and others')
         return cls(source, embedded, empty)

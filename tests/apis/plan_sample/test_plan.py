@@ -9,6 +9,7 @@ import pytest
 
 from mmfct.apis.plan_sample import METHODS, plan_sample
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.stores.options import SourceOptions
 
 
 @pytest.fixture
@@ -114,9 +115,9 @@ def test_files_of_embedded_ids_that_do_not_fit(make_gallery, vectors, tmp_path):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        (['a', 'b', 'c', 'a'], "the ids of the gallery must differ, got 'a' several times"),
+        (['a', 'b', 'c', 'a'], "ids of .* must be unique, got 1 that are not, such as 'a'"),
         (['a', 'b', 'c\nd', 'e'], r"an id must be one line of text to be written to .*, got 'c\\nd'"),
-        (['a', 'b', '', 'e'], "an id must be one line of text to be written to .*, got ''"),
+        (['a', 'b', '', 'e'], "ids of .* must be texts or integers, got an empty one after 'b'"),
     ],
 )
 def test_ids_that_cannot_be_joined(make_gallery, tmp_path, ids, message):
@@ -125,9 +126,15 @@ def test_ids_that_cannot_be_joined(make_gallery, tmp_path, ids, message):
     assert not (tmp_path / 'ids.txt').exists()
 
 
-def test_different_ids_with_the_same_hash(make_gallery, vectors, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfct.apis.plan_sample.pool.hash', lambda text: 7, raising=False)
-    plan_sample(make_gallery('g', 'm', vectors), tmp_path / 'ids.txt', size=4)
+def test_vectors_of_another_program(vectors, tmp_path):
+    np.save(tmp_path / 'items.npy', vectors)
+    (tmp_path / 'items.ids.txt').write_text(''.join(f'item {row}\n' for row in range(100)))
+    with pytest.raises(ValueError, match='does not say how its vectors are compared; say it with `--distance`'):
+        plan_sample(tmp_path / 'items.npy', tmp_path / 'ids.txt', size=7)
+    options = SourceOptions(distance='cosine')
+    summary = plan_sample(tmp_path / 'items.npy', tmp_path / 'ids.txt', size=7, by='coverage', options=options)
+    assert set((tmp_path / 'ids.txt').read_text().splitlines()) < {f'item {row}' for row in range(100)}
+    assert (summary['model']['name'], summary['distance']) == ('items', 'cosine')
 
 
 def test_a_gallery_that_is_damaged_or_lacks_ids(make_gallery, vectors, tmp_path):
