@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.evaluation.scores import SCORES, mean_scores, score_pair
-from mmfct.functional import MeanScores
+from mmfct.functional import QueryScores
 
 POINTS = 22
 
@@ -44,29 +45,56 @@ def backfill_curves(
     Raises:
         ValueError: If no query has a match.
     """
+    return mean_curves(backfill_points(query, upgraded, new, orders, distance=distance, exclude=exclude))
 
-    def search(gallery: EmbeddingSet) -> MeanScores:
-        return mean_scores(score_pair(query, gallery, distance=distance, exclude=exclude))
+
+def backfill_points(
+    query: EmbeddingSet,
+    upgraded: EmbeddingSet,
+    new: EmbeddingSet,
+    orders: Mapping[str, np.ndarray],
+    *,
+    distance: str = 'l2',
+    exclude: str = 'matches',
+) -> dict[str, list[QueryScores]]:
+    """Score each query at the 22 points of `backfill_curves`, which has the arguments and errors.
+
+    Returns:
+        For each order the scores of the queries at each point; the same queries count at all of them.
+    """
+
+    def search(gallery: EmbeddingSet) -> QueryScores:
+        scores = score_pair(query, gallery, distance=distance, exclude=exclude)
+        if scores is None or not scores.counted.any():
+            raise ValueError(f'a query must have a match in the gallery, got none among {len(query)} queries')
+        return scores
 
     start = search(upgraded)
-    if start.num_queries == 0:
-        raise ValueError(f'a query must have a match in the gallery, got none among {len(query)} queries')
-
     end = search(new)
 
-    def at(order: np.ndarray, number: int) -> MeanScores:
+    def at(order: np.ndarray, number: int) -> QueryScores:
         if number in (0, len(order)):  # the same for all orders
             return start if number == 0 else end
-        rows = torch.from_numpy(order[:number])
-        embeddings = upgraded.embeddings.clone()
-        embeddings[rows] = new.embeddings[rows].to(embeddings.dtype)
-        return search(replace(upgraded, embeddings=embeddings))
+        return search(replace(upgraded, embeddings=filled_up(upgraded, new, order[:number])))
 
-    curves = {}
-    for name, order in orders.items():
-        points = [at(order, point * len(order) // (POINTS - 1)) for point in range(POINTS)]
-        curves[name] = {score: [point.means[score] for point in points] for score in SCORES}
-    return curves
+    return {
+        name: [at(order, point * len(order) // (POINTS - 1)) for point in range(POINTS)]
+        for name, order in orders.items()
+    }
+
+
+def mean_curves(points: Mapping[str, list[QueryScores]]) -> Curves:
+    """Average the result of `backfill_points` over the queries that count."""
+    means = {name: [mean_scores(scores).means for scores in places] for name, places in points.items()}
+    return {name: {score: [mean[score] for mean in places] for score in SCORES} for name, places in means.items()}
+
+
+def filled_up(upgraded: EmbeddingSet, new: EmbeddingSet, rows: np.ndarray) -> Tensor:
+    """Return the embeddings of a gallery with some rows replaced by those of the new model, of shape (G, D)."""
+    chosen = torch.from_numpy(rows)
+    embeddings = upgraded.embeddings.clone()
+    embeddings[chosen] = new.embeddings[chosen].to(embeddings.dtype)
+    return embeddings
 
 
 def fractions(done: float = 0.0) -> list[float]:

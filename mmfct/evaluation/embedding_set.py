@@ -76,6 +76,22 @@ class EmbeddingSet:
         return cls(column_tensor(gallery, 'embedding'), labels, np.asarray(gallery.column('id')))
 
 
+def rows_of(ids: Tensor | np.ndarray, wanted: Tensor | np.ndarray) -> Tensor:
+    """Find rows by id.
+
+    Args:
+        ids: Ids of the rows, of shape (N,), each of which occurs once.
+        wanted: Ids to look for, of shape (M,).
+
+    Returns:
+        int64 of shape (M,): the row of each id, -1 where there is none.
+    """
+    known, asked = np.asarray(ids), np.asarray(wanted)
+    order = np.argsort(known)
+    rows = order[np.searchsorted(known, asked, sorter=order).clip(max=len(known) - 1)]
+    return torch.from_numpy(np.where(known[rows] == asked, rows, -1))
+
+
 def sets_of_roles(
     embeddings: Mapping[str, Tensor], labels: Tensor, ids: Tensor | np.ndarray
 ) -> dict[str, EmbeddingSet]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.embedding_set import rows_of
 from mmfct.evaluation.pair import NEW_NEW, Pair
 from mmfct.functional.bootstrap import affordable_resamples, bootstrap_interval
 from mmfct.functional.neighbour_recall import nearest_rows, neighbour_recall
@@ -136,14 +137,12 @@ def measure_agreement(
     def search(pair: Pair) -> Tensor:
         query, gallery = queries[pair.query], galleries[pair.gallery]
         order = query.order_of(asked, same_labels=False)
-        rows = np.argsort(gallery.items.ids)
-        rows = rows[np.searchsorted(gallery.items.ids, ids, sorter=rows)]
         return nearest_rows(
             _floats(query.items.embeddings[torch.from_numpy(order)]),
-            _floats(gallery.items.embeddings[torch.from_numpy(rows)]),
+            _floats(gallery.items.embeddings[rows_of(gallery.items.ids, ids)]),
             max(NEIGHBOURS),
             distance=gallery.provenance.distance,
-            own_rows=_places(ids, asked.items.ids),
+            own_rows=rows_of(ids, asked.items.ids),
         )
 
     right = search(NEW_NEW)
@@ -183,13 +182,6 @@ def _galleries_of(pairs: Sequence[Pair]) -> list[str]:
 def _common_ids(galleries: Sequence[StoredSet]) -> np.ndarray:
     """Sorted ids that all galleries have."""
     return reduce(np.intersect1d, [np.asarray(stored.items.ids) for stored in galleries])
-
-
-def _places(ids: np.ndarray, wanted: np.ndarray | Tensor) -> Tensor:
-    """Place of each id among the sorted ones; -1 where it is none of them."""
-    wanted = np.asarray(wanted)
-    places = np.searchsorted(ids, wanted).clip(max=len(ids) - 1)
-    return torch.from_numpy(np.where(ids[places] == wanted, places, -1))
 
 
 def _floats(rows: Tensor) -> Tensor:

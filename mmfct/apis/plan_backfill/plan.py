@@ -6,13 +6,16 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.apis.plan_backfill.causes import find_causes
+from mmfct.apis.plan_backfill.measured import Backfill, deepest_dip, find_dips
 from mmfct.apis.plan_backfill.orders import is_recomputed, order_rows
-from mmfct.apis.plan_backfill.report import write_curves
-from mmfct.evaluation.backfill_curves import Curves, backfill_curves
+from mmfct.apis.plan_backfill.report import write_backfill
+from mmfct.evaluation.backfill_curves import Curves, backfill_points
 from mmfct.evaluation.embedding_set import EmbeddingSet, count_unlabelled
 from mmfct.evaluation.report import unlabelled_notes
 from mmfct.functional.retrieval_metrics import check_exclude
@@ -38,6 +41,8 @@ def plan_backfill(
     Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
     gallery that are recomputed already; with ``new`` and ``query`` ``backfill.md``, ``backfill.json`` and
     ``backfill.png``: the score at 22 fractions of the gallery, from what is recomputed already to all, and their mean.
+    If a curve of CMC-1 or mAP falls by more than the noise of the queries, they say so first, why, and what to do: for
+    ``l2`` and ``inner`` other lengths of the upgraded vectors are tried on half of the items.
 
     The ids are held in memory, for ``class_mean`` also the gallery, and with ``new`` both galleries; a curve takes
     about five times the gallery.
@@ -81,12 +86,19 @@ def plan_backfill(
     queries = StoredSet.read('query', query, groups)
     check_same_model(queries.provenance.embedding, before.provenance)
     check_same_distance('queries', queries.provenance, before.provenance)
-    curves = backfill_curves(
-        queries.items, before.items, after, left, distance=before.provenance.distance, exclude=exclude
-    )
-    sets_by_name = {'queries': queries.items, 'items of the gallery': before.items}
-    write_curves(curves, folder, done=float(recomputed.mean()), notes=unlabelled_notes(count_unlabelled(sets_by_name)))
-    return curves
+    options: dict[str, Any] = dict(distance=before.provenance.distance, exclude=exclude)
+    points = backfill_points(queries.items, before.items, after, left, **options)
+    dips = find_dips(points)
+    causes = None
+    if deepest := deepest_dip(dips):
+        order, score = deepest
+        causes = find_causes(
+            queries.items, before.items, after, left[order], dips[order][score], order=order, score=score, **options
+        )
+    notes = unlabelled_notes(count_unlabelled({'queries': queries.items, 'items of the gallery': before.items}))
+    measured = Backfill(points, float(recomputed.mean()), dips, causes, notes)
+    write_backfill(measured, folder)
+    return measured.curves
 
 
 def _read_pair(upgraded: str | Path, new: str | Path, groups: str | None) -> tuple[StoredSet, EmbeddingSet]:

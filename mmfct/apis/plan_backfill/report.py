@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from pathlib import Path
 
 from mmengine.logging import print_log
 
-from mmfct.evaluation.backfill_curves import Curves, area, fractions
+from mmfct.apis.plan_backfill.measured import Backfill
+from mmfct.evaluation.backfill_curves import area, fractions
+from mmfct.evaluation.backfill_dips import CONFIDENCE
 from mmfct.evaluation.report import score_title
 from mmfct.evaluation.scores import SCORES
 from mmfct.utils.figures import COLORS, save_png
@@ -20,38 +22,40 @@ _MARKERS = ('o', 's', '^', 'D')
 _LEAST_RANGE = 5.0  # points
 
 
-def write_curves(curves: Curves, folder: Path, *, done: float = 0.0, notes: Sequence[str] = ()) -> None:
-    """Write ``backfill.md``, ``backfill.json`` and ``backfill.png`` and print the areas.
+def write_backfill(measured: Backfill, folder: Path) -> None:
+    """Write ``backfill.md``, ``backfill.json`` and ``backfill.png`` and print warnings and areas.
 
     Args:
-        curves: Result of `backfill_curves`.
+        measured: What was measured.
         folder: Where the files go.
-        done: Fraction of the gallery that is recomputed already when the curves begin.
-        notes: Sentences for below the table of areas.
     """
-    areas = {name: {score: area(values) for score, values in scores.items()} for name, scores in curves.items()}
+    curves, areas = measured.curves, measured.areas
     rows = [['order', *(f'area {score_title(score)} (%)' for score in SCORES)]]
     rows += [[_TITLES[name], *(percent(areas[name][score]) for score in SCORES)] for name in curves]
-    table = '\n\n'.join([markdown_table(rows), *notes])
-    points = [['recomputed (%)', *(f'{_TITLES[name]}: mAP (%)' for name in curves)]]
-    points += [
-        [percent(fraction), *(percent(curves[name]['map'][place]) for name in curves)]
-        for place, fraction in enumerate(fractions(done))
+    table = '\n\n'.join([*measured.warnings, markdown_table(rows), *measured.notes])
+    points = [['recomputed (%)']]
+    points[0] += [
+        text for name in curves for text in (f'{_TITLES[name]}: mAP (%)', f'{100 * CONFIDENCE:g} % interval')
     ]
+    for place, fraction in enumerate(fractions(measured.done)):
+        row = [percent(fraction)]
+        for name in curves:
+            band = measured.bands[name]['map'][place]
+            row += [percent(curves[name]['map'][place]), ' to '.join(map(percent, band))]
+        points.append(row)
     write_atomically(folder / 'backfill.md', f'{table}\n\n{markdown_table(points)}\n'.encode())
-    numbers = dict(fractions=fractions(done), area=areas, curves=curves, notes=list(notes))
-    write_atomically(folder / 'backfill.json', encode_json(numbers))
-    plot_curves(curves, folder / 'backfill.png', done=done)
-    print_log(f'partial backfill\n{table}\nwritten to {folder}', 'current')
+    write_atomically(folder / 'backfill.json', encode_json(measured.to_json()))
+    plot_curves(measured, folder / 'backfill.png')
+    level = logging.WARNING if measured.warnings else logging.INFO
+    print_log(f'partial backfill\n{table}\nwritten to {folder}', 'current', level)
 
 
-def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
-    """Draw a panel for each score: a curve for each order, with its area in the legend.
+def plot_curves(measured: Backfill, path: str | Path) -> Path:
+    """Draw a panel for each score: a curve for each order with its interval, and its area in the legend.
 
     Args:
-        curves: Result of `backfill_curves`.
+        measured: What was measured.
         path: PNG file to write.
-        done: See `write_curves`.
 
     Returns:
         The written file.
@@ -59,12 +63,14 @@ def plot_curves(curves: Curves, path: str | Path, *, done: float = 0.0) -> Path:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 5.3), layout='constrained')
-    percents = [100 * fraction for fraction in fractions(done)]
+    percents = [100 * fraction for fraction in fractions(measured.done)]
     for axes, score in zip(figure.subplots(1, len(SCORES)), SCORES, strict=True):
-        for place, (name, scores) in enumerate(curves.items()):
+        for place, (name, scores) in enumerate(measured.curves.items()):
             label = f'{_TITLES[name]} (area {percent(area(scores[score]))})'
             values = [100 * value for value in scores[score]]
             axes.plot(percents, values, color=COLORS[place], marker=_MARKERS[place], markersize=4, label=label)
+            ends = [[100 * end for end in side] for side in zip(*measured.bands[name][score], strict=True)]
+            axes.fill_between(percents, *ends, color=COLORS[place], alpha=0.15, linewidth=0)
         low, high = axes.get_ylim()
         if high - low < _LEAST_RANGE:  # or a change of one query would fill the panel
             axes.set_ylim(high - _LEAST_RANGE, high + 0.05 * _LEAST_RANGE)  # markers are whole
