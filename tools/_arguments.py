@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmfct.retrieval.stores.columns import VectorColumns
+    from mmfct.retrieval.stores.options import SourceOptions
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or dotted entries of the config') -> None:
@@ -69,3 +74,44 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 def set_local_rank(local_rank: int) -> None:
     """Put the value of ``--local_rank`` into the environment, unless the launcher has set it there."""
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
+
+
+def add_vector_columns(parser: argparse.ArgumentParser) -> None:
+    """Add ``--vector-column``, ``--id-column``, ``--label-column`` and ``--side-column``."""
+    group = parser.add_argument_group(
+        'columns of other programs',
+        'Names in Parquet, a CSV file beside a .npy, LanceDB, or the payload of Qdrant; by default found by usual '
+        'names, and said.',
+    )
+    group.add_argument('--vector-column', metavar='NAME', help='vectors; of Qdrant, the named vector')
+    group.add_argument('--id-column', metavar='NAME', help='ids, texts or integers (default of Qdrant: ids of points)')
+    group.add_argument('--label-column', metavar='NAME', help="labels, texts or integers; '' for none")
+    group.add_argument('--side-column', metavar='NAME', help="side-information; '' for none")
+
+
+def vector_columns(args: argparse.Namespace) -> VectorColumns:
+    """Return what was given for `add_vector_columns`."""
+    from mmfct.retrieval.stores.columns import VectorColumns
+
+    return VectorColumns(args.vector_column, args.id_column, args.label_column, args.side_column)
+
+
+def add_source_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``, ``--side-model`` and their fingerprints."""
+    group = parser.add_argument_group(
+        'models of vectors of other programs',
+        'Any name, always the same; the fingerprint of its weights (manifest.json of a gallery, or a transform file, '
+        'has it) only where the transform was trained with the model itself.',
+    )
+    group.add_argument('--model', metavar='NAME', help='model that made the vectors')
+    group.add_argument('--fingerprint', metavar='SHA256', help='fingerprint of its weights')
+    group.add_argument('--side-model', metavar='NAME', help='model that made the side-information')
+    group.add_argument('--side-fingerprint', metavar='SHA256', help='fingerprint of its weights')
+
+
+def source_options(args: argparse.Namespace) -> SourceOptions:
+    """Return what was given for `add_vector_columns`, `add_source_model` and ``--distance``."""
+    from mmfct.retrieval.stores.options import SourceOptions
+
+    names = ('model', 'fingerprint', 'side_model', 'side_fingerprint', 'distance')
+    return SourceOptions(vector_columns(args), **{name: getattr(args, name) for name in names})

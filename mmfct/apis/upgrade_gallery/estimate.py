@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmfct.apis.upgrade_gallery.rows import bytes_per_row, compute_columns, open_upgrade, upgraded_columns
+from mmfct.retrieval.stores.options import SourceOptions
 
 _PROBE = 32768  # rows that are timed
 
@@ -52,9 +53,10 @@ def estimate_upgrade(
     dtype: str = 'float32',
     batch_size: int = 1024,
     device: str | None = None,
+    options: SourceOptions | None = None,
 ) -> UpgradeEstimate:
     """Estimate what `upgrade_gallery` would cost from a part of the rows; arguments and errors as there."""
-    source, chain = open_upgrade(gallery, transforms, dtype, device, batch_size)
+    source, chain = open_upgrade(gallery, transforms, dtype, device, batch_size, options)
     stop = min(len(source), _PROBE)
     computed = compute_columns(chain, source, 0, min(batch_size, stop))  # the first call is slower
     started = time.perf_counter()

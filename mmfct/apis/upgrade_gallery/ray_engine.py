@@ -49,20 +49,24 @@ class ShardUpgrader:
         return UpgradeJob(**self._words)
 
     def __call__(self, row: dict[str, int]) -> dict[str, Any]:
-        """Upgrade the shard with ``index``, ``start`` and ``stop``; return its number of ``rows``, or an ``error``."""
+        """Upgrade shard ``index``, from ``start`` to ``stop``; return its ``rows`` and ``zero_rows``, or an ``error``."""
         shard = Shard(**row)
         try:
+            before = self._job.zero_rows
             with write_behind(self._job.writer) as write:
                 write(shard.index, self._job.compute(shard))
+            zero_rows = self._job.zero_rows - before
         except (FileNotFoundError, ValueError) as error:
             missing = isinstance(error, FileNotFoundError)
-            return dict(rows=0, error='FileNotFoundError' if missing else 'ValueError', message=str(error))
-        return dict(rows=shard.stop - shard.start, error='', message='')
+            return dict(
+                rows=0, zero_rows=0, error='FileNotFoundError' if missing else 'ValueError', message=str(error)
+            )
+        return dict(rows=shard.stop - shard.start, zero_rows=zero_rows, error='', message='')
 
 
 def upgrade_on_ray(
     words: dict[str, Any], shards: Sequence[Shard], advance: Callable[[int], None], *, gpus: int = 0
-) -> None:
+) -> int:
     """Compute and write shards on all CPUs, or GPUs, of a Ray cluster.
 
     The cluster is the one that this process is connected to, or one that Ray finds (``RAY_ADDRESS``, or started on
@@ -74,6 +78,9 @@ def upgrade_on_ray(
         shards: The shards.
         advance: Called shard by shard with the number of rows that are done.
         gpus: Number of GPUs per worker; with 0, a worker gets a CPU.
+
+    Returns:
+        Number of embeddings that are all zero, see `UpgradeJob`.
 
     Raises:
         FileNotFoundError: As from `UpgradeJob` and `UpgradeJob.compute`, on any machine.
@@ -90,11 +97,14 @@ def upgrade_on_ray(
             num_cpus=0 if gpus else 1,
             num_gpus=gpus,
         )
+        zero_rows = 0
         dataset.context.enable_progress_bars = False  # ours is shown instead
         for done in dataset.iter_rows():
             if done['error']:
                 raise _USER_ERRORS[done['error']](done['message'])
             advance(done['rows'])
+            zero_rows += done['zero_rows']
+        return zero_rows
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from mmfct.retrieval.gallery.description import Column
 from mmfct.retrieval.gallery.mixed import ORIGIN
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.options import SourceOptions
 
 LOG_VARIANCE = 'log_variance'
 # Columns about the embeddings that an upgrade replaces.
@@ -22,12 +23,17 @@ _PROBED_SHARDS, _PROBED_ROWS = 8, 512
 
 
 def open_upgrade(
-    gallery: str, transforms: Sequence[str], dtype: str, device: str | None, batch_size: int
+    gallery: str,
+    transforms: Sequence[str],
+    dtype: str,
+    device: str | None,
+    batch_size: int,
+    options: SourceOptions | None = None,
 ) -> tuple[GallerySource, TransformChain]:
     """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
     if batch_size < 1:
         raise ValueError(f'`batch_size` must be at least 1, got {batch_size!r}')
-    source = open_source(gallery)  # each shard is verified before it is used
+    source = open_source(gallery, options=options)  # each shard is verified before it is used
     chain = load_chain(transforms, source, device=device or get_device(), dtype=dtype)
     check_inputs(chain, source)
     return source, chain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from os.path import abspath
@@ -16,6 +17,8 @@ from mmfct.datasets.image_pass import finish_together, time_per_item
 from mmfct.engine.launch import init_launcher
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.writer import write_behind
+from mmfct.retrieval.stores.address import absolute_source, is_store
+from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.progress import Progress
 
 ENGINES = ('local', 'ray')
@@ -32,6 +35,7 @@ def upgrade_gallery(
     distance: str | None = None,
     launcher: str = 'none',
     engine: str = 'local',
+    options: SourceOptions | None = None,
 ) -> Gallery:
     """Apply one transform, or several in a row, to every stored embedding.
 
@@ -44,7 +48,8 @@ def upgrade_gallery(
     of the gallery and of its shards.
 
     Args:
-        gallery: Folder of the gallery; or its Parquet, of which one row group is in memory too.
+        gallery: Folder of the gallery, or vectors of another program: anything that `open_source` opens, of which two
+            shards are in memory, too.
         transforms: Files of the transforms, v1 -> v2, v2 -> v3 ...
         out: Folder of the upgraded gallery.
         dtype: Precision of the computation, ``'float32'``, ``'float16'`` or ``'bfloat16'``; float32 is stored.
@@ -55,17 +60,21 @@ def upgrade_gallery(
         launcher: See `init_launcher`.
         engine: ``'local'`` for this process and the ranks of its launcher, ``'ray'`` for the workers of a Ray
             cluster, see `upgrade_on_ray`.
+        options: How to read vectors of another program.
 
     Returns:
         The upgraded gallery.
 
     Raises:
         FileNotFoundError: If the gallery or a transform is missing.
-        ImportError: If Ray, or pyarrow for Parquet, is needed and not installed.
+        ConnectionError: If a server of vectors does not answer.
+        ImportError: If Ray, or what reads the vectors, is needed and not installed.
         ValueError: If gallery and transforms do not belong together, a shard is damaged, a result is not finite, or
             ``out`` is the gallery itself or holds something else, such as the upgrade of another gallery; if
             ``batch_size`` is not positive, engine or distance are unknown, or Ray is combined with a launcher.
     """
+    if is_store(out):
+        raise ValueError(f'`out` must be a folder, got {out!r}; databases are written by `upgrade_into_store`')
     if engine not in ENGINES:
         raise ValueError(f'`engine` must be one of {", ".join(ENGINES)}, got {engine!r}')
     if engine == 'ray':
@@ -74,8 +83,10 @@ def upgrade_gallery(
             raise ValueError(f"`launcher` must be 'none' with the engine 'ray', got {launcher!r}")
     init_launcher(launcher)
     words: dict[str, Any] = dict(gallery=gallery, transforms=transforms, out=out)
-    options: dict[str, Any] = dict(dtype=dtype, batch_size=batch_size, device=device, distance=distance)
-    job = UpgradeJob(**words, **options)
+    settings: dict[str, Any] = dict(
+        dtype=dtype, batch_size=batch_size, device=device, distance=distance, options=options
+    )
+    job = UpgradeJob(**words, **settings)
     rank, world_size = dist.get_dist_info()
     pending = job.writer.pending(rank=rank, world_size=world_size)
     total = sum(stop - start for _, start, stop in pending)
@@ -83,15 +94,25 @@ def upgrade_gallery(
     started = time.perf_counter()
     if engine == 'ray' and pending:
         # Workers do not share the working directory.
-        words = dict(gallery=abspath(gallery), transforms=[abspath(path) for path in transforms], out=abspath(out))
-        upgrade_on_ray(words | options, pending, progress.advance, gpus=int(job.uses_gpu))
+        words = dict(
+            gallery=absolute_source(gallery), transforms=[abspath(path) for path in transforms], out=abspath(out)
+        )
+        zero_rows = upgrade_on_ray(words | settings, pending, progress.advance, gpus=int(job.uses_gpu))
     else:
         with write_behind(job.writer) as write:
             for shard in pending:
                 write(shard.index, job.compute(shard, progress.advance))
+        zero_rows = sum(dist.all_gather_object(job.zero_rows))
     seconds = time.perf_counter() - started
     finish_together(job.writer)
     if rank == 0:
         model = job.chain.provenance.embedding
+        if zero_rows:
+            print_log(
+                f'{zero_rows} of the embeddings are all zero, which no model makes: what became of them means '
+                'nothing; remove them with `tools/extend_gallery.py --remove`, or embed them',
+                'current',
+                logging.WARNING,
+            )
         print_log(f'Gallery {out}: {len(job.source)} embeddings of {model}{time_per_item(seconds, total)}', 'current')
     return Gallery(out, verify=False)

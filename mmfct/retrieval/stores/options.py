@@ -20,20 +20,34 @@ class SourceOptions:
         provenance: Which model made the vectors; or else ``model``:
         model: Name of that model.
         fallback_model: Its name where neither the user nor the store says it.
+        fingerprint: Fingerprint of its weights, where a transform knows the model by them; ``None`` identifies it by
+            its name alone.
         side_model: Name of the model of the side-information.
+        side_fingerprint: Fingerprint of its weights.
         distance: How the vectors are compared. ``None`` takes the distance of the store if it knows one (a collection
             of Qdrant, a Lance column with an index), or else that of ``provenance``; with ``model`` alone it must be
             said, because a wrong guess would rank plausibly.
         shard_rows: Rows per shard; ``None`` for a size that fits in memory.
+
+    Raises:
+        ValueError: If a fingerprint or a side model comes without the name of its model.
     """
 
     columns: VectorColumns = field(default_factory=VectorColumns)
     provenance: Provenance | None = None
     model: str | None = None
     fallback_model: str | None = None
+    fingerprint: str | None = None
     side_model: str | None = None
+    side_fingerprint: str | None = None
     distance: str | None = None
     shard_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, needed in (('fingerprint', 'model'), ('side_fingerprint', 'side_model'), ('side_model', 'model')):
+            if getattr(self, name) is not None and getattr(self, needed) is None:
+                option = f'--{needed.replace("_", "-")}'
+                raise ValueError(f'`{name}` needs `{needed}` (`{option}`), got {getattr(self, name)!r} alone')
 
     def provenance_of(
         self, where: str, *, known_distance: str | None = None, stored: TargetNotes | None = None
@@ -52,14 +66,14 @@ class SourceOptions:
         given = self.provenance
         model = self.model if self.model or stored else self.fallback_model
         if given is None and model is not None:
-            side = None if self.side_model is None else ModelIdentity.named(self.side_model)
+            side = None if self.side_model is None else _identity(self.side_model, self.side_fingerprint)
             distance = self.distance or known_distance or (None if stored is None else stored.metadata['distance'])
             if distance is None:
                 raise ValueError(
                     f'{where} does not say how its vectors are compared; say it with `--distance`, one of '
                     f'{", ".join(DISTANCES)}'
                 )
-            given = Provenance(ModelIdentity.named(model), side, distance)
+            given = Provenance(_identity(model, self.fingerprint), side, distance)
         if stored is not None:
             return _noted(stored, given, where)
         if given is None:
@@ -68,6 +82,10 @@ class SourceOptions:
         if distance != given.distance:
             say_once(f'{where}: vectors are compared by {distance}')
         return replace(given, distance=distance)
+
+
+def _identity(name: str, fingerprint: str | None) -> ModelIdentity:
+    return ModelIdentity.named(name) if fingerprint is None else ModelIdentity(name, fingerprint)
 
 
 def _noted(stored: TargetNotes, given: Provenance | None, where: str) -> Provenance:

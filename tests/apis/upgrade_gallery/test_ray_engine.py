@@ -161,7 +161,7 @@ def test_a_worker_upgrades_its_shards_and_reports_errors(chain, tmp_path):
     words = dict(gallery=chain.gallery, transforms=[chain.h12], out=chain.out)
     words |= dict(dtype='float32', batch_size=1024, device='cpu', distance=None)
     worker = ray_engine.ShardUpgrader(words)
-    assert worker(dict(index=6, start=48, stop=50)) == dict(rows=2, error='', message='')
+    assert worker(dict(index=6, start=48, stop=50)) == dict(rows=2, zero_rows=0, error='', message='')
     Path(chain.gallery, 'id-00002.npy').unlink()
     done = worker(dict(index=2, start=16, stop=24))
     assert (done['rows'], done['error']) == (0, 'FileNotFoundError') and 'got none at' in done['message']
