@@ -1,15 +1,18 @@
-"""Convert a gallery to Parquet, or Parquet to a gallery.
+"""Convert a gallery to Parquet; or Parquet, or vectors of any other store, to a gallery.
 
 Example:
     python tools/convert_gallery.py gallery gallery.parquet
     python tools/convert_gallery.py gallery.parquet gallery_again
     python tools/convert_gallery.py edited.parquet gallery_again --accept-changes
-    python tools/convert_gallery.py foreign.parquet gallery --model encoder-v1 --fingerprint 64_HEXADECIMAL_DIGITS
+    python tools/convert_gallery.py vectors.npy gallery --model text-embedding-3-small --distance cosine
+    python tools/convert_gallery.py qdrant:http://localhost:6333/items gallery --model encoder-v1 --label-column class
 """
 
 from __future__ import annotations
 
 import argparse
+
+from _arguments import add_source_model, add_vector_columns, source_options
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -19,20 +22,19 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        'source', help='folder of a gallery; or a Parquet file, or a folder of Parquet files, nested or not'
+        'source',
+        help='folder of a gallery; or a Parquet file, or a folder of Parquet files, nested or not; or vectors of '
+        'another program: Parquet, X.npy with X.ids.txt beside it, lancedb:FOLDER/TABLE, '
+        'qdrant:http://HOST:PORT/COLLECTION or qdrant:FOLDER/COLLECTION',
     )
     parser.add_argument(
         'out', help='NAME.parquet, or a folder for one Parquet file per shard; or a folder for a gallery'
     )
-    foreign = parser.add_argument_group('Parquet from other programs')
-    foreign.add_argument('--model', help='name of the model that made the embeddings')
+    add_source_model(parser)
+    add_vector_columns(parser)
+    foreign = parser.add_argument_group('vectors of other programs')
     foreign.add_argument(
-        '--fingerprint', help='fingerprint of its weights, as in the manifest.json of a gallery that it made'
-    )
-    foreign.add_argument('--side-model', help='name of the model that made the column side_info')
-    foreign.add_argument('--side-fingerprint', help='fingerprint of the weights of that model')
-    foreign.add_argument(
-        '--distance', choices=DISTANCES, default='l2', help='distance between its embeddings (default: l2)'
+        '--distance', choices=DISTANCES, help='distance between the vectors (default: that of the store, or else l2)'
     )
     foreign.add_argument(
         '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
@@ -50,11 +52,14 @@ def main() -> None:
     """Convert."""
     require_hosts('mmengine')
     args = parse_args()
+    from dataclasses import replace
+
     from mmfct.apis.convert_gallery import convert_gallery
     from mmfct.utils.user_errors import user_errors
 
     with user_errors():
-        convert_gallery(**vars(args))
+        options = replace(source_options(args), shard_rows=args.shard_rows, fallback_distance='l2')
+        convert_gallery(args.source, args.out, options=options, accept_changes=args.accept_changes)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Convert galleries to Parquet and back."""
+"""Convert galleries to Parquet, and vectors of any store to galleries."""
 
 from __future__ import annotations
 
@@ -9,74 +9,73 @@ from mmengine.logging import print_log
 
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.manifest import MANIFEST
-from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.parquet.columns import arrow_module
 from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
-from mmfct.retrieval.parquet.gallery import find_parquet
+from mmfct.retrieval.parquet.gallery import find_parquet, list_parquet, read_notes
+from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.address import is_store
+from mmfct.retrieval.stores.convert import write_gallery
+from mmfct.retrieval.stores.options import SourceOptions
 
 
 def convert_gallery(
     source: str | Path,
     out: str | Path,
     *,
-    model: str | None = None,
-    fingerprint: str | None = None,
-    side_model: str | None = None,
-    side_fingerprint: str | None = None,
-    distance: str = 'l2',
-    shard_rows: int = 16384,
+    options: SourceOptions | None = None,
     accept_changes: bool = False,
 ) -> Path:
-    """Write a gallery as Parquet, or Parquet as a gallery.
+    """Write a gallery as Parquet, or Parquet or vectors of another program as a gallery.
 
     Args:
-        source: Folder of a gallery; or a Parquet file, or a folder of them.
+        source: Folder of a gallery; or anything else that `open_source` opens.
         out: Where to write; Parquet becomes one file if the name ends with ``.parquet``, else a folder.
-        model: For Parquet of another program: name of the model that made the embeddings.
-        fingerprint: `fingerprint_state_dict` of its weights.
-        side_model: For Parquet of another program: name of the model that made the column ``side_info``.
-        side_fingerprint: Fingerprint of its weights.
-        distance: For Parquet of another program: distance by which the embeddings are compared.
-        shard_rows: For Parquet of another program: rows per shard of the gallery.
+        options: How to read vectors of another program.
         accept_changes: For Parquet that was written from a gallery: whether another program may have changed its rows.
 
     Returns:
         ``out``.
 
     Raises:
+        ConnectionError: If a server does not answer.
         FileExistsError: If ``out`` exists.
-        FileNotFoundError: If ``source`` is neither.
-        ImportError: If pyarrow is not installed.
+        FileNotFoundError: If there is no such source.
+        ImportError: If what reads the source is not installed.
         ValueError: If ``source`` is damaged, or a gallery cannot be made of it.
     """
     out = Path(out)
     if (Path(source) / MANIFEST).is_file():
         gallery = Gallery(source)
         write_parquet(gallery, out)
-    else:
-        embedding = _identity('model', model, 'fingerprint', fingerprint)
-        side_info = _identity('side_model', side_model, 'side_fingerprint', side_fingerprint)
-        if side_info is not None and embedding is None:
-            raise ValueError(f'`side_model` needs `model`, got {side_model!r} alone')
-        provenance = None if embedding is None else Provenance(embedding, side_info, distance)
+        print_log(f'{out}: {len(gallery)} rows of {", ".join(gallery.columns)}', 'current')
+        return out
+    if not is_store(source):
         files, passed_over = find_parquet(Path(source))
         if passed_over:
             text = (
                 f'{source}: {len(files)} Parquet files are read, {len(passed_over)} other files are passed over, such '
             )
             print_log(f'{text}as {passed_over[0]}', 'current', logging.WARNING)
-        gallery = read_parquet(
-            source, out, provenance=provenance, shard_rows=shard_rows, accept_changes=accept_changes
-        )
-        if 'side_info' in gallery.columns and Provenance.from_metadata(gallery.metadata).side_info is None:
-            text = f'{out} has side-information of an unknown model: no transform will use it; give `side_model`'
-            print_log(text, 'current', logging.WARNING)
+    if _is_ours(source):
+        gallery = read_parquet(source, out, accept_changes=accept_changes)
+    else:
+        if accept_changes:
+            raise ValueError(
+                f'`accept_changes` is for Parquet that was written from a gallery, got {str(source)!r}; leave '
+                '`--accept-changes` out'
+            )
+        gallery = write_gallery(open_source(source, options=options or SourceOptions()), out)
+    if 'side_info' in gallery.columns and Provenance.from_metadata(gallery.metadata).side_info is None:
+        text = f'{out} has side-information of an unknown model: no transform will use it; give `side_model`'
+        print_log(text, 'current', logging.WARNING)
     print_log(f'{out}: {len(gallery)} rows of {", ".join(gallery.columns)}', 'current')
     return out
 
 
-def _identity(name: str, model: str | None, key: str, fingerprint: str | None) -> ModelIdentity | None:
-    if model is None and fingerprint is None:
-        return None
-    if model is None or fingerprint is None:
-        raise ValueError(f'`{name}` and `{key}` must be given together, got {model!r} and {fingerprint!r}')
-    return ModelIdentity(model, fingerprint)
+def _is_ours(source: str | Path) -> bool:
+    """Whether a source is Parquet that `write_parquet` wrote."""
+    if is_store(source) or Path(source).suffix == '.npy':
+        return False
+    arrow_module()
+    return read_notes(list_parquet(Path(source))[0])[0] is not None

@@ -6,12 +6,17 @@ from functools import partial
 
 import pytest
 
-from mmfct.apis.convert_gallery import convert_gallery
 from mmfct.retrieval import Gallery
-from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.stores.say import say_once
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')
+
+
+@pytest.fixture(autouse=True)
+def says_again():
+    say_once.cache_clear()
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def test_foreign_parquet(run, tmp_path, capsys):
     pq.write_table(pa.table(dict(embedding=[[1.0, 2], [3, 4]], id=[1, 2])), tmp_path / 'f.parquet')
     model = ['--model', 'm', '--fingerprint', 'a' * 64, '--distance', 'cosine']
     assert run(tmp_path / 'f.parquet', tmp_path / 'g') == 2
-    assert 'error: Parquet that this project did not write needs' in capsys.readouterr().err
+    assert 'does not say which model made its vectors; name it with `--model NAME`' in capsys.readouterr().err
     assert run(tmp_path / 'f.parquet', tmp_path / 'g', *model, '--shard-rows', '1') == 0
     gallery = Gallery(tmp_path / 'g')
     assert len(gallery.shards) == 2
@@ -39,9 +44,26 @@ def test_foreign_parquet(run, tmp_path, capsys):
     assert Provenance.from_metadata(gallery.metadata).distance == 'cosine'
 
 
-def test_half_a_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="`model` and `fingerprint` must be given together, got 'm' and None"):
-        convert_gallery(tmp_path / 'f.parquet', tmp_path / 'g', model='m')
+def test_half_a_model_is_refused(run, tmp_path, capsys):
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g', '--fingerprint', 'a' * 64) == 2
+    assert "`fingerprint` needs `model` (`--model`), got 'aaaa" in capsys.readouterr().err
+
+
+def test_a_named_model_is_enough(run, tmp_path, capsys):
+    pq.write_table(pa.table(dict(emb=[[1.0, 2], [0, 0]], key=[1, 2], label=['x', None])), tmp_path / 'f.parquet')
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g', '--model', 'text-embedding-3-small') == 0
+    gallery = Gallery(tmp_path / 'g')
+    assert Provenance.from_metadata(gallery.metadata).embedding == ModelIdentity.named('text-embedding-3-small')
+    assert gallery.column('label').tolist() == [0, -1]
+    said = capsys.readouterr().out
+    assert 'vectors are taken to be compared by l2; say it with `--distance`' in said
+    assert '1 of 2 embeddings are all zero' in said
+
+
+def test_changes_are_accepted_in_our_parquet_alone(run, tmp_path, capsys):
+    pq.write_table(pa.table(dict(emb=[[1.0, 2]], key=[1])), tmp_path / 'f.parquet')
+    assert run(tmp_path / 'f.parquet', tmp_path / 'g', '--model', 'm', '--accept-changes') == 2
+    assert '`accept_changes` is for Parquet that was written from a gallery' in capsys.readouterr().err
 
 
 def test_side_information_of_foreign_parquet(run, tmp_path, capsys):
@@ -54,12 +76,8 @@ def test_side_information_of_foreign_parquet(run, tmp_path, capsys):
     assert 'unknown model' not in capsys.readouterr().out
     assert run(tmp_path / 'f.parquet', tmp_path / 'without', *model) == 0
     assert 'has side-information of an unknown model: no transform will use it' in capsys.readouterr().out
-    assert run(tmp_path / 'f.parquet', tmp_path / 'h', *model, *side[:2]) == 2
-    assert (
-        "`side_model` and `side_fingerprint` must be given together, got 'simclr' and None" in capsys.readouterr().err
-    )
     assert run(tmp_path / 'f.parquet', tmp_path / 'h', *side) == 2
-    assert "error: `side_model` needs `model`, got 'simclr' alone" in capsys.readouterr().err
+    assert "error: `side_model` needs `model` (`--model`), got 'simclr' alone" in capsys.readouterr().err
 
 
 def test_a_row_that_another_program_has_removed(run, switch, tmp_path, capsys):

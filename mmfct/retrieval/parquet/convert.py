@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from mmfct.retrieval.gallery.description import GalleryDescription
-from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import Gallery
 from mmfct.retrieval.gallery.writer import GalleryWriter
-from mmfct.retrieval.parquet.columns import arrow_module, describe_columns, numpy_rows, read_batches
+from mmfct.retrieval.parquet.columns import arrow_module, numpy_rows, read_batches
 from mmfct.retrieval.parquet.gallery import (
     CHANGED,
     FORMAT_VERSION,
@@ -20,7 +19,6 @@ from mmfct.retrieval.parquet.gallery import (
     describe_changed,
     describe_gallery,
     list_parquet,
-    read_notes,
 )
 from mmfct.utils.files import replaced_when_done
 from mmfct.utils.fingerprint import canonical_json
@@ -65,25 +63,12 @@ def write_parquet(gallery: Gallery, path: str | Path) -> Path:
     return path
 
 
-def read_parquet(
-    path: str | Path,
-    out: str | Path,
-    *,
-    provenance: Provenance | None = None,
-    shard_rows: int = 16384,
-    accept_changes: bool = False,
-) -> Gallery:
-    """Write a gallery with the content of Parquet.
-
-    What `write_parquet` wrote becomes the same gallery again, byte for byte. Of Parquet from another program the
-    columns ``embedding`` (lists of floats of one length), ``id`` (strings or integers) and, if there are any,
-    ``side_info`` (lists of floats of one length) and ``label`` (integers) are read.
+def read_parquet(path: str | Path, out: str | Path, *, accept_changes: bool = False) -> Gallery:
+    """Write the gallery again that `write_parquet` wrote as Parquet, byte for byte.
 
     Args:
         path: A file, or a folder; the Parquet files in it and its subfolders are read in the order of their paths.
         out: Folder of the gallery, which must not exist. It is complete or absent, whenever the job is killed.
-        provenance: Which model made the embeddings; for Parquet from another program.
-        shard_rows: Rows per shard; for Parquet from another program.
         accept_changes: Whether another program may have changed the rows since `write_parquet` wrote them, see
             `describe_changed`.
 
@@ -102,28 +87,15 @@ def read_parquet(
         raise FileExistsError(f'`out` must not exist, got {str(out)!r}')
     files = list_parquet(Path(path))
     fingerprint = None
-    is_ours = read_notes(files[0])[0] is not None
-    if is_ours:
-        if accept_changes:
-            description = describe_changed(files, path)
-        else:
-            description, fingerprint = describe_gallery(files, path)
-    elif provenance is None:
-        raise ValueError(
-            f'Parquet that this project did not write needs `provenance`: say which model made {str(path)!r} with '
-            '`--model` and `--fingerprint`'
-        )
+    if accept_changes:
+        description = describe_changed(files, path)
     else:
-        columns = describe_columns(files)
-        if provenance.side_info is not None and 'side_info' not in columns:
-            raise ValueError(f'Parquet of a side model must have a column side_info, got none in {files[0]}')
-        num_rows = sum(read_notes(file)[1] for file in files)
-        description = GalleryDescription(columns, num_rows, shard_rows, provenance.to_metadata())
+        description, fingerprint = describe_gallery(files, path)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(out) as temporary:
         _write(files, description, temporary)
         gallery = Gallery(temporary, verify=False)
-        if not is_ours or accept_changes:
+        if accept_changes:
             _check_ids(gallery)
         elif fingerprint not in (None, gallery.fingerprint):
             raise ValueError(

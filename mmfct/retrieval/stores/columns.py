@@ -126,7 +126,7 @@ def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, wher
         return fitting[0]
     if part in _NEEDED:
         raise ValueError(
-            f'{where} must have a {part} column with {" or ".join(_KINDS[part])}, got '
+            f'{where} must have {"an" if part == "id" else "a"} {part} column with {" or ".join(_KINDS[part])}, got '
             f'{_listed(available, available)}; name it with `--{part}-column`'
         )
     return None

@@ -27,6 +27,7 @@ class SourceOptions:
         distance: How the vectors are compared. ``None`` takes the distance of the store if it knows one (a collection
             of Qdrant, a Lance column with an index), or else that of ``provenance``; with ``model`` alone it must be
             said, because a wrong guess would rank plausibly.
+        fallback_distance: Distance where nobody says it, which is said.
         shard_rows: Rows per shard; ``None`` for a size that fits in memory.
 
     Raises:
@@ -41,10 +42,11 @@ class SourceOptions:
     side_model: str | None = None
     side_fingerprint: str | None = None
     distance: str | None = None
+    fallback_distance: str | None = None
     shard_rows: int | None = None
 
     def __post_init__(self) -> None:
-        for name, needed in (('fingerprint', 'model'), ('side_fingerprint', 'side_model'), ('side_model', 'model')):
+        for name, needed in (('side_model', 'model'), ('fingerprint', 'model'), ('side_fingerprint', 'side_model')):
             if getattr(self, name) is not None and getattr(self, needed) is None:
                 option = f'--{needed.replace("_", "-")}'
                 raise ValueError(f'`{name}` needs `{needed}` (`{option}`), got {getattr(self, name)!r} alone')
@@ -68,6 +70,9 @@ class SourceOptions:
         if given is None and model is not None:
             side = None if self.side_model is None else _identity(self.side_model, self.side_fingerprint)
             distance = self.distance or known_distance or (None if stored is None else stored.metadata['distance'])
+            if distance is None and self.fallback_distance is not None:
+                distance = self.fallback_distance
+                say_once(f'{where}: vectors are taken to be compared by {distance}; say it with `--distance`')
             if distance is None:
                 raise ValueError(
                     f'{where} does not say how its vectors are compared; say it with `--distance`, one of '

@@ -54,18 +54,20 @@ class ParquetSource(ForeignSource):
                     rows += file.metadata.row_group(group).num_rows
             if read_notes(name)[0] is not None:
                 raise ValueError(f'all files of {self.where} must be of one gallery or of none, got notes in {name}')
-        kinds = {name: kind_of(schemas[0].field(name).type) for name in schemas[0].names}
-        self.chosen = choose_columns(kinds, options.columns, self.where)
-        for name, schema in zip(self._files[1:], schemas[1:], strict=True):
-            for column in self.chosen.names:
-                types = [
-                    str(one.field(column).type) if column in one.names else 'none' for one in (schemas[0], schema)
-                ]
-                if types[0] != types[1]:
-                    raise ValueError(
-                        f'all files of {self.where} must have the same columns, got {column} of {types[0]} in '
-                        f'{self._files[0]} and of {types[1]} in {name}'
-                    )
+        choices = [
+            choose_columns({name: kind_of(schema.field(name).type) for name in schema.names}, options.columns, name)
+            for schema, name in zip(schemas, self._files, strict=True)
+        ]
+        self.chosen = choices[0]
+        types = [
+            [str(schema.field(name).type) for name in self.chosen.names if name in schema.names] for schema in schemas
+        ]
+        for name, choice, kinds in zip(self._files, choices, types, strict=True):
+            if (choice, kinds) != (self.chosen, types[0]):
+                raise ValueError(
+                    f'all files of {self.where} must have the same columns, got {self.chosen} of '
+                    f'{", ".join(types[0])} in {self._files[0]} and {choice} of {", ".join(kinds)} in {name}'
+                )
         self._cursor: tuple[int, Iterator[Any]] = (rows, iter(()))
         self._rest: Any = None
         vectors, side = (

@@ -12,6 +12,8 @@ from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.parquet.convert import read_parquet, write_parquet
 from mmfct.retrieval.parquet.gallery import find_parquet
 from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.convert import write_gallery
+from mmfct.retrieval.stores.options import SourceOptions
 
 pa = pytest.importorskip('pyarrow')
 pq = pytest.importorskip('pyarrow.parquet')
@@ -70,6 +72,11 @@ def test_other_programs_read_rows_and_shards(path, tmp_path):
     assert pq.read_table(parts)['label'].to_pylist() == gallery.column('label').tolist()
 
 
+def read_foreign(path, out, *, provenance, shard_rows=None):
+    """Write a gallery of Parquet of another program."""
+    return write_gallery(open_source(path, options=SourceOptions(provenance=provenance, shard_rows=shard_rows)), out)
+
+
 def foreign(path, **columns):
     """Write Parquet of three rows as another program would."""
     table = dict(embedding=[[1.0, 2], [3, 4], [5, 6]], id=['a', 'bcd', 'e']) | columns
@@ -82,8 +89,8 @@ def test_foreign_parquet(tmp_path):
     folder.mkdir()
     foreign(folder / 'b.parquet', label=[1, 2, 3], other=['x', 'y', 'z'], id=['long name', 'f', 'g'])
     foreign(folder / 'a.parquet', label=[4, 5, 6], other=['x', 'y', 'z'])
-    gallery = read_parquet(folder, tmp_path / 'gallery', provenance=FOREIGN, shard_rows=4)
-    assert gallery.columns == {'embedding': ('float64', 2), 'id': ('<U9', None), 'label': ('int64', None)}
+    gallery = read_foreign(folder, tmp_path / 'gallery', provenance=FOREIGN, shard_rows=4)
+    assert gallery.columns == {'embedding': ('float32', 2), 'id': ('<U9', None), 'label': ('int64', None)}
     assert gallery.column('id').tolist() == ['a', 'bcd', 'e', 'long name', 'f', 'g']
     assert gallery.column('label').tolist() == [4, 5, 6, 1, 2, 3]
     assert gallery.column('embedding').tolist() == [[1, 2], [3, 4], [5, 6]] * 2
@@ -97,7 +104,7 @@ def test_foreign_types(tmp_path, kind, dtype):
     embedding = pa.array([[1, 2], [3, 4], [5, 6]], kind)
     label = pa.array([1, 2, 3], pa.uint8())
     file = foreign(tmp_path / 'f.parquet', embedding=embedding, id=[10, 2, 3], label=label)
-    gallery = read_parquet(file, tmp_path / 'gallery', provenance=FOREIGN)
+    gallery = read_foreign(file, tmp_path / 'gallery', provenance=FOREIGN)
     assert gallery.column('embedding').tolist() == [[1, 2], [3, 4], [5, 6]]
     assert gallery.columns['embedding'] == (dtype, 2)
     assert gallery.column('id').tolist() == ['10', '2', '3']
@@ -107,28 +114,36 @@ def test_foreign_types(tmp_path, kind, dtype):
 @pytest.mark.parametrize(
     ('columns', 'message'),
     [
-        (dict(embedding=None), 'Parquet must have the columns embedding and id, got id'),
-        (dict(id=None), 'Parquet must have the columns embedding and id, got embedding'),
-        (dict(embedding=[[1.0, 2], [3], [5, 6]]), 'all lists of `embedding` must have length 2, got 1'),
-        (dict(embedding=[[1.0, 2], None, [5, 6]]), '`embedding` must have no nulls, got 1'),
-        (dict(embedding=[None, [1.0, 2], [5, 6]]), '`embedding` must have no nulls, got 1'),
-        (dict(embedding=[[1.0, 2], [3, None], [5, 6]]), '`embedding` must have no nulls, got 1'),
+        (
+            dict(embedding=None),
+            r'must have a vector column with lists of floats, got id \(texts\); name it with `--vector-column`',
+        ),
+        (dict(id=None), r'must have an id column with texts or integers, got embedding \(lists of floats\)'),
+        (dict(embedding=[[1.0, 2], [3], [5, 6]]), 'must have width 2, got 1 others, such as one of 1'),
+        (
+            dict(embedding=[[1.0, 2], None, [5, 6]]),
+            "column 'embedding' of .* must hold a vector in every row, got 1 without",
+        ),
+        (dict(embedding=[None, [1.0, 2], [5, 6]]), 'must hold a vector in every row, got none in the first'),
+        (dict(embedding=[[1.0, 2], [3, None], [5, 6]]), "column 'embedding' of .* must have no missing values, got 1"),
         (
             dict(embedding=[[1.0, 2], [3, np.nan], [5, 6]]),
-            '`embedding` must be finite as float64, got 1 rows with NaN',
+            '`embedding` of .* must be finite, got 1 of the rows 0 to 2 with NaN',
         ),
-        (dict(embedding=[1.0, 2, 3]), '`embedding` must be lists of floats, got double'),
-        (dict(embedding=[[1], [2], [3]]), '`embedding` must be lists of floats, got list<element: int64>'),
-        (dict(id=['a', None, 'b']), '`id` must have no nulls, got 1'),
-        (dict(id=[1.0, 2, 3]), '`id` must be strings or integers, got double'),
-        (dict(label=[1.0, 2, 3]), '`label` must be integers, got double'),
-        (dict(label=[1, None, 3]), '`label` must have no nulls, got 1'),
+        (dict(embedding=[1.0, 2, 3]), r'must have a vector column with lists of floats, got embedding \(numbers\)'),
+        (
+            dict(embedding=[[1], [2], [3]]),
+            r'vector column with lists of floats, got embedding \(list<element: int64>\)',
+        ),
+        (dict(id=['a', None, 'b']), "ids of .* must be texts or integers, got a missing one after 'a'"),
+        (dict(id=[1.0, 2, 3]), r'must have an id column with texts or integers, got embedding .*, id \(numbers\)'),
+        (dict(label=[1.5, 2, 3]), 'labels of .* must be texts or 64-bit integers, got 1.5'),
     ],
 )
 def test_foreign_parquet_that_is_no_gallery_is_refused(tmp_path, columns, message):
     file = foreign(tmp_path / 'f.parquet', **columns)
     with pytest.raises(ValueError, match=message):
-        read_parquet(file, tmp_path / 'gallery', provenance=FOREIGN)
+        read_foreign(file, tmp_path / 'gallery', provenance=FOREIGN)
     assert [file.name for file in tmp_path.iterdir()] == ['f.parquet']
 
 
@@ -136,14 +151,12 @@ def test_empty_parquet_is_refused(tmp_path):
     file = foreign(
         tmp_path / 'f.parquet', embedding=pa.array([], pa.list_(pa.float32())), id=pa.array([], pa.string())
     )
-    with pytest.raises(ValueError, match='Parquet must have a row, got none in 1 files'):
-        read_parquet(file, tmp_path / 'gallery', provenance=FOREIGN)
+    with pytest.raises(ValueError, match='must hold a vector in every row, got none in the first'):
+        read_foreign(file, tmp_path / 'gallery', provenance=FOREIGN)
 
 
-def test_foreign_parquet_must_say_its_model(tmp_path):
-    with pytest.raises(
-        ValueError, match='needs `provenance`: say which model made .* with `--model` and `--fingerprint`'
-    ):
+def test_foreign_parquet_is_not_read_back(tmp_path):
+    with pytest.raises(ValueError, match='must be Parquet that this project wrote, got other Parquet'):
         read_parquet(foreign(tmp_path / 'f.parquet'), tmp_path / 'gallery')
 
 
@@ -272,7 +285,7 @@ def test_nested_files_are_read_in_the_order_of_their_paths(tmp_path):
     for name in ('_delta_log/0.parquet', 'sub/.hidden.parquet', 'notes.txt', '_SUCCESS'):
         (tmp_path / 'f' / name).parent.mkdir(exist_ok=True)
         (tmp_path / 'f' / name).write_text('no Parquet')
-    gallery = read_parquet(tmp_path / 'f', tmp_path / 'g', provenance=FOREIGN)
+    gallery = read_foreign(tmp_path / 'f', tmp_path / 'g', provenance=FOREIGN)
     assert [name for name in gallery.column('id').tolist() if '!' not in name] == [*'abcdefgh']
     files, others = find_parquet(tmp_path / 'f')
     assert len(files) == 4 and [file.name for file in others] == [
@@ -288,30 +301,31 @@ def test_foreign_files_must_agree(tmp_path):
     folder.mkdir()
     foreign(folder / 'a.parquet')
     foreign(folder / 'b.parquet', label=[1, 2, 3], id=['x', 'y', 'z'])
-    with pytest.raises(
-        ValueError, match='all files must have the same columns, got .*a.parquet and .*label.*b.parquet'
-    ):
-        read_parquet(folder, tmp_path / 'gallery', provenance=FOREIGN)
+    with pytest.raises(ValueError, match='must have the same columns, got .*a.parquet and .*label.*b.parquet'):
+        read_foreign(folder, tmp_path / 'gallery', provenance=FOREIGN)
 
 
 def test_foreign_ids_must_differ(tmp_path):
     foreign(tmp_path / 'f.parquet', id=['a', 'b', 'a'])
-    with pytest.raises(ValueError, match="`id` must be another one in every row, got 'a' 2 times"):
-        read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=FOREIGN)
+    with pytest.raises(ValueError, match="ids of .* must be unique, got 1 that are not, such as 'a', 2 times"):
+        read_foreign(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=FOREIGN)
 
 
 def test_a_side_model_needs_side_information(tmp_path):
     foreign(tmp_path / 'f.parquet')
     provenance = Provenance(FOREIGN.embedding, FOREIGN.embedding, 'l2')
-    with pytest.raises(ValueError, match='Parquet of a side model must have a column side_info, got none in'):
-        read_parquet(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=provenance)
+    with pytest.raises(
+        ValueError,
+        match='must have side-information if its model is named, got columns embedding = embedding, id = id',
+    ):
+        read_foreign(tmp_path / 'f.parquet', tmp_path / 'gallery', provenance=provenance)
 
 
 def test_one_long_id_does_not_make_every_row_as_long(tmp_path):
     ids = [f'{row}' for row in range(500)]
     ids[7] = 'ü' * 20_000
     pq.write_table(pa.table(dict(id=ids, embedding=[[1.0, 2.0]] * 500)), tmp_path / 'f.parquet')
-    gallery = read_parquet(tmp_path / 'f.parquet', tmp_path / 'g', provenance=FOREIGN, shard_rows=100)
+    gallery = read_foreign(tmp_path / 'f.parquet', tmp_path / 'g', provenance=FOREIGN, shard_rows=100)
     assert gallery.column('id').tolist() == ids
     assert sum(file.stat().st_size for file in gallery.path.iterdir()) < 100_000
     write_parquet(gallery, tmp_path / 'parts')
