@@ -26,7 +26,7 @@ from mmfct.retrieval.stores.qdrant_points import point_id
 from mmfct.retrieval.stores.qdrant_source import QdrantSource
 from mmfct.retrieval.stores.qdrant_target import point_ids, qdrant_errors, read_notes
 
-ROWS, WIDTH, BATCH = 50, 4, 16
+ROWS, WIDTH, BATCH = 20, 4, 6
 OPTIONS = SourceOptions(provenance=Provenance(ModelIdentity.named('v1')))
 OPTIONS_A = replace(OPTIONS, columns=VectorColumns(vector='a'))
 NEW = Provenance(ModelIdentity.named('v2'))
@@ -175,10 +175,10 @@ def test_an_interrupted_upgrade_goes_on(source, folder, name, in_place):
     words = (notes_of(source, in_place=in_place), columns_of(source))
     with opened_target(address, source, *words, in_place=in_place) as target:
         write(target, batches=2)
-        with pytest.raises(ValueError, match='must have 50 rows with upgraded vectors, got'):
+        with pytest.raises(ValueError, match='must have 20 rows with upgraded vectors, got'):
             finish(target)
     with opened_target(address, source, *words, in_place=in_place) as target:
-        assert target.pending(30, 34).tolist() == [False, False, True, True]
+        assert target.pending(10, 14).tolist() == [False, False, True, True]
         assert write(target) == 2
         finish(target)
     other = notes_of(source, transform='other', in_place=in_place)
@@ -203,17 +203,17 @@ def test_a_cosine_collection_keeps_unit_vectors(source, folder):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda client: client.delete('items_v2', [7]), 'must have 50 rows with upgraded vectors, got 49 rows'),
+        (lambda client: client.delete('items_v2', [7]), 'must have 20 rows with upgraded vectors, got 19 rows'),
         (
             lambda client: client.upsert('items_v2', [models.PointStruct(id=1000, vector=[0.0] * 5)]),
-            'must have 50 rows with upgraded vectors, got 51 rows',
+            'must have 20 rows with upgraded vectors, got 21 rows',
         ),
         (
             lambda client: (
                 client.delete('items_v2', [7]),
                 client.upsert('items_v2', [models.PointStruct(id=1000, vector=[0.0] * 5)]),
             ),
-            'must have the ids of .*items, got others for the rows 0 to 50',
+            'must have the ids of .*items, got others for the rows 0 to 20',
         ),
         (
             lambda client: client.update_vectors('items_v2', [models.PointVectors(id=7, vector=[9.0] * 5)]),
