@@ -102,6 +102,8 @@ def choose_columns(
 def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, where: object) -> str | None:
     name = getattr(wanted, part)
     fitting = [column for column, kind in available.items() if kind in _KINDS[part]]
+    # A column that is named for one part is not found for another.
+    others = {getattr(wanted, other) for other in _KINDS if other != part}
     if name:
         if name not in available:
             raise ValueError(f'{where} must have the {part} column {name!r}, got {_listed(available, available)}')
@@ -114,6 +116,7 @@ def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, wher
         if part in _NEEDED:
             raise ValueError(f'{where} needs a column for `{part}`, got an empty name')
         return None
+    fitting = [column for column in fitting if column not in others]
     for group in _USUAL[part]:
         found = [column for column in fitting if column.lower() in group]
         if len(found) > 1:

@@ -45,6 +45,9 @@ class LabelNumbers:
         Raises:
             ValueError: If one is neither text nor integer, or there are both.
         """
+        odd = next((value for value in values if not isinstance(value, (str, int, float, type(None)))), None)
+        if odd is not None:
+            raise ValueError(f'labels of {where} must be texts or 64-bit integers, got {odd!r}')
         for value in set(values):
             if isinstance(value, str):
                 if value:

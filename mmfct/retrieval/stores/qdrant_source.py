@@ -23,6 +23,7 @@ from mmfct.retrieval.stores.rows import ForeignRows, VectorKind, rows_per_shard
 
 _DISTANCES = dict(Cosine='cosine', Euclid='l2', Dot='inner')
 _PAGE, _SAMPLE = 8192, 256
+_UNIT = 1e-3
 _REQUEST_BYTES, _NUMBER_BYTES, _MAX_POINTS = 2**23, 20, 1000
 
 
@@ -31,7 +32,7 @@ class QdrantSource(ForeignSource):
 
     Ids are those of the points unless a field of the payload is named; a point whose id was made of a text by
     `mmfct.retrieval.stores.qdrant_points.point_id` has that text as its id again. The distance of the gallery is that
-    of the collection. A collection with the distance Cosine stores unit vectors: the lengths that the model gave are
+    of the collection. A server stores unit vectors where the distance is Cosine: the lengths that the model gave are
     gone, which the metadata says (``normalised_by_store``).
 
     The embedded form is copied to a temporary folder, so it can be open elsewhere and read-only; it keeps points as
@@ -98,11 +99,18 @@ class QdrantSource(ForeignSource):
                 f'{self.where} must compare vectors by {", ".join(_DISTANCES)}, got {name}; say by which distance to '
                 'compare them with `--distance`'
             )
-        notes = {NORMALISED_BY_STORE: True} if name == 'Cosine' else {}
+        notes = {NORMALISED_BY_STORE: True} if name == 'Cosine' and self._are_unit() else {}
         key = vector_notes_key(self._vector)
         text = (self._info.config.metadata or {}).get(key)
         stored = None if text is None else TargetNotes.decode(text, self.where)
         return options.provenance_of(self.where, known_distance=known, stored=stored), notes
+
+    def _are_unit(self) -> bool:
+        """Whether the first vectors have length 1: a server normalises them, the embedded form keeps them as given."""
+        points, _ = self._client.scroll(self.address.name, limit=_SAMPLE, with_payload=False, with_vectors=True)
+        vectors = [named_vectors(point.vector).get(self._vector) for point in points]
+        lengths = [float(np.linalg.norm(vector)) for vector in vectors if vector is not None and any(vector)]
+        return bool(lengths) and max(abs(length - 1) for length in lengths) < _UNIT
 
     def _identity(self) -> Any:
         points = self._client.retrieve(self.address.name, self._marks, with_payload=False, with_vectors=True)
