@@ -70,11 +70,11 @@ def test_ids_of_the_store():
         (dict(v=VECTOR, id=TEXT), dict(vector='w'), "S must have the vector column 'w', got v"),
         (
             dict(v=VECTOR, id=TEXT),
-            dict(label='v'),
+            dict(vector='v', label='v'),
             "label column 'v' of S must hold texts or integers or numbers, got",
         ),
         (dict(v=VECTOR, id=TEXT), dict(id=''), 'S needs a column for `id`, got an empty name'),
-        (dict(v=VECTOR, id=TEXT), dict(side='v'), "must be different columns, got 'v' twice"),
+        (dict(v=VECTOR, id=TEXT), dict(vector='v', side='v'), "must be different columns, got 'v' twice"),
     ],
 )
 def test_a_choice_that_is_not_clear_is_refused(available, wanted, message):
