@@ -89,9 +89,8 @@ def upgrade_into_store(
         written = _write(target, chain, batch_size)
         target.finish(_expected(chain, source))
         notes = target.notes
-    seconds = time.perf_counter() - started
-    model = chain.provenance.embedding
-    print_log(f'{address}: {len(source)} embeddings of {model}{time_per_item(seconds, written)}', 'current')
+    took = time_per_item(time.perf_counter() - started, written)
+    print_log(f'{address}: {len(source)} embeddings of {chain.provenance.embedding}{took}', 'current')
     if switch is not None:
         _switch(address, switch)
     return notes
@@ -197,6 +196,5 @@ def _expected(chain: TransformChain, source: GallerySource) -> Callable[[np.ndar
 def _switch(address: StoreAddress, alias: str) -> None:
     with opened_qdrant(address) as client:
         before = switch_alias(client, address, alias)
-    was = 'it did not exist' if before is None else f'it named {before}'
-    undo = f'`--rollback {alias}` undoes this'
-    print_log(f'alias {alias} names {address.name} now, before {was}; {undo}', 'current')
+    was = 'did not exist' if before is None else f'named {before}'
+    print_log(f'alias {alias} names {address.name}, before it {was}; `--rollback {alias}` undoes this', 'current')

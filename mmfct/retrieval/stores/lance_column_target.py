@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from mmfct.retrieval.stores.address import StoreAddress
 from mmfct.retrieval.stores.lance import open_lance_table
 from mmfct.retrieval.stores.lance_target import LanceRows, LanceTarget, checked_column, hashes, vector_array
 from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
+from mmfct.retrieval.stores.say import say_once
 
 
 class LanceColumnTarget(LanceTarget):
@@ -73,4 +74,14 @@ class LanceColumnTarget(LanceTarget):
             raise ValueError(
                 f'{self.address.table} must have one row for each id, got {result.num_updated_rows} rows for '
                 f'{len(ids)} ids; another program has changed it: run the same command once more'
+            )
+
+    def finish(self, expected: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Compare and note, see `VectorTarget.finish`; say what became of the indexes of the table."""
+        super().finish(expected)
+        indexes = ', '.join(sorted(index.name for index in self._table.list_indices()))
+        if indexes:
+            say_once(
+                f'{self.address.table}: the rows have moved, and until `table.optimize()` the indexes {indexes} do not '
+                'cover them, which makes searches slower'
             )

@@ -24,9 +24,10 @@ from mmfct.retrieval.stores.lance_target import LanceRows, stored_lance_notes
 from mmfct.retrieval.stores.notes_target import TargetNotes, vector_notes_key
 from mmfct.retrieval.stores.qdrant import open_collection, qdrant_client
 from mmfct.retrieval.stores.qdrant_collection_target import QdrantCollectionTarget, QdrantPoints
+from mmfct.retrieval.stores.qdrant_notes import qdrant_errors, read_notes
 from mmfct.retrieval.stores.qdrant_points import point_id
 from mmfct.retrieval.stores.qdrant_source import QdrantSource
-from mmfct.retrieval.stores.qdrant_target import point_ids, qdrant_errors, read_notes
+from mmfct.retrieval.stores.qdrant_target import point_ids
 from mmfct.retrieval.stores.qdrant_vector_target import QdrantVectorTarget
 from mmfct.retrieval.stores.vector_target import VectorTarget
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmfct.retrieval.stores.address import StoreAddress
 from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
-from mmfct.retrieval.stores.qdrant_target import qdrant_errors, read_notes, write_notes
+from mmfct.retrieval.stores.qdrant_notes import qdrant_errors, read_notes, write_notes
 
 
 def check_alias(client: Any, address: StoreAddress, alias: str) -> None:

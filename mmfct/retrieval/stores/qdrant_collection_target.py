@@ -11,8 +11,9 @@ from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.stores.address import StoreAddress
 from mmfct.retrieval.stores.notes_target import TargetNotes
+from mmfct.retrieval.stores.qdrant_notes import read_notes
 from mmfct.retrieval.stores.qdrant_points import PointId, named_vectors
-from mmfct.retrieval.stores.qdrant_target import QdrantTarget, read_notes
+from mmfct.retrieval.stores.qdrant_target import QdrantTarget
 from mmfct.retrieval.stores.qdrant_vector_target import NEEDS_METADATA
 
 SIDE = 'side_info'

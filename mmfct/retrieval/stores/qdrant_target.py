@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.stores.address import StoreAddress
 from mmfct.retrieval.stores.notes_target import TargetNotes, vector_notes_key
+from mmfct.retrieval.stores.qdrant_notes import qdrant_errors, write_notes
 from mmfct.retrieval.stores.qdrant_points import PointId, named_vectors
 from mmfct.retrieval.stores.vector_target import VectorTarget
 
@@ -170,43 +169,6 @@ def point_ids(points: Iterable[PointId], rows: int) -> np.ndarray:
         twice = values[counts > 1][0].decode()
         raise ValueError(f'ids must be unique to become points of Qdrant, got {rows - len(values)} again, as {twice}')
     return ids
-
-
-def read_notes(client: Any, address: StoreAddress, key: str) -> TargetNotes | None:
-    """Read the notes about a vector of a collection; ``None`` if there are none.
-
-    Raises:
-        ValueError: If they are damaged.
-    """
-    text = (client.get_collection(address.name).config.metadata or {}).get(key)
-    return (
-        None
-        if text is None
-        else TargetNotes.decode(json.dumps(text) if isinstance(text, dict) else text, str(address))
-    )
-
-
-def write_notes(client: Any, address: StoreAddress, notes: TargetNotes, key: str) -> None:
-    """Write the notes about a vector of a collection."""
-    client.update_collection(address.name, metadata={key: notes.encode()})
-
-
-@contextlib.contextmanager
-def qdrant_errors(address: StoreAddress) -> Iterator[None]:
-    """Turn the errors of a server into one that names the collection.
-
-    Raises:
-        ConnectionError: If the server does not answer, or answers with an error.
-    """
-    from qdrant_client.http.exceptions import ApiException
-
-    try:
-        yield
-    except ApiException as error:
-        lines = ' '.join(str(error).split())
-        raise ConnectionError(f'{address} could not be read or written: {lines}') from error
-    except KeyError as error:
-        raise ConnectionError(f'{address} has lost a point while it was read or written: {error}') from error
 
 
 def _decoded(text: bytes) -> PointId:

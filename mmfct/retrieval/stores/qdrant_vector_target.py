@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mmfct.retrieval.stores.qdrant_notes import read_notes
 from mmfct.retrieval.stores.qdrant_points import PointId, named_vectors
-from mmfct.retrieval.stores.qdrant_target import DISTANCES, QdrantTarget, read_notes
+from mmfct.retrieval.stores.qdrant_target import DISTANCES, QdrantTarget
 
 
 class QdrantVectorTarget(QdrantTarget):

@@ -122,9 +122,9 @@ def test_an_alias_follows_only_on_demand(chain, tmp_path, run_tool, said, capsys
     assert run_tool('upgrade_gallery.py', *words, f'{database}/v2') == 0
     assert not [line for line in said if line.startswith('alias')]
     assert run_tool('upgrade_gallery.py', *words, f'{database}/v2', '--switch', 'live') == 0
-    assert 'alias live names v2 now, before it did not exist; `--rollback live` undoes' in said[-1]
+    assert 'alias live names v2, before it did not exist; `--rollback live` undoes' in said[-1]
     assert run_tool('upgrade_gallery.py', f'{database}/v2', chain.h23, f'{database}/v3', '--switch', 'live') == 0
-    assert 'alias live names v3 now, before it named v2' in said[-1]
+    assert 'alias live names v3, before it named v2' in said[-1]
     rollback = ('upgrade_gallery.py', f'{database}/v2', chain.h23, f'{database}/v3', '--rollback', 'live')
     assert run_tool(*rollback) == 0
     assert 'alias live names v2 again' in said[-1]

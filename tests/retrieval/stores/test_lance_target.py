@@ -218,6 +218,18 @@ def test_a_table_that_is_not_what_the_source_says_is_not_complete(source, databa
     assert not stored_notes(address).complete
 
 
+def test_indexes_that_no_longer_cover_the_rows_are_named(source, database, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmfct.retrieval.stores.lance_column_target.say_once', said.append)
+    open_lance_table(source.address).create_scalar_index('key')
+    again = LanceSource(source.address, OPTIONS)
+    address = parse_store(f'lancedb:{database}/items#v2')
+    with opened_target(address, again, notes_of(again, in_place=True), columns_of(again), in_place=True) as target:
+        write(target)
+        finish(target)
+    assert len(said) == 1 and 'until `table.optimize()` the indexes key_idx do not cover them' in said[0]
+
+
 def test_rows_that_came_meanwhile_are_written_by_the_next_run(source, database):
     address = parse_store(f'lancedb:{database}/items#vector_v2')
     words = (notes_of(source, in_place=True), columns_of(source))

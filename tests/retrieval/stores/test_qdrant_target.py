@@ -22,9 +22,10 @@ from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes, vector_n
 from mmfct.retrieval.stores.open_target import noted_vector, opened_qdrant, opened_target
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.stores.qdrant_alias import check_alias, rollback_alias, switch_alias
+from mmfct.retrieval.stores.qdrant_notes import qdrant_errors, read_notes
 from mmfct.retrieval.stores.qdrant_points import point_id
 from mmfct.retrieval.stores.qdrant_source import QdrantSource
-from mmfct.retrieval.stores.qdrant_target import point_ids, qdrant_errors, read_notes
+from mmfct.retrieval.stores.qdrant_target import point_ids
 
 ROWS, WIDTH, BATCH = 20, 4, 6
 OPTIONS = SourceOptions(provenance=Provenance(ModelIdentity.named('v1')))
