@@ -164,3 +164,15 @@ def test_tool(run_tool, switch, tmp_path, capsys):
     assert json.loads((tmp_path / 'ids.txt.json').read_text())['embedded'] == 8
     assert run_tool('plan_sample.py', *words, '--have', tmp_path / 'none.txt') == 2
     assert 'error: `have` must be a text file' in capsys.readouterr().err
+
+
+def test_tool_with_vectors_of_another_program(run_tool, vectors, tmp_path, capsys):
+    np.save(tmp_path / 'items.npy', vectors)
+    lines = ''.join(f'{row},item {row}\n' for row in range(100))
+    (tmp_path / 'items.csv').write_text(f'id,name\n{lines}')
+    words = [tmp_path / 'items.npy', '--size', 8, '--out', tmp_path / 'ids.txt', '--id-column', 'name']
+    assert run_tool('plan_sample.py', *words) == 2
+    assert 'say it with `--distance`' in capsys.readouterr().err
+    assert run_tool('plan_sample.py', *words, '--distance', 'l2', '--model', 'encoder') == 0
+    assert json.loads((tmp_path / 'ids.txt.json').read_text())['model']['name'] == 'encoder'
+    assert all(line.startswith('item ') for line in (tmp_path / 'ids.txt').read_text().splitlines())
