@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 # Relative to the mean variance of an input dimension.
-PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
+PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-6, 7))
 _MOST_ROWS = 2048  # whose leave-one-out errors choose the penalty
 _ROWS_PER_CHUNK = 4096
+_MOST_INFLATION = 10.0
 
 
 class AffineMap(NamedTuple):
@@ -35,14 +36,39 @@ class RidgeFit(NamedTuple):
 
     Attributes:
         map: The map.
-        penalties: Penalty of each principal direction of the targets, of shape (D',), relative to the mean variance of
-            an input dimension.
+        penalty: The penalty, relative to the mean variance of an input dimension.
         error: Mean squared leave-one-out error, summed over the D' dimensions.
+        mean_inputs: Mean input, of shape (D,).
+        directions: Principal directions of the targets, of shape (D', R).
+        shrinkage: Along each of them, standard deviation of the targets in proportion to that of leave-one-out
+            predictions, of shape (R,).
     """
 
     map: AffineMap
-    penalties: Tensor
+    penalty: float
     error: float
+    mean_inputs: Tensor
+    directions: Tensor
+    shrinkage: Tensor
+
+    def inflated(self, share: float) -> AffineMap:
+        """Give back a part of the spread that regression takes.
+
+        A regression shrinks most where it knows least, so that predictions differ less in some directions than
+        targets do, and the other directions decide who is near. Here predictions are multiplied, along each principal
+        direction of the targets, by the shrinkage to a power.
+
+        Args:
+            share: The power, between 0, which changes nothing, and 1, which gives back all of it.
+
+        Raises:
+            ValueError: If ``share`` is out of range.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f'`share` must lie between 0 and 1, got {share!r}')
+        weight, bias = self.map
+        added = weight @ self.directions * (self.shrinkage.clamp(1, _MOST_INFLATION) ** share - 1) @ self.directions.T
+        return AffineMap(weight + added, bias - self.mean_inputs @ added)
 
 
 class Moments(NamedTuple):
@@ -114,9 +140,8 @@ def fit_ridge(
 ) -> RidgeFit:
     """Regress targets on inputs, with the penalty that has the smallest leave-one-out error.
 
-    Each principal direction of the targets has a penalty of its own: those in which the models agree little are
-    shrunk more. Leave-one-out errors are exact (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning,
-    section 7.10), those of up to 2,048 rows spread over all of them.
+    Leave-one-out errors are exact (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section
+    7.10), those of up to 2,048 rows spread over all of them.
 
     Args:
         moments: Of inputs and targets.
@@ -129,26 +154,45 @@ def fit_ridge(
     """
     if not penalties or min(penalties) <= 0:
         raise ValueError(f'`penalties` must be positive, got {tuple(penalties)}')
-    values, vectors = torch.linalg.eigh(moments.inputs)
-    values = values.clamp_min(0)
-    unit = values.sum() / len(values)  # N times the mean variance
+    values, vectors = _principal(inputs.double() - moments.mean_inputs, moments.inputs)
+    unit = values.sum() / inputs.shape[1]  # N times the mean variance
     places = torch.arange(0, moments.rows, -(-moments.rows // _MOST_ROWS))
     wanted = targets[places].double() - moments.mean_targets
-    turned = torch.linalg.eigh(wanted.T @ wanted).eigenvectors
-    solution = vectors.T @ moments.cross @ turned  # of the principal directions of inputs and targets
+    directions = _principal(wanted, wanted.T @ wanted)[1]
+    if len(places) < moments.rows and directions.shape[1] < targets.shape[1]:  # some rows do not span what all do
+        directions = torch.eye(targets.shape[1], dtype=torch.float64)
+    solution = vectors.T @ moments.cross @ directions
 
     rows = ((inputs[places].double() - moments.mean_inputs) @ vectors).to(inputs.dtype)
-    wanted = (wanted @ turned).to(inputs.dtype)
-    errors = []
-    for penalty in penalties:
+    wanted = (wanted @ directions).to(inputs.dtype)
+
+    def predicted(penalty: float) -> Tensor:
+        """Return leave-one-out predictions along the directions."""
         shrunk = 1 / (values + penalty * unit).clamp_min(1e-30)
-        leverage = (rows.double().square() @ shrunk + 1 / moments.rows)[:, None]
+        leverage = (rows.double().square() @ shrunk + 1 / moments.rows)[:, None].clamp_max(1 - 1e-6)
         residual = wanted - rows @ (solution * shrunk[:, None]).to(rows.dtype)
-        errors.append((residual / (1 - leverage).clamp_min(1e-6)).square().mean(dim=0))
-    best = torch.stack(errors).min(dim=0)
-    chosen = torch.tensor(penalties, dtype=torch.float64)[best.indices]
-    weight = vectors @ (solution / (values[:, None] + chosen * unit).clamp_min(1e-30)) @ turned.T
-    return RidgeFit(moments.with_mean(weight), chosen, best.values.sum().item())
+        return wanted - residual / (1 - leverage)
+
+    errors = [(predicted(penalty) - wanted).square().mean(dim=0).sum().item() for penalty in penalties]
+    best = penalties[errors.index(min(errors))]
+    weight = vectors @ (solution / (values[:, None] + best * unit).clamp_min(1e-30)) @ directions.T
+    spreads = [rows.double().square().mean(dim=0).sqrt() for rows in (wanted, predicted(best))]
+    shrinkage = spreads[0] / spreads[1].clamp_min(1e-15)
+    return RidgeFit(moments.with_mean(weight), best, min(errors), moments.mean_inputs, directions, shrinkage)
+
+
+def _principal(centred: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the variances, times N, along principal directions (D, R) of centred rows (N, D), and these.
+
+    Of few rows by their products with one another, otherwise by those of the dimensions, (D, D).
+    """
+    if len(centred) >= centred.shape[1]:
+        values, vectors = torch.linalg.eigh(products)
+        return values.clamp_min(0), vectors
+    values, left = torch.linalg.eigh(centred @ centred.T)
+    kept = values > 1e-12 * values[-1]
+    values = values[kept]
+    return values, centred.T @ left[:, kept] / values.sqrt()
 
 
 def reduce_rank(fit: AffineMap, moments: Moments, rank: int) -> tuple[Tensor, AffineMap]:

@@ -57,23 +57,39 @@ def test_ridge_with_one_penalty_is_that_of_scikit_learn(pairs, rows):
     np.testing.assert_allclose(fit.map(inputs), expected.predict(inputs.numpy()), atol=1e-8)
 
 
-def test_each_direction_of_the_targets_has_the_penalty_with_the_least_leave_one_out_error(pairs):
-    inputs, targets = pairs
-    turned = torch.linalg.eigh(torch.cov(targets.T)).eigenvectors
-    errors = {}
-    for penalty in PENALTIES:
-        residuals = []
-        for out in range(len(inputs)):
-            kept = [row for row in range(len(inputs)) if row != out]
-            # The penalty is that of all rows, and the mean that of the others.
-            total = penalty * (inputs - inputs.mean(0)).square().sum().item() / 7
-            model = Ridge(total).fit(inputs[kept].numpy(), targets[kept].numpy())
-            residuals.append(targets[out].numpy() - model.predict(inputs[out : out + 1].numpy())[0])
-        errors[penalty] = (np.array(residuals) @ turned.numpy()) ** 2
-    means = np.stack([errors[penalty].mean(0) for penalty in PENALTIES])
+def leave_one_out(inputs, targets, penalty: float) -> np.ndarray:
+    """Errors of a plain loop; the penalty is that of all rows, and the means are those of the others."""
+    total = penalty * (inputs - inputs.mean(0)).square().sum().item() / inputs.shape[1]
+    residuals = []
+    for out in range(len(inputs)):
+        kept = [row for row in range(len(inputs)) if row != out]
+        model = Ridge(total).fit(inputs[kept].numpy(), targets[kept].numpy())
+        residuals.append(targets[out].numpy() - model.predict(inputs[out : out + 1].numpy())[0])
+    return np.array(residuals)
+
+
+@pytest.mark.parametrize('rows', [6, 60])
+def test_the_penalty_has_the_least_leave_one_out_error(pairs, rows):
+    inputs, targets = (values[:rows] for values in pairs)
+    errors = [(leave_one_out(inputs, targets, penalty) ** 2).mean(0).sum() for penalty in PENALTIES]
     fit = fit_ridge(inputs, targets)
-    assert fit.penalties.tolist() == [PENALTIES[place] for place in means.argmin(0)]
-    assert fit.error == pytest.approx(means.min(0).sum(), rel=1e-6)
+    assert fit.penalty == PENALTIES[int(np.argmin(errors))] and fit.error == pytest.approx(min(errors), rel=1e-6)
+
+
+def test_inflation_gives_back_the_spread_that_shrinking_takes(pairs):
+    inputs, targets = pairs
+    fit = fit_ridge(inputs, targets, penalties=[1.0])
+    centred = (targets - targets.mean(0)).numpy()
+    turned = np.linalg.eigh(centred.T @ centred)[1]
+    predicted = (centred - leave_one_out(inputs, targets, 1.0)) @ turned
+    ratio = np.sqrt((centred @ turned).var(0) / (predicted**2).mean(0))
+    assert (ratio > 1.05).all()
+    for share in (0, 0.5, 1):
+        inflated = fit.inflated(share)
+        np.testing.assert_allclose(inflated.weight @ turned, (fit.map.weight @ turned) * ratio**share, rtol=1e-6)
+        torch.testing.assert_close(inflated(inputs).mean(0), targets.mean(0))
+    with pytest.raises(ValueError, match='`share` must lie between 0 and 1, got 2'):
+        fit.inflated(2)
 
 
 def test_float32_rows_and_more_of_them_than_are_looked_at(pairs, monkeypatch):
@@ -85,6 +101,13 @@ def test_float32_rows_and_more_of_them_than_are_looked_at(pairs, monkeypatch):
     fit = fit_ridge(inputs, targets, penalties=[0.1])
     torch.testing.assert_close(fit.map.weight, every.map.weight, rtol=1e-3, atol=1e-4)
     assert fit.error != pytest.approx(every.error, rel=1e-6)
+
+
+def test_few_rows_of_wide_targets_and_more_of_them_than_are_looked_at(monkeypatch):
+    inputs, targets = torch.randn(40, 6).double(), torch.randn(40, 30).double()
+    exact = fit_ridge(inputs, targets, penalties=[0.1])
+    monkeypatch.setattr('mmfct.functional.linear_fits._MOST_ROWS', 20)
+    torch.testing.assert_close(fit_ridge(inputs, targets, penalties=[0.1]).map.weight, exact.map.weight)
 
 
 def test_moments_of_the_first_dimensions(pairs):

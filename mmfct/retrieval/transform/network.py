@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -155,18 +155,26 @@ class TransformNetwork(nn.Module):
         return cls(terms, unit_inputs=structure.unit_inputs, length=structure.length)
 
     @property
+    def summands(self) -> list[Term]:
+        """The terms, typed."""
+        return [cast(Term, term) for term in self.terms]
+
+    @property
     def structure(self) -> TransformStructure:
         """What the weights do not say."""
         terms = []
-        for term in self.terms:
-            parts = {name: part for name, part in term.named_children() if isinstance(part, Stack)}
-            terms.append({name: tuple(layer.relu for layer in part.layers) for name, part in parts.items()})
+        for term in self.summands:
+            parts = dict(old=term.old, side=term.side, mixer=term.mixer)
+            relus = {
+                name: tuple(layer.relu for layer in part.layers) for name, part in parts.items() if part is not None
+            }
+            terms.append(relus)
         return TransformStructure(tuple(terms), self.unit_inputs, self.length)
 
     @property
     def uses_side(self) -> bool:
         """Whether any term takes side-information."""
-        return any(term.side is not None for term in self.terms)  # type: ignore[union-attr]
+        return any(term.side is not None for term in self.summands)
 
     def forward(self, old: Tensor, side: Tensor | None = None) -> Tensor:
         """Return upgraded embeddings; without side-information the old embedding takes its place."""

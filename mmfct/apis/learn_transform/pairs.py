@@ -1,0 +1,208 @@
+"""Pairs of old and new embeddings of the same items, joined by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmfct.functional.retrieval_scores import UNKNOWN
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.transform.profile import InputProfile
+
+MIN_PAIRS = 100
+_FEW_PAIRS = 500
+_PROBED_ROWS = 4096  # of the old source, which the pairs must represent
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """N items with the embeddings of both models.
+
+    Args:
+        ids: Ids, of shape (N,).
+        old: Old embeddings of shape (N, D), float32.
+        new: New embeddings of shape (N, D').
+        side: Side-information of shape (N, S); ``None`` if there is none.
+        labels: Classes of shape (N,), -1 where not known; ``None`` if none is.
+        models: Model of each column, by ``old``, ``new`` and perhaps ``side``.
+        distance: How embeddings are compared, one of `mmfct.utils.distances.DISTANCES`.
+        notes: What a user should know about the join, in sentences.
+    """
+
+    ids: np.ndarray
+    old: Tensor
+    new: Tensor
+    side: Tensor | None
+    labels: Tensor | None
+    models: dict[str, ModelIdentity]
+    distance: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Tensor) -> Pairs:
+        """Return some of the pairs, rows of shape (M,)."""
+        return replace(
+            self,
+            ids=self.ids[rows.numpy()],
+            old=self.old[rows],
+            new=self.new[rows],
+            side=None if self.side is None else self.side[rows],
+            labels=None if self.labels is None else self.labels[rows],
+        )
+
+    def reversed(self) -> Pairs:
+        """Return the pairs for the way back, from new embeddings to old ones; without side-information."""
+        models = dict(old=self.models['new'], new=self.models['old'])
+        return replace(self, old=self.new, new=self.old, side=None, models=models)
+
+
+def join_pairs(
+    old: GallerySource,
+    new: GallerySource,
+    side: GallerySource | None = None,
+    *,
+    distance: str | None = None,
+    max_pairs: int = 50_000,
+    seed: int = 0,
+) -> Pairs:
+    """Find the items that all sources have; sources may be much larger than memory.
+
+    Args:
+        old: Embeddings of the old model.
+        new: Embeddings of the new model, usually of a sample of the items.
+        side: Side-information, as a source of its own; ``None`` for the column ``side_info`` of ``old``, if there is
+            one.
+        distance: How upgraded embeddings will be compared; ``None`` for the distance of ``new``.
+        max_pairs: Most pairs; of more, that many are drawn.
+        seed: Seed of that draw.
+
+    Raises:
+        ValueError: If fewer than 100 items are in all sources, a source has an id twice, a vector is not finite, old
+            and new vectors are equal, or the pairs do not represent the old source.
+    """
+    sources = dict(old=old, new=new) | ({} if side is None else dict(side=side))
+    rows, notes = _common_rows(sources)
+    found = len(rows['new'])
+    if found < MIN_PAIRS:
+        raise ValueError(
+            f'at least {MIN_PAIRS} items must be in all of {_names(sources)}, got {found}; {_example_ids(sources)}'
+            'embed more items of OLD with the new model (`tools/plan_sample.py` chooses them), and use the same ids'
+        )
+    if found > max_pairs:
+        chosen = np.sort(np.random.default_rng(seed).choice(found, max_pairs, replace=False))
+        rows = {role: places[chosen] for role, places in rows.items()}
+        notes.append(f'{max_pairs:,} of {found:,} pairs were drawn (`--max-pairs`)')
+    provenances = {role: Provenance.from_metadata(source.metadata) for role, source in sources.items()}
+    models = {role: provenance.embedding for role, provenance in provenances.items()}
+    columns = {role: _floats(source, 'embedding', rows[role]) for role, source in sources.items()}
+    if side is None and 'side_info' in old.columns:
+        columns['side'] = _floats(old, 'side_info', rows['old'])
+        unnamed = ModelIdentity.named(f'{models["old"].name}-side')
+        models['side'] = provenances['old'].side_info or unnamed
+    pairs = Pairs(
+        old.rows('id', rows['old']).astype(str),
+        columns['old'],
+        columns['new'],
+        columns.get('side'),
+        _labels(old, new, rows),
+        models,
+        distance or provenances['new'].distance,
+    )
+    pairs, dropped = _without_zeros(pairs)
+    notes += dropped
+    if len(pairs) < _FEW_PAIRS:
+        notes.append(f'{len(pairs)} pairs are few: from about {_FEW_PAIRS} on, choices become reliable')
+    _check(pairs, old, sources)
+    return replace(pairs, notes=tuple(notes))
+
+
+def source_ids(source: GallerySource) -> Iterator[list[str]]:
+    """Read the ids of a source, shard by shard."""
+    return (source.shard('id', shard.index).astype(str).tolist() for shard in source.shards)
+
+
+def _common_rows(sources: dict[str, GallerySource]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Find the rows of the items that all sources have, in the order of ``new``, by 64-bit hashes of their ids."""
+    hashes = {}
+    for role, source in sources.items():
+        hashes[role] = np.fromiter((hash(text) for ids in source_ids(source) for text in ids), np.int64, len(source))
+        if len(np.unique(hashes[role])) < len(source):
+            raise ValueError(f'ids of {source.path} must be unique to join by them, got some that are not')
+    common = hashes['new']
+    for other in hashes.values():
+        common = common[np.isin(common, other)]
+    rows = {}
+    for role, values in hashes.items():
+        order = np.argsort(values)
+        rows[role] = order[np.searchsorted(values, common, sorter=order)]
+    notes = []
+    for role, source in sources.items():
+        missing = len(source) - len(common)
+        if missing and role != 'old':
+            notes.append(f'{missing:,} of {len(source):,} rows of {source.path} have no partner and are left out')
+    notes.insert(0, f'{len(common):,} of {len(sources["old"]):,} old embeddings have a new one')
+    if len(sources['old']) < len(sources['new']):
+        notes.insert(0, 'OLD has fewer rows than NEW: make sure that they are not swapped')
+    return rows, notes
+
+
+def _floats(source: GallerySource, name: str, rows: np.ndarray) -> Tensor:
+    values = torch.from_numpy(source.rows(name, rows).astype(np.float32))
+    bad = int((~torch.isfinite(values).all(dim=1)).sum())
+    if bad:
+        raise ValueError(f'`{name}` of {source.path} must be finite, got {bad} rows with NaN or infinite values')
+    return values
+
+
+def _labels(old: GallerySource, new: GallerySource, rows: dict[str, np.ndarray]) -> Tensor | None:
+    for source, role in ((old, 'old'), (new, 'new')):
+        if 'label' in source.columns:
+            labels = torch.from_numpy(source.rows('label', rows[role]).astype(np.int64))
+            if (labels != UNKNOWN).any():
+                return labels
+    return None
+
+
+def _without_zeros(pairs: Pairs) -> tuple[Pairs, list[str]]:
+    """Leave out rows of zeros, which stand for items that could not be embedded."""
+    notes = []
+    kept = torch.ones(len(pairs), dtype=torch.bool)
+    for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):
+        if values is not None and (zero := ~values.any(dim=1)).any():
+            notes.append(f'{int(zero.sum())} {role} embeddings are zero in all dimensions and left out')
+            kept &= ~zero
+    return (pairs.take(kept.nonzero().squeeze(1)) if notes else pairs), notes
+
+
+def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) -> None:
+    if len(pairs) < MIN_PAIRS:
+        raise ValueError(f'at least {MIN_PAIRS} pairs must be left, got {len(pairs)} that are not zero')
+    if pairs.old.shape == pairs.new.shape and torch.equal(pairs.old, pairs.new):
+        raise ValueError(f'OLD and NEW must be embeddings of two models, got the same vectors in {_names(sources)}')
+    for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):
+        if values is not None and bool((values == values[0]).all()):
+            raise ValueError(f'the {role} embeddings must differ between items, got {len(values)} equal rows')
+    probe = np.unique(np.linspace(0, len(old) - 1, _PROBED_ROWS).astype(np.int64))
+    if len(old) > len(pairs):
+        objection = InputProfile.of(pairs.old, unit=False).objection(_floats(old, 'embedding', probe), unit=False)
+        if objection is not None:
+            raise ValueError(
+                f'the pairs must represent {old.path}, whose vectors {objection}; draw the items to embed with '
+                '`tools/plan_sample.py`'
+            )
+
+
+def _names(sources: dict[str, GallerySource]) -> str:
+    return ' and '.join(str(source.path) for source in sources.values())
+
+
+def _example_ids(sources: dict[str, GallerySource]) -> str:
+    examples = [f'{next(source_ids(source))[0]!r} in {source.path}' for source in sources.values()]
+    return f'ids are such as {", ".join(examples)}; '
