@@ -82,6 +82,6 @@ class LanceColumnTarget(LanceTarget):
         indexes = ', '.join(sorted(index.name for index in self._table.list_indices()))
         if indexes:
             say_once(
-                f'{self.address.table}: the rows have moved, and until `table.optimize()` the indexes {indexes} do not '
-                'cover them, which makes searches slower'
+                f'{self.address.table}: the rows have moved, and until `table.optimize()` the indexes {indexes} do '
+                'not cover them, which makes searches slower'
             )
