@@ -78,7 +78,12 @@ class Pool:
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the embeddings of rows (N,) as they are compared: float32 of shape (N, D), unit ones for cosine."""
-        return self._as_compared(self.source.rows('embedding', rows))
+        stored = self.source.rows('embedding', rows)
+        vectors = np.empty(stored.shape, np.float32)
+        step = max(1, _VALUES_PER_BLOCK // stored.shape[1])
+        for start in range(0, len(rows), step):
+            vectors[start : start + step] = self._as_compared(stored[start : start + step])
+        return vectors
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield all embeddings as :meth:`vectors` does, in blocks, each with its first row."""

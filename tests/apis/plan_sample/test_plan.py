@@ -34,7 +34,8 @@ def test_ids_and_their_summary(make_gallery, vectors, tmp_path, by, capsys):
 
 
 @pytest.mark.parametrize('distance', ['cosine', 'l2'])
-def test_the_distance_to_the_sample_is_that_of_a_plain_loop(make_gallery, vectors, tmp_path, distance):
+def test_the_distance_to_the_sample_is_that_of_a_plain_loop(make_gallery, vectors, tmp_path, distance, monkeypatch):
+    monkeypatch.setattr('mmfct.apis.plan_sample.pool._VALUES_PER_BLOCK', 7 * 8)
     have = tmp_path / 'have.txt'
     have.write_text('003.png\n004.png\nelsewhere.png\n')
     gallery = make_gallery('g', 'm', vectors, distance=distance)
