@@ -9,6 +9,9 @@ Exit status: 0 on success, 1 if --gate finds that the switch is not safe, 2 for 
 Example:
     python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
         --gallery old=gallery_old upgraded=gallery_upgraded --out work_dirs/switch --gate
+    python tools/evaluate_compatibility.py --query old=q_old.npy new=q_new.npy \
+        --gallery old=lancedb:db/items upgraded=gallery_upgraded --model old=encoder-v1 new=encoder-v2 \
+        --distance cosine --out work_dirs/switch --gate
     python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
         --gallery old=gallery_old upgraded=gallery_upgraded new=sample_new --out work_dirs/switch \
         --gate --max-lost 0.05
@@ -19,9 +22,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from _arguments import add_groups
+from _arguments import add_groups, add_vector_columns, vector_columns
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         ('query', 'embedding sets by name, with labels or without: old, new ...'),
         ('gallery', 'galleries by name: old, upgraded, new ...'),
     ):
-        parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=DIR', help=text)
+        parser.add_argument(f'--{name}', nargs='+', action='extend', required=True, metavar='NAME=SOURCE', help=text)
     parser.add_argument('--out', required=True, help='folder for tables and figures')
     parser.add_argument(
         '--also',
@@ -75,6 +79,19 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: 0)')
     add_groups(parser)
+    parser.add_argument(
+        '--model',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME=MODEL',
+        help='models of sets of other programs (Parquet, X.npy, lancedb:FOLDER/TABLE, qdrant:...), by the names of '
+        'the sets: old=encoder-v1 new=encoder-v2',
+    )
+    parser.add_argument(
+        '--distance', choices=DISTANCES, help='distance of sets of other programs whose store does not say it'
+    )
+    add_vector_columns(parser)
     return parser.parse_args()
 
 
@@ -83,6 +100,7 @@ def main() -> int:
     require_hosts('mmengine')
     args = parse_args()
     from mmfct.apis.evaluate_compatibility import GateRule, evaluate_compatibility, named_folders
+    from mmfct.retrieval.stores.options import SourceOptions
     from mmfct.utils.user_errors import user_errors
 
     with user_errors():
@@ -90,7 +108,12 @@ def main() -> int:
         rule = {name: getattr(args, name) for name in names}
         gate = GateRule(args.metric, **rule) if args.gate else None
         query, gallery = named_folders(args.query), named_folders(args.gallery)
-        options = dict(also=args.also, groups=args.groups, exclude=args.exclude)
+        models, columns = named_folders(args.model), vector_columns(args)
+        sources = {
+            name: SourceOptions(columns, model=models.get(name), distance=args.distance)
+            for name in {**query, **gallery, **models}
+        }
+        options = dict(also=args.also, groups=args.groups, exclude=args.exclude, options=sources)
         evaluation = evaluate_compatibility(query, gallery, args.out, gate=gate, **options)
     return 0 if evaluation.gate is None or evaluation.gate.safe else 1
 

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import argparse
 
-from _arguments import add_cfg_options
+from _arguments import add_cfg_options, add_source_model, add_vector_columns, source_options
 
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('gallery', help='folder of the gallery')
+    parser.add_argument(
+        'gallery',
+        help='folder of the gallery; or, with --query, vectors of another program: Parquet, X.npy, '
+        'lancedb:FOLDER/TABLE, qdrant:... , read into memory',
+    )
     parser.add_argument(
         'images', nargs='*', metavar='image', help='image files, embedded with --config and --checkpoint'
     )
@@ -40,6 +45,11 @@ def parse_args() -> argparse.Namespace:
         '--query-root', help='folder that the ids of --query are relative to, for the figure (default: --image-root)'
     )
     parser.add_argument('--out', help='folder for neighbours.json and, with --image-root, neighbours.png')
+    add_source_model(parser)
+    parser.add_argument(
+        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
+    )
+    add_vector_columns(parser)
     add_cfg_options(parser)
     args = parser.parse_args()
     if bool(args.images) == bool(args.query) or (args.images and not (args.config and args.checkpoint)):
@@ -57,7 +67,9 @@ def main() -> None:
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
     with user_errors():
         if args.query:
-            search_gallery(args.gallery, args.query, query_root=args.query_root, **options)
+            search_gallery(
+                args.gallery, args.query, query_root=args.query_root, options=source_options(args), **options
+            )
         else:
             model = dict(role=args.role, cfg_options=args.cfg_options)
             search_images(args.gallery, args.images, args.config, args.checkpoint, **model, **options)

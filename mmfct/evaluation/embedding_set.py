@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmfct.functional.retrieval_scores import UNKNOWN
-from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.reader import GallerySource
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class EmbeddingSet:
         return EmbeddingSet(self.embeddings[rows], self.labels[rows], self.ids[rows], groups)
 
     @classmethod
-    def read(cls, gallery: Gallery, *, need_labels: bool = True) -> EmbeddingSet:
+    def read(cls, gallery: GallerySource, *, need_labels: bool = True) -> EmbeddingSet:
         """Read the columns ``embedding``, ``label`` and ``id`` of a gallery; embedding sets are stored as galleries.
 
         Args:
@@ -111,7 +111,7 @@ def count_unlabelled(sets: Mapping[str, EmbeddingSet]) -> dict[str, tuple[int, i
     return {name: count for name, count in counts.items() if count[1]}
 
 
-def column_tensor(gallery: Gallery, name: str) -> Tensor:
+def column_tensor(gallery: GallerySource, name: str) -> Tensor:
     """Read a whole column of a gallery into a tensor of shape (N, D) or (N,)."""
     rows = gallery.column(name)
     return torch.from_numpy(rows if rows.flags.writeable else np.array(rows))

@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import print_log
 
 from mmfct.apis.evaluate_compatibility.agreement import agreement_obstacle, measure_agreement, measured_pairs
+from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate_rule import GateRule
 from mmfct.apis.evaluate_compatibility.gate_scores import check_gate, decide_gate
@@ -23,6 +24,7 @@ from mmfct.evaluation.pair import NEW_NEW, OLD_OLD, Pair
 from mmfct.evaluation.scores import Scores, mean_scores, score_pair
 from mmfct.functional import QueryScores
 from mmfct.functional.retrieval_metrics import check_exclude
+from mmfct.retrieval.stores.options import SourceOptions
 
 _NAME = re.compile(r'[\w.-]+')
 
@@ -36,6 +38,7 @@ def evaluate_compatibility(
     gate: GateRule | None = None,
     groups: str | None = None,
     exclude: str = 'matches',
+    options: Mapping[str, SourceOptions] | None = None,
 ) -> Evaluation:
     r"""Score every pair of queries and gallery that share a model; write tables and pictures.
 
@@ -56,8 +59,9 @@ def evaluate_compatibility(
     labels ``compatibility.png`` shows the agreement.
 
     Args:
-        queries: Folders of embedded queries by name, in the format of a gallery, with a column ``label`` or without.
-        galleries: Folders of galleries by name, likewise.
+        queries: Embedded queries by name: folders in the format of a gallery, or anything else that `open_source`
+            opens, with a column ``label`` or without.
+        galleries: Galleries by name, likewise.
         out: Folder of the files.
         also: Pairs, ``query/gallery``, to score although their models differ, such as ``new/old``: what a switch
             without an upgrade would do.
@@ -66,6 +70,8 @@ def evaluate_compatibility(
             parenthesis finds the group in an id, such as ``_c(\d+)``; ``None`` for none.
         exclude: What groups leave out for a query: ``matches``, the items of its label *and* group, as person
             re-identification does, or ``all`` items of its group.
+        options: How to read sets of other programs, by name; queries and gallery of one name share theirs. Labels that
+            are texts are compared as such.
 
     Returns:
         What ``compatibility.json`` holds.
@@ -79,8 +85,7 @@ def evaluate_compatibility(
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
     check_exclude(exclude)
-    query_sets = {name: StoredSet.read(name, path, groups, need_labels=False) for name, path in queries.items()}
-    gallery_sets = {name: StoredSet.read(name, path, groups, need_labels=False) for name, path in galleries.items()}
+    query_sets, gallery_sets = _read_sets(queries, galleries, groups, options or {})
     pairs = choose_pairs(query_sets, gallery_sets, [Pair.parse(pair) for pair in also])
     labelled = [pair for pair in pairs if query_sets[pair.query].items.is_labelled]
     labelled = [pair for pair in labelled if gallery_sets[pair.gallery].items.is_labelled]
@@ -122,6 +127,29 @@ def evaluate_compatibility(
     evaluation = replace(evaluation, gate=decision)
     write_gate(evaluation, decision, Path(out))
     return evaluation
+
+
+def _read_sets(
+    queries: Mapping[str, str | Path],
+    galleries: Mapping[str, str | Path],
+    groups: str | None,
+    options: Mapping[str, SourceOptions],
+) -> tuple[dict[str, StoredSet], dict[str, StoredSet]]:
+    unknown = sorted(options.keys() - queries.keys() - galleries.keys())
+    if unknown:
+        raise ValueError(
+            f'what is said of a set needs its name, one of {", ".join({**queries, **galleries})}, got {unknown[0]!r}'
+        )
+    sets = {
+        (kind, name): StoredSet.read(name, path, groups, need_labels=False, options=options.get(name))
+        for kind, paths in (('query', queries), ('gallery', galleries))
+        for name, path in paths.items()
+    }
+    sets = with_common_labels(sets)
+    query_sets, gallery_sets = (
+        {name: stored for (kind, name), stored in sets.items() if kind == wanted} for wanted in ('query', 'gallery')
+    )
+    return query_sets, gallery_sets
 
 
 def _labelled_sets(queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]) -> dict[str, EmbeddingSet]:

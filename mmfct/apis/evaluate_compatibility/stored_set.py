@@ -11,9 +11,12 @@ import numpy as np
 from torch import Tensor
 
 from mmfct.evaluation.embedding_set import EmbeddingSet
-from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.stores.foreign import READ_FROM
+from mmfct.retrieval.stores.loaded import open_checked
+from mmfct.retrieval.stores.options import SourceOptions
 
 
 @dataclass(frozen=True)
@@ -25,34 +28,47 @@ class StoredSet:
         provenance: The model of the embeddings, and the distance that compares them.
         items: The embeddings.
         label_names: Names of labels that are stored with them.
+        labels_are_texts: Whether the labels are texts in the store, which were numbered when they were read.
     """
 
     name: str
     provenance: Provenance
     items: EmbeddingSet
     label_names: Mapping[int, str]
+    labels_are_texts: bool = False
 
     @classmethod
-    def read(cls, name: str, path: str | Path, groups: str | None = None, *, need_labels: bool = True) -> StoredSet:
+    def read(
+        cls,
+        name: str,
+        path: str | Path,
+        groups: str | None = None,
+        *,
+        need_labels: bool = True,
+        options: SourceOptions | None = None,
+    ) -> StoredSet:
         r"""Read a gallery; embedding sets are stored as galleries.
 
         Args:
             name: What the user calls the set.
-            path: Folder of the gallery.
+            path: Folder of the gallery, or anything else that `open_source` opens.
             groups: Column of the groups of the items, such as cameras, or a regular expression whose parenthesis finds
                 the group in an id, such as ``_c(\d+)``; ``None`` for none.
             need_labels: Whether there must be a column ``label``; else all classes are unknown without it.
+            options: How to read vectors of another program.
 
         Raises:
             FileNotFoundError: If the folder is no gallery.
             ValueError: If the gallery is damaged, does not say which model made it, lacks a column, or an item has no
                 group.
         """
-        gallery = Gallery(path)
+        gallery = open_checked(path, options)
         items = EmbeddingSet.read(gallery, need_labels=need_labels)
         if groups is not None:
             items = replace(items, groups=_groups(gallery, items.ids, groups))
-        return cls(name, Provenance.from_metadata(gallery.metadata), items, label_names(gallery.metadata))
+        names = label_names(gallery.metadata)
+        texts = bool(names) and READ_FROM in gallery.metadata
+        return cls(name, Provenance.from_metadata(gallery.metadata), items, names, texts)
 
     def order_of(self, other: StoredSet, *, same_labels: bool = True) -> np.ndarray:
         """Find the rows of another set with the same items in this one.
@@ -89,7 +105,7 @@ class StoredSet:
         return order
 
 
-def _groups(gallery: Gallery, ids: np.ndarray | Tensor, groups: str) -> np.ndarray:
+def _groups(gallery: GallerySource, ids: np.ndarray | Tensor, groups: str) -> np.ndarray:
     """Read the group of each item from a column, or find it in its id."""
     if '(' not in groups:
         if groups not in gallery.columns:

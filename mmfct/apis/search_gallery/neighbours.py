@@ -12,9 +12,9 @@ import numpy as np
 
 from mmfct.evaluation.class_names import class_folders
 from mmfct.functional.retrieval_scores import UNKNOWN
-from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance, check_same_model
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.exact import search_exact
 from mmfct.retrieval.index.faiss_index import search_index
 from mmfct.retrieval.index.file import read_index
@@ -78,7 +78,7 @@ class Found:
 
 
 def find_neighbours(
-    gallery: Gallery,
+    gallery: GallerySource,
     queries: np.ndarray,
     model: ModelIdentity,
     *,
@@ -123,7 +123,7 @@ def find_neighbours(
     )
 
 
-def _class_names(gallery: Gallery, found: list[np.ndarray]) -> dict[int, str]:
+def _class_names(gallery: GallerySource, found: list[np.ndarray]) -> dict[int, str]:
     """Return the names of classes that the gallery has, or that the paths of its items show.
 
     Paths are those of the rows that were found and of a sample: a gallery may not fit into memory.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.utils.distances import check_distance
 
 _QUERIES_PER_CHUNK = 256
@@ -27,7 +27,7 @@ class Neighbours(NamedTuple):
 
 
 def search_exact(
-    gallery: Gallery,
+    gallery: GallerySource,
     queries: np.ndarray,
     k: int,
     distance: str,
@@ -59,7 +59,7 @@ def search_exact(
     return Neighbours(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def check_queries(gallery: Gallery, queries: np.ndarray, k: int) -> np.ndarray:
+def check_queries(gallery: GallerySource, queries: np.ndarray, k: int) -> np.ndarray:
     """Return the queries as an array; raise a ``ValueError`` if they or ``k`` do not fit the gallery."""
     queries = np.asarray(queries)
     width = gallery.width('embedding')
@@ -94,7 +94,7 @@ def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
 
 
 def _search_chunk(
-    gallery: Gallery, queries: np.ndarray, k: int, distance: str, advance: Callable[[int], None]
+    gallery: GallerySource, queries: np.ndarray, k: int, distance: str, advance: Callable[[int], None]
 ) -> Neighbours:
     queries = prepare(queries, distance)
     best = [(np.empty(0), np.empty(0, np.int64)) for _ in queries]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmfct.retrieval.gallery.provenance import Provenance
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.exact import Neighbours, check_queries, unit_rows
 
 _ROWS_PER_BLOCK = 16384
@@ -19,7 +19,7 @@ _FARTHEST = 2.0  # cosine distance of opposite vectors
 
 
 def build_index(
-    gallery: Gallery,
+    gallery: GallerySource,
     factory: str,
     *,
     parameters: str = '',
@@ -77,7 +77,7 @@ def build_index(
     return index
 
 
-def search_index(gallery: Gallery, index: Any, queries: np.ndarray, k: int) -> Neighbours:
+def search_index(gallery: GallerySource, index: Any, queries: np.ndarray, k: int) -> Neighbours:
     """Find the k nearest rows, approximately, by an index of the gallery.
 
     Args:

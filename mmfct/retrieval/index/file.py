@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmfct.retrieval.gallery.provenance import Provenance
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.faiss_index import check_parameters, faiss_module, is_quantised, set_parameters
 from mmfct.utils.files import file_sha256, replaced_when_done
 from mmfct.utils.json import encode_json
@@ -16,7 +16,7 @@ from mmfct.utils.json import encode_json
 FORMAT_VERSION = 2  # 1: inner products for cosine, no parameters
 
 
-def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, parameters: str = '') -> Path:
+def write_index(index: Any, path: str | Path, gallery: GallerySource, factory: str, parameters: str = '') -> Path:
     """Write an index, and ``<path>.json`` beside it.
 
     Args:
@@ -53,7 +53,7 @@ def write_index(index: Any, path: str | Path, gallery: Gallery, factory: str, pa
     return notes_file(path)
 
 
-def read_index(path: str | Path, gallery: Gallery) -> Any:
+def read_index(path: str | Path, gallery: GallerySource) -> Any:
     """Read an index of a gallery.
 
     Args:
