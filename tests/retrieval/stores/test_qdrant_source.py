@@ -162,6 +162,19 @@ def test_points_that_change_while_they_are_read(tmp_path, items):
         source.verify_shard(0)
 
 
+def test_pages_of_a_server(tmp_path, items, monkeypatch):
+    monkeypatch.setattr('mmfct.retrieval.stores.qdrant_source._PAGE', 3)
+    monkeypatch.setattr('mmfct.retrieval.stores.qdrant_source._MAX_POINTS', 3)
+    source = open_source(write_qdrant(tmp_path / 'q', items), options=OPTIONS)
+    source.address = parse_store('qdrant:http://host/items')  # the embedded form reads a shard at once
+    read, limits = source._client.scroll, []
+    monkeypatch.setattr(
+        source._client, 'scroll', lambda *args, **rest: limits.append(rest['limit']) or read(*args, **rest)
+    )
+    assert np.array_equal(source.column('embedding'), items.vectors)
+    assert source.column('id').tolist() == items.ids and limits[:5] == [3, 1, 3, 1, 2]
+
+
 def test_collections_that_do_not_exist_or_are_damaged(tmp_path, items):
     text = write_qdrant(tmp_path / 'q', items)
     with pytest.raises(FileNotFoundError, match="must have a collection 'other', got items"):
