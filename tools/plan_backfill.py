@@ -1,6 +1,7 @@
 r"""Rank the items of an upgraded gallery by how urgently to re-embed them from the images.
 
-With --new and --query, also measure the accuracy against the recomputed share of the gallery.
+With --new and --query, also measure the accuracy against the recomputed share of the gallery, warn where it falls
+before it rises, and try corrections of the upgraded vectors.
 
 Example:
     python tools/plan_backfill.py gallery_upgraded work_dirs/backfill --order class_mean random

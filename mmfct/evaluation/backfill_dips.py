@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmfct.evaluation.scores import scores_by_name
 from mmfct.functional import QueryScores
-from mmfct.functional.bootstrap import affordable_resamples, simultaneous_intervals
+from mmfct.functional.bootstrap import affordable_resamples, bootstrap_interval, simultaneous_intervals
 from mmfct.functional.compatibility import ROUNDING
 
 CONFIDENCE = 0.95
@@ -23,7 +23,7 @@ Interval = tuple[float, float]
 class Dip(NamedTuple):
     """A curve that falls by more than the noise of the queries.
 
-    The intervals hold for all points of a curve at once, so that its lowest point may be chosen by looking.
+    The intervals of a point between the ends hold for all of these at once, so that it may be chosen by looking.
 
     Attributes:
         point: Number of the point, of the 22 of a curve: the lowest below both ends, or the last one.
@@ -61,14 +61,16 @@ def find_dip(points: Sequence[QueryScores], score: str) -> Dip | None:
     values = point_scores(points, score)
     means = values.mean(dim=0)
     start, end = means[0].item(), means[-1].item()
-    falls, rises = _intervals(values[:, :1] - values[:, 1:]), _intervals(values[:, -1:] - values[:, 1:-1])
-    below = (falls[:-1, 0] > ROUNDING) & (rises[:, 0] > ROUNDING)
+    inner = values[:, 1:-1]
+    falls, rises = _intervals(values[:, :1] - inner), _intervals(values[:, -1:] - inner)
+    below = (falls[:, 0] > ROUNDING) & (rises[:, 0] > ROUNDING)
     if below.any():
         place = int(means[1:-1].masked_fill(~below, torch.inf).argmin())
         return Dip(place + 1, start, means[place + 1].item(), end, _ends(falls[place]), _ends(rises[place]))
-    if falls[-1, 0] > ROUNDING:
-        return Dip(len(points) - 1, start, end, end, _ends(falls[-1]), None)
-    return None
+    # One difference, which has not been chosen, and is the same for all orders.
+    fall = values[:, 0] - values[:, -1]
+    interval = bootstrap_interval(fall, confidence=CONFIDENCE, resamples=affordable_resamples(len(fall)))
+    return Dip(len(points) - 1, start, end, end, interval, None) if interval[0] > ROUNDING else None
 
 
 def curve_bands(points: Sequence[QueryScores], score: str) -> list[Interval]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmfct.evaluation.embedding_set import EmbeddingSet, column_tensor, sets_of_roles
+from mmfct.evaluation.embedding_set import EmbeddingSet, column_tensor, rows_of, sets_of_roles
 from mmfct.retrieval import Gallery
 
 
@@ -46,3 +46,16 @@ def test_a_gallery_without_labels_is_refused(make_gallery):
     gallery = Gallery(make_gallery('g', 'm', np.ones((3, 2))))
     with pytest.raises(ValueError, match='must have the columns embedding, id and label, got .* without label'):
         EmbeddingSet.read(gallery)
+
+
+def test_a_gallery_without_labels_has_unknown_classes(make_gallery):
+    items = EmbeddingSet.read(Gallery(make_gallery('g', 'm', np.ones((3, 2)))), need_labels=False)
+    assert items.labels.tolist() == [-1] * 3 and not items.is_labelled and items.num_unlabelled == 3
+    some = EmbeddingSet(items.embeddings, torch.tensor([-1, 2, -1]), items.ids)
+    assert some.is_labelled
+
+
+def test_rows_are_found_by_id():
+    ids = np.array(['c', 'a', 'b'])
+    assert rows_of(ids, np.array(['a', 'z', 'c', 'a', '0'])).tolist() == [1, -1, 0, 1, -1]
+    assert rows_of(torch.tensor([7, 5]), torch.tensor([5, 6, 7])).tolist() == [1, -1, 0]

@@ -1,14 +1,15 @@
-"""Why a gallery gets worse while it is filled up: its lengths, or new vectors that attract all queries."""
+"""Why a gallery gets worse while it is filled up: what attracts the queries, and what a correction changes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmfct.apis.plan_backfill.lengths import Lengths, Search, compare_lengths
+from mmfct.apis.plan_backfill.corrections import Correction, Search, mean_interval, try_corrections
 from mmfct.evaluation.backfill_curves import POINTS, filled_up
 from mmfct.evaluation.backfill_dips import Dip, Interval
 from mmfct.evaluation.embedding_set import EmbeddingSet, rows_of
@@ -18,16 +19,31 @@ from mmfct.functional.neighbour_recall import nearest_rows
 
 @dataclass(frozen=True)
 class Attraction:
-    """Whether queries prefer items that are recomputed, whatever their class.
+    """Whether queries prefer items that are recomputed, or those that are not, whatever their class.
 
     Args:
-        recomputed: Share of the gallery that is.
+        recomputed: Share of the gallery that is recomputed at the lowest point.
         nearest: Share of the queries whose nearest neighbour is.
         interval: Interval of that share.
     """
 
     recomputed: float
     nearest: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of upgraded vectors beside those of the new ones of the same items.
+
+    Args:
+        upgraded: Mean length of upgraded vectors that are not recomputed.
+        new: Mean length of the new ones.
+        interval: Interval of the mean difference, new minus upgraded.
+    """
+
+    upgraded: float
+    new: float
     interval: Interval
 
 
@@ -39,24 +55,35 @@ class Causes:
         order: Order of the curve.
         score: Score of the curve.
         distance: How embeddings are compared.
-        attraction: Whether queries prefer recomputed items.
-        lengths: Lengths; ``None`` with the cosine distance, for which they do not matter.
+        attraction: Whether queries prefer some items.
+        lengths: Lengths of the vectors.
+        corrections: See `try_corrections`.
     """
 
     order: str
     score: str
     distance: str
     attraction: Attraction
-    lengths: Lengths | None
+    lengths: Lengths
+    corrections: Mapping[str, Correction]
+
+    @property
+    def best(self) -> str | None:
+        """Name of the correction with the highest of the lowest points; ``None`` if none helps."""
+        useful = [name for name, correction in self.corrections.items() if correction.helps]
+        return max(useful, key=lambda name: self.corrections[name].lowest, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        best = self.lengths and self.lengths.best
-        correction = None
-        if self.lengths and best:
-            slope, intercept = self.lengths.corrections[best].length
-            correction = dict(kind=best, slope=slope, intercept=intercept)
-        return asdict(self) | dict(correction=correction)
+        return dict(
+            order=self.order,
+            score=self.score,
+            distance=self.distance,
+            attraction=asdict(self.attraction),
+            lengths=asdict(self.lengths),
+            corrections={name: correction.to_json() for name, correction in self.corrections.items()},
+            correction=self.best,
+        )
 
 
 def find_causes(
@@ -71,7 +98,7 @@ def find_causes(
     distance: str,
     exclude: str,
 ) -> Causes:
-    """Compare lengths and try other ones.
+    """Look at nearest neighbours and lengths, and try corrections.
 
     Args:
         query: Queries by the new model.
@@ -84,12 +111,16 @@ def find_causes(
         distance: See `backfill_curves`.
         exclude: See there.
     """
-    attraction = _attraction(query, upgraded, new, rows, dip, distance)
-    lengths = None
-    if distance != 'cosine':
-        search = Search(query, new, score, distance, exclude)
-        lengths = compare_lengths(upgraded, new, rows, dip, search)
-    return Causes(order, score, distance, attraction, lengths)
+    chosen = torch.from_numpy(rows)
+    before, after = (torch.linalg.vector_norm(items.embeddings[chosen].double(), dim=1) for items in (upgraded, new))
+    return Causes(
+        order,
+        score,
+        distance,
+        _attraction(query, upgraded, new, rows, dip, distance),
+        Lengths(before.mean().item(), after.mean().item(), mean_interval(after - before)),
+        try_corrections(upgraded, rows, Search(query, new, score, distance, exclude)),
+    )
 
 
 def _attraction(

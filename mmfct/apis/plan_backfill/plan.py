@@ -41,8 +41,9 @@ def plan_backfill(
     Files: ``order_<name>.csv`` with columns ``row`` and ``id``, the most urgent first, without the rows of a mixed
     gallery that are recomputed already; with ``new`` and ``query`` ``backfill.md``, ``backfill.json`` and
     ``backfill.png``: the score at 22 fractions of the gallery, from what is recomputed already to all, and their mean.
-    If a curve of CMC-1 or mAP falls by more than the noise of the queries, they say so first, why, and what to do: for
-    ``l2`` and ``inner`` other lengths of the upgraded vectors are tried on half of the items.
+    If a curve of CMC-1 or mAP falls by more than the noise of the queries, they say so first, and why: other lengths,
+    and another spread, of the upgraded vectors are learned on half of the items and tried on the others, and one that
+    helps is written to ``correction.npz``.
 
     The ids are held in memory, for ``class_mean`` also the gallery, and with ``new`` both galleries; a curve takes
     about five times the gallery.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from mmengine.logging import print_log
 
 from mmfct.apis.plan_backfill.measured import Backfill
+from mmfct.apis.plan_backfill.sentences import CORRECTION_FILE
 from mmfct.evaluation.backfill_curves import area, fractions
 from mmfct.evaluation.backfill_dips import CONFIDENCE
 from mmfct.evaluation.report import score_title
@@ -23,7 +27,10 @@ _LEAST_RANGE = 5.0  # points
 
 
 def write_backfill(measured: Backfill, folder: Path) -> None:
-    """Write ``backfill.md``, ``backfill.json`` and ``backfill.png`` and print warnings and areas.
+    """Write ``backfill.md``, ``backfill.json`` and ``backfill.png``, and print warnings and areas.
+
+    If a correction of the upgraded vectors helps, ``correction.npz`` has its parameters: ``kind``, and ``slope`` and
+    ``intercept`` of the length, or ``factor`` and ``offset`` (D,) of the vector.
 
     Args:
         measured: What was measured.
@@ -45,9 +52,23 @@ def write_backfill(measured: Backfill, folder: Path) -> None:
         points.append(row)
     write_atomically(folder / 'backfill.md', f'{table}\n\n{markdown_table(points)}\n'.encode())
     write_atomically(folder / 'backfill.json', encode_json(measured.to_json()))
+    _write_correction(measured, folder / CORRECTION_FILE)
     plot_curves(measured, folder / 'backfill.png')
     level = logging.WARNING if measured.warnings else logging.INFO
     print_log(f'partial backfill\n{table}\nwritten to {folder}', 'current', level)
+
+
+def _write_correction(measured: Backfill, file: Path) -> None:
+    """Write the correction that helps most, and remove that of an earlier run."""
+    file.unlink(missing_ok=True)
+    causes = measured.causes
+    if causes is None or causes.best is None:
+        return
+    fit = causes.corrections[causes.best].fit._asdict()
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fit.items()}
+    content = io.BytesIO()
+    np.savez(content, kind=causes.best, **arrays)
+    write_atomically(file, content.getvalue())
 
 
 def plot_curves(measured: Backfill, path: str | Path) -> Path:
