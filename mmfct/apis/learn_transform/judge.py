@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,9 @@ class Scores:
     Args:
         recalls: Recall@k of the new model's own neighbours by k, each of shape (Q,).
         rank_correlation: Mean Spearman correlation of the distances to other items.
-        cosine: Mean cosine similarity of what a gallery holds and what the new model computes.
-        error: Squared error in proportion to the variance of the new embeddings.
+        cosine: Mean cosine similarity of what a gallery holds and what the new model computes; NaN between spaces of
+            different widths.
+        error: Squared error in proportion to the variance of the new embeddings, likewise.
         cmc1: CMC-1 of each query, NaN where it does not count, of shape (Q,); ``None`` without labels.
         average_precision: Average precision likewise.
     """
@@ -49,9 +51,9 @@ class Scores:
         named = {f'recall@{k}': values.mean().item() for k, values in self.recalls.items()}
         named |= dict(rank_correlation=self.rank_correlation, cosine=self.cosine, error=self.error)
         for name, values in (('cmc1', self.cmc1), ('map', self.average_precision)):
-            if values is not None and not values.isnan().all():
+            if values is not None:
                 named[name] = values.nanmean().item()
-        return named
+        return {name: value for name, value in named.items() if not math.isnan(value)}
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def learn_transform(
         seed=settings.seed,
     )
     comparison = _Comparison(pairs, problem, folds, settings, direction)
-    candidates = comparison.run(names)
+    candidates = comparison.run(names, method)
     chosen = method or max(candidates, key=lambda name: candidates[name].rank)
     print_log(f'fitting {chosen} to all {len(pairs)} pairs', 'current')
     network = comparison.fit(chosen, problem)
@@ -122,8 +122,8 @@ class _Comparison:
         self._is_query = direction == 'query'
         self._weights: dict[str, float] = {}
 
-    def run(self, names: list[str]) -> dict[str, Candidate]:
-        """Judge all candidates, and the mixture of the best ones."""
+    def run(self, names: list[str], method: str | None) -> dict[str, Candidate]:
+        """Judge all candidates, and the mixture of the best ones; ``method`` in all folds in any case."""
         progress = Progress(len(names) * len(self.folds), 'fits')
         predictions: dict[str, list[Tensor]] = {name: [] for name in names}
         seconds = dict.fromkeys(names, 0.0)
@@ -140,7 +140,7 @@ class _Comparison:
                 progress.advance(1)
             if number == 0:
                 best = max(scores[name][0].choice for name in names)
-                kept = [name for name in names if scores[name][0].choice >= best - _HOPELESS]
+                kept = [name for name in names if name == method or scores[name][0].choice >= best - _HOPELESS]
                 progress.advance((len(names) - len(kept)) * (len(self.folds) - 1))
         found = {
             name: Candidate(pooled(scores[name]), seconds[name] / len(scores[name]), complete=name in kept)
@@ -153,9 +153,10 @@ class _Comparison:
             return {}
         held_out = torch.cat([fold.held_out for fold in self.folds])
         joined = {name: torch.cat(parts) for name, parts in predictions.items()}
-        self._weights = mixture_weights(joined, self.problem.new[held_out])
-        if len(self._weights) < 2:
+        weights = mixture_weights(joined, self.problem.new[held_out])
+        if len(weights) < 2:
             return {}
+        self._weights = weights
         scores = []
         for number, fold in enumerate(self.folds):
             parts = [weight * predictions[name][number] for name, weight in self._weights.items()]

@@ -27,11 +27,11 @@ def mixture_weights(predictions: Mapping[str, Tensor], targets: Tensor) -> dict[
     names = list(predictions)
     centred = [predictions[name].double() - predictions[name].double().mean(0) for name in names]
     wanted = targets.double() - targets.double().mean(0)
-    products = torch.tensor([[(one * other).sum().item() for other in centred] for one in centred])
-    right = torch.tensor([(one * wanted).sum().item() for one in centred])
-    products = products.double() + 1e-9 * products.diagonal().mean() * torch.eye(len(names), dtype=torch.float64)
+    products = torch.tensor([[(one * other).sum() for other in centred] for one in centred], dtype=torch.float64)
+    right = torch.tensor([(one * wanted).sum() for one in centred], dtype=torch.float64)
+    products += 1e-7 * products.diagonal().mean() * torch.eye(len(names), dtype=torch.float64)  # some are nearly equal
     lower = torch.linalg.cholesky(products)
-    solved = torch.linalg.solve_triangular(lower, right.double()[:, None], upper=False)[:, 0]
+    solved = torch.linalg.solve_triangular(lower, right[:, None], upper=False)[:, 0]
     weights, _ = nnls(lower.T.numpy(), solved.numpy())
     return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > _LEAST}
 
