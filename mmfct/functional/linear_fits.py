@@ -42,6 +42,7 @@ class RidgeFit(NamedTuple):
         directions: Principal directions of the targets, of shape (D', R).
         shrinkage: Along each of them, standard deviation of the targets in proportion to that of leave-one-out
             predictions, of shape (R,).
+        whitener: Matrix (D, K); a centred input times it has the input's leverage as its squared length.
     """
 
     map: AffineMap
@@ -50,6 +51,13 @@ class RidgeFit(NamedTuple):
     mean_inputs: Tensor
     directions: Tensor
     shrinkage: Tensor
+    whitener: Tensor
+
+    def left_out_errors(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the leave-one-out errors (N, D') of the rows that it was fitted on: target minus prediction."""
+        whitened = (inputs - self.mean_inputs.to(inputs.dtype)) @ self.whitener.to(inputs.dtype)
+        leverage = whitened.double().square().sum(dim=1, keepdim=True) + 1 / len(inputs)
+        return (targets - self.map(inputs)) / (1 - leverage).clamp_min(1e-6).to(targets.dtype)
 
     def inflated(self, share: float) -> AffineMap:
         """Give back a part of the spread that regression takes.
@@ -178,7 +186,8 @@ def fit_ridge(
     weight = vectors @ (solution / (values[:, None] + best * unit).clamp_min(1e-30)) @ directions.T
     spreads = [rows.double().square().mean(dim=0).sqrt() for rows in (wanted, predicted(best))]
     shrinkage = spreads[0] / spreads[1].clamp_min(1e-15)
-    return RidgeFit(moments.with_mean(weight), best, min(errors), moments.mean_inputs, directions, shrinkage)
+    whitener = vectors / (values + best * unit).clamp_min(1e-30).sqrt()
+    return RidgeFit(moments.with_mean(weight), best, min(errors), moments.mean_inputs, directions, shrinkage, whitener)
 
 
 def _principal(centred: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,8 @@ def test_the_penalty_has_the_least_leave_one_out_error(pairs, rows):
     errors = [(leave_one_out(inputs, targets, penalty) ** 2).mean(0).sum() for penalty in PENALTIES]
     fit = fit_ridge(inputs, targets)
     assert fit.penalty == PENALTIES[int(np.argmin(errors))] and fit.error == pytest.approx(min(errors), rel=1e-6)
+    expected = leave_one_out(inputs, targets, fit.penalty)
+    np.testing.assert_allclose(fit.left_out_errors(inputs, targets), expected, atol=1e-8)
 
 
 def test_inflation_gives_back_the_spread_that_shrinking_takes(pairs):

@@ -52,7 +52,10 @@ def low_rank(problem: Problem, settings: LearnSettings, *, use_side: bool) -> Tr
 
 def residual(problem: Problem, settings: LearnSettings, *, use_side: bool) -> TransformNetwork:
     """Learn by a small network what the ridge regression leaves."""
-    return fit_residual_network(problem, ridge(problem, settings, use_side=use_side), settings)
+    fit = problem.ridge(settings.penalties, use_side=use_side)
+    rest = fit.left_out_errors(problem.inputs(use_side=use_side), problem.new)
+    linear = ridge(problem, settings, use_side=use_side)
+    return fit_residual_network(problem, linear, rest, settings, use_side=use_side)
 
 
 def paper(problem: Problem, settings: LearnSettings, *, use_side: bool) -> TransformNetwork:

@@ -30,18 +30,20 @@ def hidden_width(pairs: int, settings: LearnSettings) -> int:
     return max(16, min(settings.hidden_dims, round(pairs / settings.pairs_per_unit) // 16 * 16))
 
 
-def fit_residual_network(problem: Problem, linear: TransformNetwork, settings: LearnSettings) -> TransformNetwork:
+def fit_residual_network(
+    problem: Problem, linear: TransformNetwork, rest: Tensor, settings: LearnSettings, *, use_side: bool
+) -> TransformNetwork:
     """Train one hidden layer on what a linear map leaves; where it learns nothing, the linear map remains.
 
     Args:
         problem: Inputs and targets.
         linear: The linear map.
+        rest: Its leave-one-out errors of shape (N, D'); those of rows that it has seen would be smaller, and would
+            not tell the network when to stop.
         settings: How to train.
+        use_side: Whether the network takes side-information.
     """
-    use_side = linear.uses_side
     inputs = problem.inputs(use_side=use_side)
-    with torch.no_grad():
-        rest = problem.new - linear.summands[0](problem.old, problem.old if problem.side is None else problem.side)
     width = hidden_width(len(problem), settings)
     # Inputs and targets of about unit variance; the scales become part of the layers.
     scale, spread = 1 / _rms(inputs), _rms(rest)
