@@ -17,6 +17,7 @@ from mmfct.retrieval.stores.npy_source import NpySource
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.stores.parquet_source import ParquetSource
 from mmfct.retrieval.stores.qdrant_source import QdrantSource
+from mmfct.retrieval.stores.say import say_once
 
 
 def open_source(
@@ -43,8 +44,8 @@ def open_source(
         ConnectionError: If a server does not answer.
         FileNotFoundError: If there is nothing of the kind.
         ImportError: If a package that reads it is not installed.
-        ValueError: If it is damaged, does not hold what a gallery needs, or does not say which model made it or how
-            its vectors are compared.
+        ValueError: If it is damaged, does not hold what a gallery needs, does not say which model made it or how its
+            vectors are compared, or is a gallery that says another model.
     """
     if options is None:
         options = SourceOptions(columns or VectorColumns(), provenance)
@@ -64,9 +65,27 @@ def open_source(
     if path.suffix == '.npy':
         return NpySource(path, options)
     if (path / MANIFEST).is_file() or not (path.is_file() or find_parquet(path)[0]):
-        return Gallery(path, verify=False)
+        return _checked(Gallery(path, verify=False), options)
     arrow_module()
-    return ParquetGallery(path) if read_notes(list_parquet(path)[0])[0] is not None else ParquetSource(path, options)
+    if read_notes(list_parquet(path)[0])[0] is None:
+        return ParquetSource(path, options)
+    return _checked(ParquetGallery(path), options)
+
+
+def _checked(source: GallerySource, options: SourceOptions) -> GallerySource:
+    """Return a gallery, which says which model made it, unless the user says something else."""
+    names = (options.provenance and options.provenance.embedding.name) or options.model
+    if names is not None:
+        noted = Provenance.from_metadata(source.metadata).embedding
+        fingerprint = options.provenance.embedding.fingerprint if options.provenance else options.fingerprint
+        if names != noted.name or fingerprint not in (None, noted.fingerprint):
+            raise ValueError(
+                f'gallery {str(source.path)!r} notes that {noted} made its vectors, got {names!r}; leave `--model` out'
+            )
+    columns = options.columns
+    if columns.vector or columns.id or columns.label or columns.side:
+        say_once(f'{source.path} is a gallery, whose columns have fixed names: those that are given are not used')
+    return source
 
 
 def _name_of(path: str | Path) -> str:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from mmfct.retrieval import Gallery
+from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.columns import VectorColumns
+from mmfct.retrieval.stores.options import SourceOptions
 
 
 @pytest.fixture
@@ -40,3 +43,15 @@ def test_shards_are_not_read_when_a_gallery_is_opened(path):
 def test_neither(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'must be a folder with a manifest\.json'):
         open_source(tmp_path)
+
+
+def test_what_is_said_of_a_gallery(path, tmp_path, capsys):
+    for words in (dict(model='m'), dict(model='m', columns=VectorColumns(vector='v'))):
+        assert isinstance(open_source(path, options=SourceOptions(**words)), Gallery)
+    assert 'is a gallery, whose columns have fixed names: those that are given are not used' in capsys.readouterr().out
+    noted = Provenance.from_metadata(Gallery(path).metadata)
+    assert isinstance(open_source(path, provenance=noted, named_after_file=True), Gallery)
+    others = (SourceOptions(model='n'), SourceOptions(model='m', fingerprint='e' * 64))
+    for options in (*others, SourceOptions(provenance=Provenance(ModelIdentity('m', 'e' * 64)))):
+        with pytest.raises(ValueError, match='notes that m .* made its vectors, got .*leave `--model` out'):
+            open_source(path, options=options)
