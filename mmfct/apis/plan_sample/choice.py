@@ -8,7 +8,7 @@ from mmfct.apis.plan_sample.clusters import choose_covering
 from mmfct.apis.plan_sample.pool import Pool
 from mmfct.utils.progress import Progress
 
-METHODS = ('random', 'coverage', 'farthest', 'mixed')
+METHODS = ('coverage', 'random', 'mixed', 'farthest')
 # Rows among which the farthest are searched, and how many of them there are for each chosen one.
 _POOL_ROWS = 50_000
 _POOL_FACTOR = 4

@@ -27,7 +27,7 @@ def plan_sample(
     out: str | Path,
     *,
     size: int,
-    by: str = 'random',
+    by: str = 'coverage',
     seed: int = 0,
     have: str | Path | None = None,
     options: SourceOptions | None = None,

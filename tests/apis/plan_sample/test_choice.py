@@ -132,7 +132,7 @@ def test_rows_that_are_equal(make_pool):
 
 def test_what_cannot_be_chosen(make_pool, clustered):
     pool = make_pool(clustered, have=[0])
-    with pytest.raises(ValueError, match='`by` must be one of random, .*, got '):
+    with pytest.raises(ValueError, match='`by` must be one of coverage, .*, got '):
         choose_rows(pool, 3, by='best')
     for size in (0, 60):
         with pytest.raises(ValueError, match=rf'`size` must lie in \[1, 59\], .* got {size}'):

@@ -62,7 +62,7 @@ def test_the_distance_of_a_part_of_a_large_gallery(make_gallery, vectors, tmp_pa
 
 def test_a_random_choice_covers_as_well_as_a_random_choice(make_gallery, vectors, tmp_path):
     """They are not the same one, which would make every difference noise of one sample."""
-    summary = plan_sample(make_gallery('g', 'm', vectors), tmp_path / 'ids.txt', size=30)
+    summary = plan_sample(make_gallery('g', 'm', vectors), tmp_path / 'ids.txt', size=30, by='random')
     distances = summary['mean_distance']
     assert distances['chosen'] != distances['random']
     assert distances['chosen'] == pytest.approx(distances['random'], rel=0.3)
@@ -90,7 +90,7 @@ def test_ids_of_any_bytes(make_gallery, vectors, tmp_path):
     ('options', 'message'),
     [
         (dict(size=101), r'`size` must lie in \[1, 100\], .*, got 101'),
-        (dict(size=5, by='best'), "`by` must be one of random, .*, got 'best'"),
+        (dict(size=5, by='best'), "`by` must be one of coverage, .*, got 'best'"),
     ],
 )
 def test_bad_options_are_refused(make_gallery, vectors, tmp_path, options, message):
@@ -159,8 +159,10 @@ def test_a_gallery_that_is_damaged_or_lacks_ids(make_gallery, vectors, tmp_path)
 
 def test_tool(run_tool, switch, tmp_path, capsys):
     words = [switch.old, '--size', 8, '--out', tmp_path / 'ids.txt']
-    assert run_tool('plan_sample.py', *words, '--by', 'coverage', '--seed', 1) == 0
+    assert run_tool('plan_sample.py', *words) == 0
     assert json.loads((tmp_path / 'ids.txt.json').read_text())['by'] == 'coverage'
+    assert run_tool('plan_sample.py', *words, '--by', 'random', '--seed', 1) == 0
+    assert json.loads((tmp_path / 'ids.txt.json').read_text())['by'] == 'random'
     assert run_tool('plan_sample.py', *words, '--have', tmp_path / 'ids.txt') == 0
     assert json.loads((tmp_path / 'ids.txt.json').read_text())['embedded'] == 8
     assert run_tool('plan_sample.py', *words, '--have', tmp_path / 'none.txt') == 2
