@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--max-pairs', type=int, default=50_000, help='of more pairs, draw so many (default: 50000)')
     parser.add_argument('--seed', type=int, default=0, help='seed of all that is drawn (default: 0)')
     parser.add_argument(
-        '--config', help='file with `learn = dict(...)`: every knob, as in configs/fct/stored_vectors.py'
+        '--config', help='file with `learn = dict(...)`: every knob, as in configs/_base_/stored_vectors.py'
     )
     parser.add_argument('--report', metavar='DIR', help='folder of the report (default: OUT without suffix, _report)')
     parser.add_argument('--new-vector-column', metavar='NAME', help='column of NEW with the vectors (default: found)')

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmfct.apis.learn_transform import LearnSettings, learn_from_sources, learn_transform
 from mmfct.apis.learn_transform import learn as module
@@ -151,6 +153,11 @@ def test_side_information_of_its_own_and_settings_of_a_config(files, tmp_path):
     (tmp_path / 'learn.py').write_text('lern = dict(rank=2)')
     with pytest.raises(ValueError, match=r'must have an entry `learn = dict\(...\)`, got None'):
         learn_from_sources(files, str(tmp_path / 'g'), config=str(tmp_path / 'learn.py'))
+
+
+def test_the_config_of_every_knob_has_the_defaults():
+    path = Path(__file__).parents[3] / 'configs/_base_/stored_vectors.py'
+    assert LearnSettings.from_config(Config.fromfile(str(path)).learn) == LearnSettings()
 
 
 @pytest.mark.usefixtures('few')
