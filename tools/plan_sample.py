@@ -6,9 +6,9 @@ are from the nearest chosen one.
 Coverage is the default: it is about as good as a random sample for most items and far better for rare ones. Measured
 on photographs embedded with EfficientNet-Lite, it finds 0 to 1.0 points more of the new model's ten nearest neighbours
 with 500 pairs, and between 0.2 points less and as many with 2,000; of a rare kind of images, 8 % of the gallery, 11.6
-and 4.4 points more. It gives pairs to varied kinds of items that dense kinds lack then: of two equal parts of a gallery
-the dense one lost 0.7 points and the varied one won 3.7 (500 pairs, one seed). Scores of held-out pairs are those of
-the whole gallery only with --by random. See tools/experiments/plan_sample.py.
+and 4.4 points more. It gives pairs to varied kinds of items that dense kinds lack then: of two equal parts of a
+gallery the dense one lost 0.7 points and the varied one won 3.7 (500 pairs, one seed). Scores of held-out pairs are
+those of the whole gallery only with --by random. See tools/experiments/plan_sample.py.
 
 Example:
     python tools/plan_sample.py gallery_old --size 2000 --out ids.txt
