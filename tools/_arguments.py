@@ -110,8 +110,9 @@ def add_source_model(parser: argparse.ArgumentParser) -> None:
 
 
 def source_options(args: argparse.Namespace) -> SourceOptions:
-    """Return what was given for `add_vector_columns`, `add_source_model` and ``--distance``."""
+    """Return what was given for `add_vector_columns`, `add_source_model`, ``--distance`` and, if any, ``--side``."""
     from mmfct.retrieval.stores.options import SourceOptions
 
     names = ('model', 'fingerprint', 'side_model', 'side_fingerprint', 'distance')
-    return SourceOptions(vector_columns(args), **{name: getattr(args, name) for name in names})
+    given = {name: getattr(args, name) for name in names}
+    return SourceOptions(vector_columns(args), **given, side=getattr(args, 'side', None))

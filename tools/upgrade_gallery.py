@@ -9,6 +9,7 @@ Example:
     python tools/upgrade_gallery.py gallery_old.parquet h.safetensors gallery_upgraded --engine ray
     python tools/upgrade_gallery.py lancedb:db/items h.safetensors gallery_upgraded --model encoder-v1 --distance l2
     python tools/upgrade_gallery.py lancedb:db/items h.safetensors 'lancedb:db/items#vector_v2' --model encoder-v1 ...
+    python tools/upgrade_gallery.py gallery_old h.safetensors gallery_upgraded --side side.npy --side-model clip-b32
     python tools/upgrade_gallery.py qdrant:db/items h.safetensors qdrant:db/items_v2 --model encoder-v1 --switch live
     python tools/upgrade_gallery.py qdrant:db/items h.safetensors qdrant:db/items_v2 --rollback live
 """
@@ -62,6 +63,12 @@ def parse_args() -> argparse.Namespace:
         choices=DISTANCES,
         help='distance to compare embeddings by: upgraded ones, and those of a store that does not say it '
         "(default: the gallery's)",
+    )
+    parser.add_argument(
+        '--side',
+        metavar='SOURCE',
+        help='side-information that is stored apart, of the kinds that `gallery` may be: it is matched by id and must '
+        'have all of them; --side-model and --side-column are then those of this source',
     )
     add_source_model(parser)
     add_vector_columns(parser)

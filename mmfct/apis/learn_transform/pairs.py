@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.stores.matching import find_rows, source_ids, unique_id_hashes
 from mmfct.retrieval.transform.profile import InputProfile
 
 MIN_PAIRS = 100
@@ -123,25 +123,13 @@ def join_pairs(
     return replace(pairs, notes=tuple(notes))
 
 
-def source_ids(source: GallerySource) -> Iterator[list[str]]:
-    """Read the ids of a source, shard by shard."""
-    return (source.shard('id', shard.index).astype(str).tolist() for shard in source.shards)
-
-
 def _common_rows(sources: dict[str, GallerySource]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Find the rows of the items that all sources have, in the order of ``new``, by 64-bit hashes of their ids."""
-    hashes = {}
-    for role, source in sources.items():
-        hashes[role] = np.fromiter((hash(text) for ids in source_ids(source) for text in ids), np.int64, len(source))
-        if len(np.unique(hashes[role])) < len(source):
-            raise ValueError(f'ids of {source.path} must be unique to join by them, got some that are not')
+    hashes = {role: unique_id_hashes(source) for role, source in sources.items()}
     common = hashes['new']
     for other in hashes.values():
         common = common[np.isin(common, other)]
-    rows = {}
-    for role, values in hashes.items():
-        order = np.argsort(values)
-        rows[role] = order[np.searchsorted(values, common, sorter=order)]
+    rows = {role: find_rows(common, values) for role, values in hashes.items()}
     notes = []
     for role, source in sources.items():
         missing = len(source) - len(common)

@@ -96,5 +96,6 @@ def load_chain(
 
 def _check(what: str, wanted: ModelIdentity, got: ModelIdentity | None) -> ModelIdentity:
     if got is None or got.fingerprint != wanted.fingerprint:
-        raise ValueError(f'{what} of {wanted}, got a gallery with {"none" if got is None else f"those of {got}"}')
+        found = 'none: name its source with `--side`' if got is None else f'those of {got}'
+        raise ValueError(f'{what} of {wanted}, got a gallery with {found}')
     return got

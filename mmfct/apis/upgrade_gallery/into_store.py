@@ -20,6 +20,7 @@ from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.stores.address import StoreAddress, absolute_source, is_store, parse_store
 from mmfct.retrieval.stores.foreign import ForeignSource
 from mmfct.retrieval.stores.inspect import count_zero_rows
+from mmfct.retrieval.stores.joined import unjoined
 from mmfct.retrieval.stores.notes_target import TargetNotes
 from mmfct.retrieval.stores.open_target import noted_vector, opened_qdrant, opened_target, same_table
 from mmfct.retrieval.stores.options import SourceOptions
@@ -85,8 +86,8 @@ def upgrade_into_store(
         _check_switch(address, switch)
         with opened_qdrant(address, create=True) as client:
             check_alias(client, address, switch)
-    with opened_target(address, source, notes, described, in_place=in_place) as target:
-        written = _write(target, chain, batch_size)
+    with opened_target(address, unjoined(source), notes, described, in_place=in_place) as target:
+        written = _write(target, source, chain, batch_size)
         target.finish(_expected(chain, source))
         notes = target.notes
     took = time_per_item(time.perf_counter() - started, written)
@@ -138,18 +139,18 @@ def _options_of(address: StoreAddress, options: SourceOptions) -> SourceOptions:
 def _notes(
     gallery: str, source: GallerySource, chain: TransformChain, dtype: str, distance: str | None, in_place: bool
 ) -> TargetNotes:
+    stored = unjoined(source)
     return TargetNotes(
         source=absolute_source(gallery),
-        vector=source.chosen.vector if isinstance(source, ForeignSource) else None,
+        vector=stored.chosen.vector if isinstance(stored, ForeignSource) else None,
         fingerprint=None if in_place else source.fingerprint,
         transforms=tuple(transform.fingerprint for transform in chain.transforms),
         metadata=upgraded_metadata(source, chain, dtype, distance),
     )
 
 
-def _write(target: VectorTarget, chain: TransformChain, batch_size: int) -> int:
+def _write(target: VectorTarget, source: GallerySource, chain: TransformChain, batch_size: int) -> int:
     """Write what is pending; batches begin at the same rows in every run, so that sums are rounded alike."""
-    source = target.source
     step = min(_MAX_ROWS, target.batch_bytes // (4 * (chain.width or 1)))
     step = max(1, step // batch_size) * batch_size
     progress, verified, written, zero_rows = Progress(len(source)), set[int](), 0, 0
@@ -167,7 +168,8 @@ def _write(target: VectorTarget, chain: TransformChain, batch_size: int) -> int:
                 if bad := count_bad_rows(values):
                     raise ValueError(f'`{name}` must be finite, got {bad} rows with NaN or infinite values')
             carried = upgraded_columns(source, rows).keys() - rows.keys()
-            target.write(start, rows | {name: source.rows(name, np.arange(start, stop)) for name in carried}, pending)
+            rows |= {name: target.source.rows(name, np.arange(start, stop)) for name in carried}
+            target.write(start, rows, pending)
             written += int(pending.sum())
             zero_rows += count_zero_rows(source.rows('embedding', np.arange(start, stop)[pending]))
         progress.advance(stop - start)

@@ -14,9 +14,11 @@ from mmfct.retrieval import GalleryWriter
 from mmfct.retrieval.gallery.description import Shard
 from mmfct.retrieval.gallery.manifest import check_outside
 from mmfct.retrieval.gallery.mixed import MIXED
+from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.stores.foreign import NORMALISED_BY_STORE
 from mmfct.retrieval.stores.inspect import count_zero_rows
+from mmfct.retrieval.stores.joined import unjoined
 from mmfct.retrieval.stores.options import SourceOptions
 
 # Entry of the metadata with the fingerprint of the gallery that was upgraded.
@@ -88,7 +90,8 @@ class UpgradeJob:
             advance(len(parts[-1]['embedding']))
         computed = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         carried = self._columns.keys() - computed.keys()
-        return computed | {name: self.source.rows(name, np.arange(start, stop)) for name in carried}
+        stored = unjoined(self.source)
+        return computed | {name: stored.rows(name, np.arange(start, stop)) for name in carried}
 
 
 def upgraded_metadata(
@@ -99,7 +102,8 @@ def upgraded_metadata(
     Raises:
         ValueError: If the last transform was learned for another distance.
     """
-    provenance = chain.provenance
+    stored = Provenance.from_metadata(unjoined(source).metadata)
+    provenance = replace(chain.provenance, side_info=stored.side_info)
     if distance is not None:
         learned_for = chain.transforms[-1].description.distance
         if learned_for not in (None, distance):

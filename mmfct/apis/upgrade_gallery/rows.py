@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from mmengine.device import get_device
+from mmengine.logging import print_log
 
 from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
 from mmfct.retrieval.gallery.description import Column
 from mmfct.retrieval.gallery.mixed import ORIGIN
 from mmfct.retrieval.gallery.reader import GallerySource
-from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.joined import open_joined, unjoined
 from mmfct.retrieval.stores.options import SourceOptions
 
 LOG_VARIANCE = 'log_variance'
@@ -33,8 +35,10 @@ def open_upgrade(
     """Open a gallery and the transforms for it; arguments and errors as in `upgrade_gallery`."""
     if batch_size < 1:
         raise ValueError(f'`batch_size` must be at least 1, got {batch_size!r}')
-    source = open_source(gallery, options=options)  # each shard is verified before it is used
+    source = open_joined(gallery, options)  # each shard is verified before it is used
     chain = load_chain(transforms, source, device=device or get_device(), dtype=dtype)
+    if options is not None and options.side is not None and not chain.needs_side_info:
+        print_log(f'{options.side} is not used: no transform takes side-information', 'current', logging.WARNING)
     check_inputs(chain, source)
     return source, chain
 
@@ -57,8 +61,11 @@ def check_inputs(chain: TransformChain, source: GallerySource) -> None:
 
 
 def upgraded_columns(source: GallerySource, computed: Mapping[str, np.ndarray]) -> dict[str, tuple[str, int | None]]:
-    """Describe the columns of the upgraded gallery: those that are computed, and those that are carried over."""
-    carried = {name: column for name, column in source.columns.items() if name not in _OUTDATED}
+    """Describe the columns of the upgraded gallery: those that are computed, and those that are carried over.
+
+    Side-information that is stored apart stays there.
+    """
+    carried = {name: column for name, column in unjoined(source).columns.items() if name not in _OUTDATED}
     return carried | {name: ('float32', *(rows.shape[1:] or (None,))) for name, rows in computed.items()}
 
 

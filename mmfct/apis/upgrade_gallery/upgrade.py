@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from os.path import abspath
 from typing import Any
 
@@ -60,7 +61,8 @@ def upgrade_gallery(
         launcher: See `init_launcher`.
         engine: ``'local'`` for this process and the ranks of its launcher, ``'ray'`` for the workers of a Ray
             cluster, see `upgrade_on_ray`.
-        options: How to read vectors of another program.
+        options: How to read vectors of another program, and where side-information is that is stored apart: it stays
+            there, and another upgrade needs it again.
 
     Returns:
         The upgraded gallery.
@@ -97,6 +99,8 @@ def upgrade_gallery(
         words = dict(
             gallery=absolute_source(gallery), transforms=[abspath(path) for path in transforms], out=abspath(out)
         )
+        if options is not None and options.side is not None:
+            settings['options'] = replace(options, side=absolute_source(options.side))
         zero_rows = upgrade_on_ray(words | settings, pending, progress.advance, gpus=int(job.uses_gpu))
     else:
         with write_behind(job.writer) as write:

@@ -115,6 +115,15 @@ class GallerySource(ABC):
             ValueError: If ``indices`` are not 1-D integers in [0, num_rows).
         """
         column = self._column(name)
+        indices = self._checked_indices(indices)
+        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
+        shard_of = indices // self.shard_rows
+        for index in np.flatnonzero(np.bincount(shard_of)).tolist():
+            chosen = shard_of == index
+            rows[chosen] = self.shard(name, index)[indices[chosen] - self.shards[index].start]
+        return rows
+
+    def _checked_indices(self, indices: np.ndarray) -> np.ndarray:
         indices = np.asarray(indices)
         if indices.ndim != 1 or indices.dtype.kind not in 'iu':
             raise ValueError(f'`indices` must be 1-D integers, got {indices.dtype} of shape {indices.shape}')
@@ -122,12 +131,7 @@ class GallerySource(ABC):
         wrong = indices[(indices < 0) | (indices >= len(self))]
         if wrong.size:
             raise ValueError(f'`indices` must lie in [0, {len(self)}), got {wrong[0]}')
-        rows = np.empty(column.shape(len(indices)), column.numpy_dtype)
-        shard_of = indices // self.shard_rows
-        for index in np.flatnonzero(np.bincount(shard_of)).tolist():
-            chosen = shard_of == index
-            rows[chosen] = self.shard(name, index)[indices[chosen] - self.shards[index].start]
-        return rows
+        return indices
 
     def _column(self, name: str) -> Column:
         columns = self._description.columns

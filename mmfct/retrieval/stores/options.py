@@ -13,7 +13,7 @@ from mmfct.utils.distances import DISTANCES
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read a source that does not say which model made it; for others, nothing of this is used.
+    """How to read a source that does not say which model made it; for others, only ``side`` is used.
 
     Args:
         columns: Names of its columns.
@@ -29,6 +29,8 @@ class SourceOptions:
             said, because a wrong guess would rank plausibly.
         fallback_distance: Distance where nobody says it, which is said.
         shard_rows: Rows per shard; ``None`` for a size that fits in memory.
+        side: Source of the side-information where that is stored apart, of any kind, see `open_joined`;
+            ``side_model`` and ``columns.side`` are those of that source.
 
     Raises:
         ValueError: If a fingerprint or a side model comes without the name of its model.
@@ -44,9 +46,11 @@ class SourceOptions:
     distance: str | None = None
     fallback_distance: str | None = None
     shard_rows: int | None = None
+    side: str | None = None
 
     def __post_init__(self) -> None:
-        for name, needed in (('side_model', 'model'), ('fingerprint', 'model'), ('side_fingerprint', 'side_model')):
+        needs = dict(fingerprint='model', side_fingerprint='side_model')
+        for name, needed in (needs if self.side else needs | dict(side_model='model')).items():
             if getattr(self, name) is not None and getattr(self, needed) is None:
                 option = f'--{needed.replace("_", "-")}'
                 raise ValueError(f'`{name}` needs `{needed}` (`{option}`), got {getattr(self, name)!r} alone')
