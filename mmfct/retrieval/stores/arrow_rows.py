@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmfct.retrieval.stores.columns import INTEGER, NUMBER, TEXT, VECTOR
+from mmfct.retrieval.stores.present import SKIP
 from mmfct.retrieval.stores.rows import VectorKind
 
 
@@ -30,33 +31,34 @@ def vector_kind(kind: Any, first: Any, what: str) -> VectorKind:
 
     Args:
         kind: Its type.
-        first: Its first value, read where the type does not say the width.
+        first: Its first value that is not missing, read where the type does not say the width.
         what: What messages call it.
 
     Raises:
-        ValueError: If the first vector is missing or empty.
+        ValueError: If it is empty, or there is none.
     """
     from pyarrow import types
 
     width = kind.list_size if types.is_fixed_size_list(kind) else len(first or ())
     if not width:
-        raise ValueError(f'{what} must hold a vector in every row, got none in the first')
+        raise ValueError(f'{what} must hold a vector in every row, got none, or an empty one first')
     return VectorKind(np.dtype(kind.value_type.to_pandas_dtype()).name, width)
 
 
-def vector_rows(values: Any, width: int, what: str) -> np.ndarray:
+def vector_rows(values: Any, width: int, what: str, advice: str = SKIP) -> np.ndarray:
     """Return lists of floats as an array of shape (N, width), of their own dtype.
 
     Args:
         values: An ``Array`` or ``ChunkedArray`` of lists.
         width: Length of every list.
         what: What messages call the column.
+        advice: What to do about rows without a vector.
 
     Raises:
         ValueError: If a vector or value is missing, or a vector has another length.
     """
     chunks = values.chunks if hasattr(values, 'chunks') else [values]
-    return np.concatenate([_rows(chunk, width, what) for chunk in chunks])
+    return np.concatenate([_rows(chunk, width, what, advice) for chunk in chunks])
 
 
 def values_of(column: Any) -> list[Any]:
@@ -65,11 +67,11 @@ def values_of(column: Any) -> list[Any]:
     return values
 
 
-def _rows(values: Any, width: int, what: str) -> np.ndarray:
+def _rows(values: Any, width: int, what: str, advice: str) -> np.ndarray:
     if values.null_count:
         raise ValueError(
-            f'{what} must hold a vector in every row, got {values.null_count} without one; leave these rows out, or '
-            'embed them'
+            f'{what} must hold a vector in every row, got {values.null_count} without one; embed these items, or '
+            f'{advice}'
         )
     lengths = values.value_lengths().to_numpy(zero_copy_only=False)
     wrong = lengths[lengths != width]

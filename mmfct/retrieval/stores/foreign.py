@@ -16,6 +16,7 @@ from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.gallery.texts import TEXT
 from mmfct.retrieval.stores.columns import ChosenColumns
 from mmfct.retrieval.stores.keys import Keys, Survey, id_texts, survey_keys
+from mmfct.retrieval.stores.present import PresentRows, concatenated
 from mmfct.retrieval.stores.rows import ForeignRows, VectorKind, as_stored, rows_per_shard
 from mmfct.retrieval.stores.say import say_once
 from mmfct.utils.fingerprint import fingerprint_json
@@ -53,6 +54,7 @@ class ForeignSource(GallerySource):
         parse_labels: bool = False,
         notes: dict[str, Any] | None = None,
         shard_rows: int | None = None,
+        present: PresentRows | None = None,
     ) -> None:
         """Survey ids and labels, and describe the gallery.
 
@@ -64,11 +66,13 @@ class ForeignSource(GallerySource):
             parse_labels: See `survey_keys`.
             notes: Further metadata.
             shard_rows: Rows per shard; ``None`` for a size that fits in memory easily.
+            present: Rows to read, if others have no vector.
 
         Raises:
             ValueError: If ids or labels are not what a gallery needs.
         """
-        self._survey = survey_keys(self._keys, self.where, parse_labels=parse_labels)
+        self._present = present
+        self._survey = survey_keys(self._present_keys, self.where, parse_labels=parse_labels)
         columns: dict[str, tuple[str, int | None]] = {'embedding': vectors.column, 'id': (self._survey.id_dtype, None)}
         if (labels := self._survey.labels) is not None:
             columns['label'] = ('int64', None)
@@ -109,12 +113,27 @@ class ForeignSource(GallerySource):
         """Read all ids and labels from the beginning, batch by batch."""
 
     @abstractmethod
-    def _read(self, start: int, stop: int) -> ForeignRows:
-        """Read the rows from ``start`` up to, not including, ``stop``."""
+    def _read(self, start: int, stop: int, keep: np.ndarray | None = None) -> ForeignRows:
+        """Read the rows of the store from ``start`` up to, not including, ``stop``.
+
+        Args:
+            start: The first row.
+            stop: Where they end.
+            keep: Whether each of them is wanted, boolean; ``None`` for all. Others may have no vector.
+        """
 
     def ids(self) -> Iterator[list[str]]:
         """Read all ids, batch by batch, without the vectors."""
-        return (id_texts(keys.ids, self.where) for keys in self._keys())
+        return (id_texts(keys.ids, self.where) for keys in self._present_keys())
+
+    def _present_keys(self) -> Iterator[Keys]:
+        return self._keys() if self._present is None else self._present.keys(self._keys())
+
+    def _read_present(self, start: int, stop: int) -> ForeignRows:
+        if self._present is None:
+            return self._read(start, stop)
+        windows = self._present.windows(start, stop, self.shard_rows)
+        return concatenated([self._read(first, first + len(mask), mask) for first, mask in windows])
 
     def verify_shard(self, index: int) -> None:
         """Read and check one shard.
@@ -143,7 +162,7 @@ class ForeignSource(GallerySource):
             del self._loaded[next(iter(self._loaded))]
         _, start, stop = self.shards[index]
         try:
-            rows = self._read(start, stop)
+            rows = self._read_present(start, stop)
         except self._errors as error:
             raise FileNotFoundError(
                 f'{self.where} must stay where it is while it is read, got {type(error).__name__}: {error}; bring it '

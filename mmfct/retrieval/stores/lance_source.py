@@ -16,6 +16,7 @@ from mmfct.retrieval.stores.keys import Keys
 from mmfct.retrieval.stores.lance import open_lance_table
 from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.present import NO_SIDE, SKIP, PresentRows
 from mmfct.retrieval.stores.rows import ForeignRows
 
 _DISTANCES = dict(l2='l2', cosine='cosine', dot='inner')
@@ -57,7 +58,10 @@ class LanceSource(ForeignSource):
         notes = (self._schema.field(self.chosen.vector).metadata or {}).get(NOTES_KEY.encode())
         stored = None if notes is None else TargetNotes.decode(notes, self.where)
         provenance = options.provenance_of(self.where, known_distance=self._distance(), stored=stored)
-        self._open(vectors, side, provenance, kind='lancedb', shard_rows=options.shard_rows)
+        present = None
+        if options.skip_missing:
+            present = PresentRows.find(self._have_vectors(), self._what(self.chosen.vector))
+        self._open(vectors, side, provenance, kind='lancedb', shard_rows=options.shard_rows, present=present)
 
     def _identity(self) -> Any:
         versions = {entry['version']: entry['timestamp'] for entry in self._table.list_versions()}
@@ -78,8 +82,13 @@ class LanceSource(ForeignSource):
         return f'column {column!r} of {self.where}'
 
     def _first(self, column: str) -> Any:
-        rows = self._table.search().select([column]).limit(1).to_arrow()
+        rows = self._table.search().where(_is_given(column)).select([column]).limit(1).to_arrow()
         return rows[column][0].as_py() if rows.num_rows else None
+
+    def _have_vectors(self) -> Iterator[np.ndarray]:
+        rows = self._table.search().select({'given': _is_given(self.chosen.vector)})
+        for batch in rows.limit(max(1, self._table.count_rows())).to_batches():
+            yield batch['given'].to_numpy(zero_copy_only=False)
 
     def _keys(self) -> Iterator[Keys]:
         chosen = self.chosen
@@ -87,16 +96,21 @@ class LanceSource(ForeignSource):
         for batch in self._table.search().select(names).limit(max(1, self._table.count_rows())).to_batches():
             yield Keys(values_of(batch[chosen.id]), None if chosen.label is None else values_of(batch[chosen.label]))
 
-    def _read(self, start: int, stop: int) -> ForeignRows:
+    def _read(self, start: int, stop: int, keep: np.ndarray | None = None) -> ForeignRows:
         chosen = self.chosen
         rows = self._table.search().select(chosen.names).offset(start).limit(stop - start).to_arrow()
+        rows = rows if keep is None else rows.filter(keep)
 
-        def vectors(name: str, width: int | None) -> np.ndarray:
-            return vector_rows(rows[name], width or 0, self._what(name))
+        def vectors(name: str, width: int | None, advice: str) -> np.ndarray:
+            return vector_rows(rows[name], width or 0, self._what(name), advice)
 
         return ForeignRows(
             values_of(rows[chosen.id]),
             None if chosen.label is None else values_of(rows[chosen.label]),
-            vectors(chosen.vector, self.width('embedding')),
-            None if chosen.side is None else vectors(chosen.side, self.width('side_info')),
+            vectors(chosen.vector, self.width('embedding'), SKIP),
+            None if chosen.side is None else vectors(chosen.side, self.width('side_info'), NO_SIDE),
         )
+
+
+def _is_given(column: str) -> str:
+    return f'`{column}` IS NOT NULL'

@@ -81,7 +81,7 @@ class NpySource(ForeignSource):
             values_at(self._keys_beside.ids, start, stop), None if labels is None else values_at(labels, start, stop)
         )
 
-    def _read(self, start: int, stop: int) -> ForeignRows:
+    def _read(self, start: int, stop: int, keep: np.ndarray | None = None) -> ForeignRows:
         if file_states(self._files) != self._states:
             raise ValueError(f'{self.where} must not change while it is read, got other files; start again')
         side = None if self._side is None else np.array(self._side[start:stop])

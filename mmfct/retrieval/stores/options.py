@@ -29,6 +29,8 @@ class SourceOptions:
             said, because a wrong guess would rank plausibly.
         fallback_distance: Distance where nobody says it, which is said.
         shard_rows: Rows per shard; ``None`` for a size that fits in memory.
+        skip_missing: Whether rows without a vector (null, or no such named vector) are left out, which is said, not
+            refused.
         side: Source of the side-information where that is stored apart, of any kind, see `open_joined`;
             ``side_model`` and ``columns.side`` are those of that source.
 
@@ -46,6 +48,7 @@ class SourceOptions:
     distance: str | None = None
     fallback_distance: str | None = None
     shard_rows: int | None = None
+    skip_missing: bool = False
     side: str | None = None
 
     def __post_init__(self) -> None:

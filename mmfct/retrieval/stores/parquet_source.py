@@ -15,10 +15,11 @@ from mmfct.retrieval.stores.columns import choose_columns
 from mmfct.retrieval.stores.foreign import ForeignSource
 from mmfct.retrieval.stores.keys import Keys
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.present import NO_SIDE, SKIP, PresentRows
 from mmfct.retrieval.stores.rows import ForeignRows, file_states
 from mmfct.utils.files import file_sha256
 
-_BATCH = 4096
+_BATCH, _FIRST = 4096, 64
 
 
 class ParquetSource(ForeignSource):
@@ -75,7 +76,15 @@ class ParquetSource(ForeignSource):
             for name in (self.chosen.vector, self.chosen.side)
         )
         assert vectors is not None
-        self._open(vectors, side, options.provenance_of(self.where), kind='parquet', shard_rows=options.shard_rows)
+        what = self._what(self.chosen.vector)
+        self._open(
+            vectors,
+            side,
+            options.provenance_of(self.where),
+            kind='parquet',
+            shard_rows=options.shard_rows,
+            present=PresentRows.find(self._have_vectors(), what) if options.skip_missing else None,
+        )
 
     def _identity(self) -> Any:
         return [file_sha256(file) for file in self._files]
@@ -84,8 +93,14 @@ class ParquetSource(ForeignSource):
         return f'column {column!r} of {self.where}'
 
     def _first(self, column: str) -> Any:
-        batches = (batch for file in self._files for batch in read_batches(file, [column], 1))
-        return next((batch[column][0].as_py() for batch in batches if batch.num_rows), None)
+        batches = (batch for file in self._files for batch in read_batches(file, [column], _FIRST))
+        values = (batch[column].drop_null() for batch in batches)
+        return next((given[0].as_py() for given in values if len(given)), None)
+
+    def _have_vectors(self) -> Iterator[np.ndarray]:
+        for file in self._files:
+            for batch in read_batches(file, [self.chosen.vector], _BATCH):
+                yield batch[self.chosen.vector].is_valid().to_numpy(zero_copy_only=False)
 
     def _keys(self) -> Iterator[Keys]:
         names = [name for name in (self.chosen.id, self.chosen.label) if name is not None]
@@ -94,19 +109,23 @@ class ParquetSource(ForeignSource):
                 label = self.chosen.label
                 yield Keys(values_of(batch[self.chosen.id]), None if label is None else values_of(batch[label]))
 
-    def _read(self, start: int, stop: int) -> ForeignRows:
+    def _read(self, start: int, stop: int, keep: np.ndarray | None = None) -> ForeignRows:
         parts = list(self._slices(start, stop))
+        if keep is not None:
+            ends = np.cumsum([part.num_rows for part in parts])[:-1]
+            parts = [part.filter(wanted) for part, wanted in zip(parts, np.split(keep, ends), strict=True)]
         take = lambda name: [part[name] for part in parts]  # noqa: E731
 
-        def vectors(name: str, width: int | None) -> np.ndarray:
-            return np.concatenate([vector_rows(values, width or 0, self._what(name)) for values in take(name)])
+        def vectors(name: str, width: int | None, advice: str) -> np.ndarray:
+            what = self._what(name)
+            return np.concatenate([vector_rows(values, width or 0, what, advice) for values in take(name)])
 
         chosen = self.chosen
         return ForeignRows(
             [value for values in take(chosen.id) for value in values_of(values)],
             None if chosen.label is None else [value for values in take(chosen.label) for value in values_of(values)],
-            vectors(chosen.vector, self.width('embedding')),
-            None if chosen.side is None else vectors(chosen.side, self.width('side_info')),
+            vectors(chosen.vector, self.width('embedding'), SKIP),
+            None if chosen.side is None else vectors(chosen.side, self.width('side_info'), NO_SIDE),
         )
 
     def _slices(self, start: int, stop: int) -> Iterator[Any]:

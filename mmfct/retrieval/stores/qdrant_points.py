@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from mmfct.retrieval.stores.address import StoreAddress
+from mmfct.retrieval.stores.columns import INTEGER, NUMBER, OTHER, TEXT
+from mmfct.retrieval.stores.present import say_missing
 
 PointId = int | str
 
@@ -46,3 +50,41 @@ def field_of(payload: Mapping[str, Any] | None, name: str | None) -> Any:
 def named_vectors(vector: Any) -> dict[str, Any]:
     """Return the vectors of a point, or their parameters, by name; the unnamed one has the empty name."""
     return dict(vector or {}) if isinstance(vector, dict) or vector is None else {'': vector}
+
+
+def payload_kinds(points: Sequence[Any], named: Iterable[str | None]) -> dict[str, str]:
+    """Return the kinds of the fields of some points, and of those that are named: only other points may have these.
+
+    Args:
+        points: The points.
+        named: Names of fields; inside others, ``a.b``.
+
+    Returns:
+        Kind by name, see `choose_columns`.
+    """
+    found = [name for point in points for name in point.payload or ()]
+    names = dict.fromkeys([*found, *(name for name in named if name)])
+    return {name: _kind([field_of(point.payload, name) for point in points]) for name in names}
+
+
+def having_vector(client: Any, address: StoreAddress, name: str) -> Any:
+    """Return a filter for the points that have a vector, and say how many others there are.
+
+    Raises:
+        ValueError: If no point has it.
+    """
+    from qdrant_client import models
+
+    wanted = models.Filter(must=[models.HasVectorCondition(has_vector=name)])
+    present, rows = (client.count(address.name, count_filter=one).count for one in (wanted, None))
+    say_missing(present, rows, f'vector {name!r} of {address.table}')
+    return wanted
+
+
+def _kind(values: list[Any]) -> str:
+    given = [value for value in values if value is not None]
+    if all(isinstance(value, str) for value in given):
+        return TEXT
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in given):
+        return INTEGER
+    return NUMBER if all(isinstance(value, (int, float)) for value in given) else OTHER

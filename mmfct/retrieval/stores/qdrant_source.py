@@ -12,13 +12,20 @@ import numpy as np
 
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.stores.address import StoreAddress
-from mmfct.retrieval.stores.columns import INTEGER, NUMBER, OTHER, TEXT, VECTOR, VectorColumns, choose_columns
+from mmfct.retrieval.stores.columns import VECTOR, VectorColumns, choose_columns
 from mmfct.retrieval.stores.foreign import NORMALISED_BY_STORE, ForeignSource
 from mmfct.retrieval.stores.keys import Keys
 from mmfct.retrieval.stores.notes_target import TargetNotes, vector_notes_key
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.present import NO_SIDE, SKIP
 from mmfct.retrieval.stores.qdrant import open_collection
-from mmfct.retrieval.stores.qdrant_points import field_of, item_id, named_vectors
+from mmfct.retrieval.stores.qdrant_points import (
+    field_of,
+    having_vector,
+    item_id,
+    named_vectors,
+    payload_kinds,
+)
 from mmfct.retrieval.stores.rows import ForeignRows, VectorKind, rows_per_shard
 
 _DISTANCES = dict(Cosine='cosine', Euclid='l2', Dot='inner')
@@ -64,6 +71,7 @@ class QdrantSource(ForeignSource):
         self.chosen, self._id = self._choose(options.columns)
         vectors, side = (None if name is None else self._kind(name) for name in (self._vector, self.chosen.side))
         assert vectors is not None
+        self._filter = having_vector(self._client, address, self._vector) if options.skip_missing else None
         provenance, notes = self._known_distance(options)
         self._shard_rows = options.shard_rows or rows_per_shard(vectors, side)
         # Ids of the first points of all shards, and a hash of the ids of all.
@@ -78,7 +86,7 @@ class QdrantSource(ForeignSource):
     def _choose(self, columns: VectorColumns) -> tuple[Any, str | None]:
         """Choose vectors, and fields of the payload by those of the first points; return the field with ids, too."""
         points, _ = self._client.scroll(self.address.name, limit=_SAMPLE, with_payload=True, with_vectors=False)
-        fields = {name: _kind([field_of(point.payload, name) for point in points]) for name in _names(points, columns)}
+        fields = payload_kinds(points, (columns.id, columns.label))
         available = {name or 'vector': VECTOR for name in self._params} | {
             name: kind for name, kind in fields.items() if name not in self._params
         }
@@ -107,7 +115,8 @@ class QdrantSource(ForeignSource):
 
     def _are_unit(self) -> bool:
         """Whether the first vectors have length 1: a server normalises them, the embedded form keeps them as given."""
-        points, _ = self._client.scroll(self.address.name, limit=_SAMPLE, with_payload=False, with_vectors=True)
+        given = dict(scroll_filter=self._filter, with_payload=False, with_vectors=True)
+        points, _ = self._client.scroll(self.address.name, limit=_SAMPLE, **given)
         vectors = [named_vectors(point.vector).get(self._vector) for point in points]
         lengths = [float(np.linalg.norm(vector)) for vector in vectors if vector is not None and any(vector)]
         return bool(lengths) and max(abs(length - 1) for length in lengths) < _UNIT
@@ -126,7 +135,12 @@ class QdrantSource(ForeignSource):
         digest, marks, rows, offset = hashlib.sha256(), [], 0, None
         while True:
             points, offset = self._client.scroll(
-                self.address.name, limit=_PAGE, offset=offset, with_payload=self._fields(), with_vectors=False
+                self.address.name,
+                scroll_filter=self._filter,
+                limit=_PAGE,
+                offset=offset,
+                with_payload=self._fields(),
+                with_vectors=False,
             )
             for point in points:
                 if rows % self._shard_rows == 0:
@@ -146,7 +160,7 @@ class QdrantSource(ForeignSource):
         ids = [field_of(point.payload, self._id) if named else item_id(point, self._id) for point in points]
         return Keys(ids, labels)
 
-    def _read(self, start: int, stop: int) -> ForeignRows:
+    def _read(self, start: int, stop: int, keep: np.ndarray | None = None) -> ForeignRows:
         index = start // self._shard_rows
         width = (self.width('embedding') or 0) + ((self.width('side_info') or 0) if self.chosen.side else 0)
         page = max(1, min(_MAX_POINTS, _REQUEST_BYTES // (_NUMBER_BYTES * width)))
@@ -158,6 +172,7 @@ class QdrantSource(ForeignSource):
         while len(points) < stop - start and offset is not None:
             found, offset = self._client.scroll(
                 self.address.name,
+                scroll_filter=self._filter,
                 limit=min(page, stop - start - len(points)),
                 offset=offset,
                 with_payload=self._fields(),
@@ -177,21 +192,6 @@ class QdrantSource(ForeignSource):
         if missing:
             raise ValueError(
                 f'every point of {self.where} must have the vector {name!r}, got {len(missing)} of {len(points)} '
-                f'without it, such as {missing[0]!r}; add it, or read another vector'
+                f'without it, such as {missing[0]!r}; add it, or {NO_SIDE if name == self.chosen.side else SKIP}'
             )
         return np.array(vectors, np.float32).reshape(len(points), width or 0)
-
-
-def _names(points: list[Any], columns: VectorColumns) -> list[str]:
-    found = [name for point in points for name in point.payload or ()]
-    # A field that is named need not be in the first points, nor be a field of the outermost level.
-    return list(dict.fromkeys([*found, *(name for name in (columns.id, columns.label) if name)]))
-
-
-def _kind(values: list[Any]) -> str:
-    given = [value for value in values if value is not None]
-    if all(isinstance(value, str) for value in given):
-        return TEXT
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in given):
-        return INTEGER
-    return NUMBER if all(isinstance(value, (int, float)) for value in given) else OTHER

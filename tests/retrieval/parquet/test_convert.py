@@ -124,7 +124,8 @@ def test_foreign_types(tmp_path, kind, dtype):
             dict(embedding=[[1.0, 2], None, [5, 6]]),
             "column 'embedding' of .* must hold a vector in every row, got 1 without",
         ),
-        (dict(embedding=[None, [1.0, 2], [5, 6]]), 'must hold a vector in every row, got none in the first'),
+        (dict(embedding=[None, [1.0, 2], [5, 6]]), 'must hold a vector in every row, got 1 without one; embed these'),
+        (dict(embedding=[[], [1.0, 2], [5, 6]]), 'must hold a vector in every row, got none, or an empty one first'),
         (dict(embedding=[[1.0, 2], [3, None], [5, 6]]), "column 'embedding' of .* must have no missing values, got 1"),
         (
             dict(embedding=[[1.0, 2], [3, np.nan], [5, 6]]),
@@ -151,7 +152,7 @@ def test_empty_parquet_is_refused(tmp_path):
     file = foreign(
         tmp_path / 'f.parquet', embedding=pa.array([], pa.list_(pa.float32())), id=pa.array([], pa.string())
     )
-    with pytest.raises(ValueError, match='must hold a vector in every row, got none in the first'):
+    with pytest.raises(ValueError, match='must hold a vector in every row, got none, or'):
         read_foreign(file, tmp_path / 'gallery', provenance=FOREIGN)
 
 
