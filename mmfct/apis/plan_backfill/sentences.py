@@ -74,7 +74,8 @@ def _cause_sentences(causes: Causes) -> list[str]:
     rest = f' It is not the only cause: {_WAIT[0].lower()}{_WAIT[1:]}' if best.dips else ''
     return [
         *sentences,
-        f'Correct the upgraded vectors that are not recomputed yet ({causes.best}: {_formula(best)}), {when}.{rest}',
+        f'Correct the upgraded vectors that are not recomputed yet ({causes.best}: {_formula(best)}), {when}: '
+        f'`tools/correct_transform.py TRANSFORM {CORRECTION_FILE} OUT`, then upgrade with OUT.{rest}',
     ]
 
 

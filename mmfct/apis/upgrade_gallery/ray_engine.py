@@ -49,7 +49,7 @@ class ShardUpgrader:
         return UpgradeJob(**self._words)
 
     def __call__(self, row: dict[str, int]) -> dict[str, Any]:
-        """Upgrade shard ``index``, from ``start`` to ``stop``; return its ``rows`` and ``zero_rows``, or an ``error``."""
+        """Upgrade shard ``index``, ``start`` to ``stop``; return its ``rows`` and ``zero_rows``, or an ``error``."""
         shard = Shard(**row)
         try:
             before = self._job.zero_rows

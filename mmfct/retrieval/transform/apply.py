@@ -28,7 +28,7 @@ class Transform:
 
     Attributes:
         description: What the file says about itself, a `TransformDescription`.
-        fingerprint: Fingerprint of the weights.
+        fingerprint: Fingerprint of the weights and of the structure of the network.
         network: The network, on the device.
         profiles: What its inputs looked like, by ``old`` and ``side``; empty if the file does not know.
 

@@ -99,13 +99,14 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     from safetensors.torch import save
 
     weights = {
-        name: value.detach().cpu().contiguous()
+        name: value.detach().cpu().contiguous().clone()  # safetensors refuses weights that share memory
         for name, value in state_dict.items()
         if not name.endswith('num_batches_tracked')
     }
     _check_finite(weights, 'the transform to write')
     version = description.format_version
-    header = dict(format_version=version, fingerprint=fingerprint_state_dict(weights), **description.to_json())
+    structure = description.structure and description.structure.to_json()
+    header = dict(format_version=version, fingerprint=_fingerprint(weights, structure), **description.to_json())
     # In one entry, because safetensors does not keep the order of several.
     text = canonical_json(dict(header, checksum=fingerprint_json(header)))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -191,13 +192,19 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
     if fingerprint_json({'format_version': version, **header}) != checksum:
         raise ValueError(f'the header of transform {str(path)!r} must match its checksum; export it again')
     fingerprint = header.pop('fingerprint', None)
-    if fingerprint_state_dict(weights) != fingerprint:
+    if _fingerprint(weights, header.get('structure')) != fingerprint:
         raise ValueError(f'the weights of transform {str(path)!r} must match their fingerprint; export it again')
     _check_finite(weights, f'transform {str(path)!r}')
     try:
         return TransformDescription.from_json(header), weights, fingerprint
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'the header of transform {str(path)!r} must describe it, got {error!r}') from error
+
+
+def _fingerprint(weights: Mapping[str, Tensor], structure: Mapping[str, Any] | None) -> str:
+    """Identify what is computed: the weights, and the structure that says how."""
+    found = fingerprint_state_dict(weights)
+    return found if structure is None else fingerprint_json(dict(weights=found, structure=structure))
 
 
 def _check_finite(weights: Mapping[str, Tensor], owner: str) -> None:
