@@ -1,1 +1,1 @@
-"""Nearest neighbours in a gallery: exact search (`exact`), FAISS indexes (`faiss_index`) and their files (`file`)."""
+"""Nearest neighbours: exact search (`exact`), FAISS (`faiss_index`, `file`), queries of newer models (`adapted`)."""

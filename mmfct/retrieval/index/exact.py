@@ -32,6 +32,7 @@ def search_exact(
     k: int,
     distance: str,
     *,
+    hidden: np.ndarray | None = None,
     advance: Callable[[int], None] = lambda pairs: None,
 ) -> Neighbours:
     """Find the k nearest rows; among rows at the same distance, the first ones.
@@ -45,16 +46,20 @@ def search_exact(
         queries: Embeddings of shape (Q, D).
         k: Number of neighbours; all rows if the gallery has fewer.
         distance: ``l2``, ``cosine`` or ``inner``, as in `mmfct.functional.pairwise_distances`.
+        hidden: Which rows are never found, bool of shape (len(gallery),); ``None`` for none.
         advance: Called block by block with the number of compared pairs, Q x len(gallery) in total.
 
     Raises:
-        ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or the distance is
-            unknown.
+        ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, the distance is
+            unknown, or ``hidden`` does not fit the gallery.
     """
     queries = check_queries(gallery, queries, k)
+    if hidden is not None:
+        check_hidden(gallery, hidden)
     chunks = range(0, len(queries), _QUERIES_PER_CHUNK)
     parts = [
-        _search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance, advance) for start in chunks
+        _search_chunk(gallery, queries[start : start + _QUERIES_PER_CHUNK], k, distance, hidden, advance)
+        for start in chunks
     ]
     return Neighbours(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -70,6 +75,12 @@ def check_queries(gallery: GallerySource, queries: np.ndarray, k: int) -> np.nda
     if k < 1:
         raise ValueError(f'`k` must be at least 1, got {k!r}')
     return queries
+
+
+def check_hidden(gallery: GallerySource, hidden: np.ndarray) -> None:
+    """Raise a ``ValueError`` unless ``hidden`` says of every row of a gallery whether it is hidden."""
+    if hidden.dtype != bool or hidden.shape != (len(gallery),):
+        raise ValueError(f'`hidden` must be bool of shape ({len(gallery)},), got {hidden.dtype} of {hidden.shape}')
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -94,20 +105,29 @@ def prepare(rows: np.ndarray, distance: str) -> np.ndarray:
 
 
 def _search_chunk(
-    gallery: GallerySource, queries: np.ndarray, k: int, distance: str, advance: Callable[[int], None]
+    gallery: GallerySource,
+    queries: np.ndarray,
+    k: int,
+    distance: str,
+    hidden: np.ndarray | None,
+    advance: Callable[[int], None],
 ) -> Neighbours:
     queries = prepare(queries, distance)
     best = [(np.empty(0), np.empty(0, np.int64)) for _ in queries]
     for index, start, _ in gallery.shards:
         shard = gallery.shard('embedding', index)
         for offset in range(0, len(shard), _ROWS_PER_BLOCK):
-            rows = prepare(shard[offset : offset + _ROWS_PER_BLOCK], distance)
-            for i, candidates in enumerate(_candidates(queries, rows, k, distance)):
+            block = shard[offset : offset + _ROWS_PER_BLOCK]
+            seen = np.arange(len(block))
+            if hidden is not None:
+                seen = np.flatnonzero(~hidden[start + offset : start + offset + len(block)])
+            rows = prepare(block if hidden is None else block[seen], distance)
+            for i, candidates in enumerate(_candidates(queries, rows, k, distance)) if len(seen) else ():
                 distances = np.concatenate([best[i][0], row_distances(queries[i], rows[candidates], distance)])
-                numbers = np.concatenate([best[i][1], candidates + start + offset])
+                numbers = np.concatenate([best[i][1], seen[candidates] + start + offset])
                 nearest = np.argsort(distances, kind='stable')[:k]
                 best[i] = distances[nearest], numbers[nearest]
-            advance(len(queries) * len(rows))
+            advance(len(queries) * len(block))
     return Neighbours(*(np.stack(column) for column in zip(*best, strict=True)))
 
 

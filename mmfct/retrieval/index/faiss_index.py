@@ -10,7 +10,7 @@ import numpy as np
 
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
-from mmfct.retrieval.index.exact import Neighbours, check_queries, unit_rows
+from mmfct.retrieval.index.exact import Neighbours, check_hidden, check_queries, unit_rows
 
 _ROWS_PER_BLOCK = 16384
 # Rows of zeros have no angle: they are placed so far from the unit vectors that all rows with an angle come first.
@@ -77,7 +77,9 @@ def build_index(
     return index
 
 
-def search_index(gallery: GallerySource, index: Any, queries: np.ndarray, k: int) -> Neighbours:
+def search_index(
+    gallery: GallerySource, index: Any, queries: np.ndarray, k: int, *, hidden: np.ndarray | None = None
+) -> Neighbours:
     """Find the k nearest rows, approximately, by an index of the gallery.
 
     Args:
@@ -85,13 +87,34 @@ def search_index(gallery: GallerySource, index: Any, queries: np.ndarray, k: int
         index: Its index, from `build_index` or `read_index`.
         queries: Embeddings of shape (Q, D).
         k: Number of neighbours; all rows if the gallery has fewer.
+        hidden: See `search_exact`. The index is asked for more rows until enough are left, so that the more rows are
+            hidden, the longer it takes.
 
     Raises:
-        ValueError: If ``queries`` do not fit the gallery or are not finite, or ``k`` is not positive.
+        ValueError: If ``queries`` do not fit the gallery or are not finite, ``k`` is not positive, or ``hidden`` does
+            not fit the gallery.
     """
     queries = check_queries(gallery, queries, k)
+    if hidden is None:
+        return _search(gallery, index, queries, min(k, len(gallery)))
+    check_hidden(gallery, hidden)
+    number = len(hidden)
+    wanted = min(number, 2 * k * number // max(1, number - int(hidden.sum())) + 1)
+    while True:
+        found = _search(gallery, index, queries, wanted)
+        seen = (found.rows >= 0) & ~hidden[found.rows]
+        full = (found.rows >= 0).all(axis=1)  # an index that returns fewer than it was asked for has no more
+        if wanted == number or not (full & (seen.sum(axis=1) < k)).any():
+            break
+        wanted = min(number, 2 * wanted)
+    order = np.argsort(~seen, axis=1, kind='stable')[:, :k]
+    distances, rows, kept = (np.take_along_axis(values, order, axis=1) for values in (*found, seen))
+    return Neighbours(np.where(kept, distances, np.inf), np.where(kept, rows, -1))
+
+
+def _search(gallery: GallerySource, index: Any, queries: np.ndarray, k: int) -> Neighbours:
     distance = Provenance.from_metadata(gallery.metadata).distance
-    values, rows = index.search(_as_compared(queries, distance), min(k, len(gallery)))
+    values, rows = index.search(_as_compared(queries, distance), k)
     distances = np.where(rows < 0, np.inf, _distances(values.astype(np.float64), distance))
     rows = rows.astype(np.int64)
     if distance == 'cosine':

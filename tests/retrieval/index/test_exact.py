@@ -46,6 +46,26 @@ def test_of_equal_rows_the_first_ones_whatever_the_blocks(make_gallery, distance
     assert np.array_equal(found.rows, again.rows) and np.array_equal(found.distances, again.distances)
 
 
+def test_hidden_rows_are_never_found(make_gallery, distance, monkeypatch):
+    monkeypatch.setattr(exact_search, '_ROWS_PER_BLOCK', 7)
+    generator = np.random.default_rng(2)
+    embedding, queries = generator.standard_normal((50, 6)), generator.standard_normal((9, 6))
+    gallery = Gallery(make_gallery('g', 'm', embedding, shard_rows=20))
+    hidden = generator.random(50) < 0.7
+    hidden[20:29] = True  # a whole block
+    found = search_exact(gallery, queries, 7, distance, hidden=hidden)
+    everything = search_exact(gallery, queries, 50, distance)
+    for rows, all_rows in zip(found.rows, everything.rows, strict=True):
+        assert rows.tolist() == all_rows[~hidden[all_rows]][:7].tolist()
+    assert search_exact(gallery, queries, 50, distance, hidden=hidden).rows.shape == (9, int((~hidden).sum()))
+
+
+@pytest.mark.parametrize('hidden', [np.zeros(2, bool), np.zeros(3, int)])
+def test_hidden_must_say_it_of_every_row(make_gallery, hidden):
+    with pytest.raises(ValueError, match=r'`hidden` must be bool of shape \(3,\), got'):
+        search_exact(Gallery(make_gallery('g', 'm', np.eye(3))), np.eye(3), 1, 'l2', hidden=hidden)
+
+
 def test_compared_pairs_are_counted(make_gallery, monkeypatch):
     monkeypatch.setattr(exact_search, '_ROWS_PER_BLOCK', 3)
     monkeypatch.setattr(exact_search, '_QUERIES_PER_CHUNK', 2)

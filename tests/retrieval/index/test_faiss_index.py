@@ -123,3 +123,18 @@ def test_rows_of_zeros_have_no_angle(make_gallery):
     exact = search_exact(gallery, queries, 8, 'cosine')
     assert found.distances == pytest.approx(exact.distances, abs=1e-6)
     assert found.rows[0].tolist() == exact.rows[0].tolist() == [2, 4, 3, 0, 1, 6, 7, 5]
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.97])
+def test_an_index_is_asked_until_enough_rows_are_not_hidden(make, queries, share):
+    gallery = make()
+    index = build_index(gallery, 'Flat')
+    hidden = np.zeros(len(gallery), bool)
+    # The nearest ones of the first query: a few more than it is asked for at first.
+    hidden[search_exact(gallery, queries[:1], round(share * len(gallery)) or 1, 'l2').rows] = share > 0
+    found = search_index(gallery, index, queries, 3, hidden=hidden)
+    exact = search_exact(gallery, queries, 3, 'l2', hidden=hidden)
+    number = exact.rows.shape[1]
+    assert np.array_equal(found.rows[:, :number], exact.rows) and (found.rows[:, number:] == -1).all()
+    with pytest.raises(ValueError, match='`hidden` must be bool of shape'):
+        search_index(gallery, index, queries, 3, hidden=hidden[1:])

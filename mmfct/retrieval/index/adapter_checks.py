@@ -1,0 +1,96 @@
+"""Refuse an adapter of queries, or upgraded items, that do not fit the gallery."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mmfct.functional import pairwise_distances
+from mmfct.retrieval.gallery.provenance import Provenance, check_same_preprocessing
+from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.transform.apply import Transform
+
+LEAST_SHARED = 50
+# Half of the upgraded items must be among this share of the sample that is nearest to their own old embedding.
+_OWN_RANK = 0.25
+
+
+def check_adapter(adapter: Transform, gallery: GallerySource) -> None:
+    """Refuse an adapter that does not map into the space of a gallery.
+
+    Raises:
+        ValueError: If it maps into the space of another model, needs side-information, or was learned for another
+            distance or width.
+    """
+    described, provenance = adapter.description, Provenance.from_metadata(gallery.metadata)
+    if described.new.fingerprint != provenance.embedding.fingerprint:
+        swapped = described.old.fingerprint == provenance.embedding.fingerprint
+        hint = 'it upgrades galleries: ' if swapped else ''
+        raise ValueError(
+            f'an adapter must map queries into the space of the gallery, {provenance.embedding}, got {adapter.path} '
+            f'from {described.old} to {described.new}; {hint}learn one with `tools/learn_transform.py --direction '
+            'query`'
+        )
+    check_same_preprocessing('adapted queries', described.new, provenance.embedding)
+    if described.side is not None:
+        raise ValueError(f'an adapter must map queries alone, got {adapter.path}, which needs {described.side}, too')
+    if described.distance not in (None, provenance.distance):
+        raise ValueError(
+            f'an adapter must be learned for the distance of the gallery, {provenance.distance}, got {adapter.path} '
+            f'for {described.distance}; learn it with `--distance {provenance.distance}`'
+        )
+    if described.new_dims != gallery.width('embedding'):
+        raise ValueError(
+            f'an adapter must map queries to the width {gallery.width("embedding")} of the gallery, got '
+            f'{described.new_dims} of {adapter.path}'
+        )
+
+
+def check_upgraded(adapter: Transform, upgraded: GallerySource) -> None:
+    """Refuse upgraded items that are not in the space of the queries that an adapter maps.
+
+    Raises:
+        ValueError: If they are of another model or width.
+    """
+    described, provenance = adapter.description, Provenance.from_metadata(upgraded.metadata)
+    if described.old.fingerprint != provenance.embedding.fingerprint:
+        raise ValueError(
+            f'upgraded items must be in the space of the queries that the adapter maps, {described.old}, got '
+            f'{provenance.embedding} in {upgraded.path}'
+        )
+    check_same_preprocessing('upgraded items', provenance.embedding, described.old, 'adapter')
+    if upgraded.width('embedding') != described.old_dims:
+        raise ValueError(
+            f'upgraded items must have the width of the queries, {described.old_dims}, got '
+            f'{upgraded.width("embedding")} in {upgraded.path}'
+        )
+
+
+def check_same_items(
+    adapter: Transform, sample: tuple[Tensor, Tensor], old: GallerySource, upgraded: GallerySource
+) -> None:
+    """Refuse items that are too few to compare two spaces by, or are other items with the same ids.
+
+    Args:
+        adapter: The adapter.
+        sample: Old and upgraded embeddings of items that both galleries have, of shapes (S, D) and (S, D').
+        old: The old gallery.
+        upgraded: Its upgraded part.
+
+    Raises:
+        ValueError: If they are.
+    """
+    before, after = sample
+    if len(before) < LEAST_SHARED:
+        raise ValueError(
+            f'at least {LEAST_SHARED} upgraded items must be in the old gallery to compare the distances of both '
+            f'spaces, got {len(before)} in {upgraded.path} that are not zero; search by the adapter alone until more '
+            'is upgraded'
+        )
+    distance = Provenance.from_metadata(old.metadata).distance
+    away = pairwise_distances(adapter(after).cpu(), before, distance)
+    rank = (away < away.diagonal()[:, None]).double().mean(dim=1).median().item()
+    if rank > _OWN_RANK:
+        raise ValueError(
+            f'ids must mean the same items in {old.path} and {upgraded.path}, but the adapter does not map upgraded '
+            f'items near their old embeddings: for half of them, {rank:.0%} of other items or more are nearer'
+        )
