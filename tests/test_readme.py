@@ -12,7 +12,9 @@ from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
-READMES = sorted([ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('configs/*/README.md')])
+READMES = sorted(
+    [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('configs/*/README.md'), *ROOT.glob('docs/*.md')]
+)
 
 
 def test_there_are_readmes():
