@@ -14,6 +14,7 @@ from mmfct.apis.learn_transform.candidates import MIXTURE, candidate_names, fit_
 from mmfct.apis.learn_transform.curve import learning_curve
 from mmfct.apis.learn_transform.judge import Fold, Scores, bounds, make_folds, pooled, score
 from mmfct.apis.learn_transform.mixture import mix, mixture_weights
+from mmfct.apis.learn_transform.outputs import report_folder
 from mmfct.apis.learn_transform.pairs import Pairs
 from mmfct.apis.learn_transform.problem import Problem
 from mmfct.apis.learn_transform.report import write_report
@@ -41,8 +42,8 @@ def learn_transform(
 ) -> Learned:
     """Compare candidates on held-out pairs, fit the chosen one on all pairs, and write it as a transform file.
 
-    Candidates are chosen by the mean of recall@1 and recall@10 of the new model's own neighbours, which needs no
-    labels: each held-out item is searched by its new embedding in a gallery of the transformed held-out ones.
+    Candidates are chosen by recall@10 of the new model's own neighbours, which needs no labels: each held-out item is
+    searched by its new embedding in a gallery of the transformed held-out ones.
 
     Args:
         pairs: Result of `join_pairs`.
@@ -106,8 +107,7 @@ def learn_transform(
     if network.uses_side and task.side is not None:
         profiles['side'] = InputProfile.of(task.side, unit=network.unit_inputs)
     write_network(out, network, description, profiles)
-    folder = Path(out).with_suffix('') if report is None else Path(report)
-    write_report(learned, folder.with_name(f'{folder.name}_report') if report is None else folder)
+    write_report(learned, report_folder(out, report))
     print_log(f'Transform {out}: {description.old} -> {description.new}, {chosen}', 'current')
     return learned
 

@@ -88,7 +88,7 @@ def sentences(learned: Learned) -> list[str]:
     """Say what the table does not: what was chosen, how sure that is, and whether more pairs would help."""
     chosen = learned.candidates[learned.chosen]
     notes = [f'{note}.' for note in learned.pairs.notes]
-    way = 'was asked for' if learned.asked else 'has the best mean of recall@1 and recall@10 on held-out pairs'
+    way = 'was asked for' if learned.asked else 'has the best recall@10 on held-out pairs'
     notes.append(f'`{learned.chosen}` {way}.')
     if chosen.parts:
         mixed = ' + '.join(f'{weight:.2f} {name}' for name, weight in chosen.parts.items())
