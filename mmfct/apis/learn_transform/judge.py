@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +131,6 @@ def pooled(parts: list[Scores]) -> Scores:
         joined('cmc1'),
         joined('average_precision'),
     )
-
-
-def judge(pairs: Pairs, folds: list[Fold], upgrade: Callable[[Fold], Tensor]) -> Scores:
-    """Score what ``upgrade`` makes of the held-out pairs of each fold."""
-    return pooled([score(pairs.take(fold.held_out), upgrade(fold)) for fold in folds])
 
 
 def bounds(pairs: Pairs, folds: list[Fold]) -> dict[str, Scores]:
