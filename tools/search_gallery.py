@@ -4,6 +4,8 @@ Example:
     python tools/search_gallery.py gallery_upgraded photo.jpg --config configs/fct/resnet10_grocery.py \
         --checkpoint work_dirs/resnet10_grocery_new/final.pth --image-root data/images --out work_dirs/search
     python tools/search_gallery.py gallery_upgraded --query queries_new --image-root data/images --out work_dirs/search
+    python tools/search_gallery.py gallery_old --query queries_new --adapter adapter.safetensors \
+        --upgraded gallery_upgraded_so_far
 """
 
 from __future__ import annotations
@@ -39,6 +41,23 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--query', help='embedding set of queries, instead of image files')
     parser.add_argument('--k', type=int, default=5, help='neighbours per query (default: 5)')
+    parser.add_argument(
+        '--adapter',
+        help='transform file of tools/learn_transform.py --direction query: the queries are of a newer model than the '
+        "gallery's",
+    )
+    parser.add_argument(
+        '--upgraded',
+        metavar='GALLERY',
+        help='with --adapter, those items of the gallery that are upgraded already: they are searched directly, the '
+        'others through the adapter',
+    )
+    parser.add_argument('--upgraded-index', metavar='FILE', help='FAISS index of --upgraded (default: exact search)')
+    parser.add_argument(
+        '--gallery-model',
+        metavar='NAME',
+        help='with --adapter, model of a gallery of another program; --model is then that of queries and --upgraded',
+    )
     parser.add_argument('--index', help='FAISS index of the gallery (default: exact search)')
     parser.add_argument('--image-root', help='folder that the ids of the gallery are relative to, for the figure')
     parser.add_argument(
@@ -52,6 +71,8 @@ def parse_args() -> argparse.Namespace:
     add_vector_columns(parser)
     add_cfg_options(parser)
     args = parser.parse_args()
+    if not args.adapter and (args.upgraded or args.upgraded_index or args.gallery_model):
+        parser.error('--upgraded, --upgraded-index and --gallery-model need --adapter')
     if bool(args.images) == bool(args.query) or (args.images and not (args.config and args.checkpoint)):
         parser.error('give images with --config and --checkpoint, or --query')
     return args
@@ -61,11 +82,14 @@ def main() -> None:
     """Search."""
     require_hosts('mmengine', 'mmcv')
     args = parse_args()
-    from mmfct.apis.search_gallery import search_gallery, search_images
+    from mmfct.apis.search_gallery import AdapterFiles, search_gallery, search_images
     from mmfct.utils.user_errors import user_errors
 
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
     with user_errors():
+        if args.adapter:
+            files = AdapterFiles(args.adapter, args.upgraded, args.upgraded_index, args.gallery_model)
+            options['adapter'] = files
         if args.query:
             search_gallery(
                 args.gallery, args.query, query_root=args.query_root, options=source_options(args), **options

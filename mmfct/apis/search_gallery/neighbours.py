@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfct.apis.search_gallery.adapted import Adapted
 from mmfct.evaluation.class_names import class_folders
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval.gallery.description import label_names
@@ -35,6 +36,7 @@ class Found:
         distances: Their distances.
         query_labels: Labels of the queries; ``None`` where they have none.
         class_names: Label -> name of the class, where names are known.
+        upgraded: Whether each neighbour was found among upgraded items; ``None`` without an adapter of queries.
     """
 
     queries: list[str]
@@ -43,6 +45,7 @@ class Found:
     distances: list[list[float]]
     query_labels: list[int] | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
+    upgraded: list[list[bool]] | None = None
 
     def class_of(self, label: int) -> str:
         """Return the name of a class, or its number."""
@@ -62,19 +65,29 @@ class Found:
             num_queries: Number of queries to show, the first ones; ``None`` for all.
         """
         header = ['query', 'rank', 'id', *(['label'] if self.labels is not None else []), 'distance']
+        header += [] if self.upgraded is None else ['found by']
         rows = [header]
         for query, (name, ids) in enumerate(zip(self.queries[:num_queries], self.ids[:num_queries], strict=True)):
             for place, neighbour in enumerate(ids):
                 label = [] if self.labels is None else [self.class_of(self.labels[query][place])]
                 distance = f'{self.distances[query][place]:.6g}'
-                rows.append([name if place == 0 else '', str(place + 1), neighbour, *label, distance])
+                row = [name if place == 0 else '', str(place + 1), neighbour, *label, distance]
+                if self.upgraded is not None:
+                    row.append('upgraded item' if self.upgraded[query][place] else 'adapter')
+                rows.append(row)
         return markdown_table(rows)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return plain JSON: an entry for each query."""
         labels: Sequence[list[int] | None] = self.labels or [None] * len(self.queries)
         columns = zip(self.queries, self.ids, labels, self.distances, strict=True)
-        return [dict(query=query, ids=ids, labels=label, distances=away) for query, ids, label, away in columns]
+        found: list[dict[str, Any]] = [
+            dict(query=query, ids=ids, labels=label, distances=away) for query, ids, label, away in columns
+        ]
+        if self.upgraded is not None:
+            for entry, upgraded in zip(found, self.upgraded, strict=True):
+                entry['upgraded'] = upgraded
+        return found
 
 
 def find_neighbours(
@@ -86,6 +99,7 @@ def find_neighbours(
     labels: Sequence[int] | None = None,
     k: int = 5,
     index: str | Path | None = None,
+    adapted: Adapted | None = None,
 ) -> Found:
     """Find the neighbours of queries by the distance of the gallery.
 
@@ -97,6 +111,7 @@ def find_neighbours(
         labels: Labels of the queries, if there are any.
         k: Number of neighbours.
         index: File of a FAISS index of the gallery; ``None`` for an exact search.
+        adapted: Search through an adapter, opened with that index; ``None`` for queries of the gallery's own model.
 
     Raises:
         FileNotFoundError: If the index is missing.
@@ -104,6 +119,8 @@ def find_neighbours(
         ValueError: If the queries come from another model than the gallery or do not fit it, or the index is that of
             another gallery.
     """
+    if adapted is not None:
+        return _find_adapted(adapted, queries, model, names=names, labels=labels, k=k)
     provenance = Provenance.from_metadata(gallery.metadata)
     check_same_model(model, provenance)
     if index is None:
@@ -120,6 +137,32 @@ def find_neighbours(
         [[value for value in distances if value < math.inf] for distances in neighbours.distances.tolist()],
         None if labels is None else list(labels),
         _class_names(gallery, rows) if labelled else {},
+    )
+
+
+def _find_adapted(
+    adapted: Adapted,
+    queries: np.ndarray,
+    model: ModelIdentity,
+    *,
+    names: Sequence[str],
+    labels: Sequence[int] | None,
+    k: int,
+) -> Found:
+    adapted.check_model(model)
+    found = adapted.find(queries, k)
+    lines = [(rows[rows >= 0], direct[rows >= 0]) for rows, direct in zip(found.rows, found.upgraded, strict=True)]
+    found_labels = [adapted.labels(*line) for line in lines]
+    known = [line for line in found_labels if line is not None]
+    gallery = adapted.gallery
+    return Found(
+        list(names),
+        [adapted.ids(*line) for line in lines],
+        known if len(known) == len(lines) else None,
+        [[value for value in distances if value < math.inf] for distances in found.distances.tolist()],
+        None if labels is None else list(labels),
+        _class_names(gallery, [rows[~direct] for rows, direct in lines]) if 'label' in gallery.columns else {},
+        [direct.tolist() for _, direct in lines],
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mmfct.apis.search_gallery.adapted import Adapted, AdapterFiles
+from mmfct.apis.search_gallery.labels import labels_as_in
 from mmfct.apis.search_gallery.neighbours import Found, find_neighbours
 from mmfct.apis.search_gallery.report import check_sheet, report_neighbours
-from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_model
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.stores.loaded import open_checked
@@ -25,6 +27,7 @@ def search_gallery(
     query_root: str | Path | None = None,
     out: str | Path | None = None,
     options: SourceOptions | None = None,
+    adapter: AdapterFiles | None = None,
 ) -> Found:
     """Report the neighbours of queries that are embedded already.
 
@@ -37,6 +40,7 @@ def search_gallery(
         query_root: Folder of the images that the ids of the queries are relative to; ``None`` for ``image_root``.
         out: Folder of ``neighbours.json`` and, with ``image_root``, ``neighbours.png``; ``None`` for no files.
         options: How to read vectors of another program, of gallery and queries.
+        adapter: How queries of a newer model search the gallery; ``None`` for queries of its own model.
 
     Returns:
         The neighbours.
@@ -44,20 +48,30 @@ def search_gallery(
     Raises:
         FileNotFoundError: If a gallery, an index or a folder of images is missing.
         ImportError: If an index is given and FAISS is not installed.
-        ValueError: If the queries come from another model than the gallery or are compared by another distance, or
-            something is damaged.
+        ValueError: If the queries come from another model than the gallery, or than the adapter maps, or are compared
+            by another distance, or something is damaged or does not fit.
     """
     check_sheet(image_root, query_root, out)
-    queries, opened = (open_checked(path, options) for path in (query, gallery))
+    of_gallery = options
+    if adapter is not None and options is not None and (adapter.gallery_model or options.model):
+        of_gallery = replace(options, model=adapter.gallery_model, fingerprint=None)
+    queries, opened = open_checked(query, options), open_checked(gallery, of_gallery)
     made_by, provenance = (Provenance.from_metadata(items.metadata) for items in (queries, opened))
-    check_same_model(made_by.embedding, provenance)  # first: it says more than the distance
-    check_same_distance('queries', made_by, provenance)
+    adapted = None
+    if adapter is None:
+        check_same_model(made_by.embedding, provenance)  # first: it says more than the distance
+        check_same_distance('queries', made_by, provenance)
+    else:
+        adapted = Adapted.open(adapter, opened, index=index, options=options)
+        if adapted.upgraded is not None:
+            check_same_distance('queries', made_by, Provenance.from_metadata(adapted.upgraded.metadata))
     names = queries.column('id').tolist()
     embeddings = np.asarray(queries.column('embedding'))
     root = image_root if query_root is None else query_root
     files = [None if root is None else Path(root) / name for name in names]
     labels = _labels(queries, opened)
-    found = find_neighbours(opened, embeddings, made_by.embedding, names=names, labels=labels, k=k, index=index)
+    made = made_by.embedding
+    found = find_neighbours(opened, embeddings, made, names=names, labels=labels, k=k, index=index, adapted=adapted)
     return report_neighbours(found, files, image_root, out)
 
 
@@ -65,11 +79,4 @@ def _labels(queries: GallerySource, gallery: GallerySource) -> list[int] | None:
     """Return the labels of queries as the gallery numbers them; ``None`` if there are none, or it lacks a name."""
     if 'label' not in queries.columns:
         return None
-    labels: list[int] = queries.column('label').tolist()
-    given, wanted = label_names(queries.metadata), label_names(gallery.metadata)
-    if not given or not wanted or given == wanted:
-        return labels
-    numbers = {name: number for number, name in wanted.items()}
-    if any(name not in numbers for name in given.values()):
-        return None
-    return [numbers[given[label]] if label in given else label for label in labels]
+    return labels_as_in(gallery, queries.column('label').tolist(), queries)
