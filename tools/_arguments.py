@@ -89,6 +89,18 @@ def add_vector_columns(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--side-column', metavar='NAME', help="side-information; '' for none")
 
 
+def add_skip_missing(
+    parser: argparse._ActionsContainer, text: str = 'leave out rows without a vector, and say how many'
+) -> None:
+    """Add ``--skip-missing``.
+
+    Args:
+        parser: The parser of the tool.
+        text: Help text.
+    """
+    parser.add_argument('--skip-missing', action='store_true', help=f'{text} (default: refuse them)')
+
+
 def vector_columns(args: argparse.Namespace) -> VectorColumns:
     """Return what was given for `add_vector_columns`."""
     from mmfct.retrieval.stores.columns import VectorColumns
@@ -110,9 +122,13 @@ def add_source_model(parser: argparse.ArgumentParser) -> None:
 
 
 def source_options(args: argparse.Namespace) -> SourceOptions:
-    """Return what was given for `add_vector_columns`, `add_source_model`, ``--distance`` and, if any, ``--side``."""
+    """Return what was given for `add_vector_columns`, `add_source_model`, and ``--distance``.
+
+    ``--side`` and `add_skip_missing` count where a tool has them.
+    """
     from mmfct.retrieval.stores.options import SourceOptions
 
     names = ('model', 'fingerprint', 'side_model', 'side_fingerprint', 'distance')
     given = {name: getattr(args, name) for name in names}
-    return SourceOptions(vector_columns(args), **given, side=getattr(args, 'side', None))
+    others = dict(side=getattr(args, 'side', None), skip_missing=getattr(args, 'skip_missing', False))
+    return SourceOptions(vector_columns(args), **given, **others)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from _arguments import add_source_model, add_vector_columns, source_options
+from _arguments import add_skip_missing, add_source_model, add_vector_columns, source_options
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -39,6 +39,7 @@ def parse_args() -> argparse.Namespace:
     foreign.add_argument(
         '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
     )
+    add_skip_missing(foreign)
     parser.add_argument(
         '--accept-changes',
         action='store_true',

@@ -8,6 +8,9 @@ Example:
     python tools/learn_transform.py old.parquet new_sample.parquet --out h.safetensors
     python tools/learn_transform.py qdrant:http://localhost:6333/items new.npy --side side.npy --out h.safetensors \
         --old-model text-embedding-ada-002 --new-model text-embedding-3-small --distance cosine
+    python tools/learn_transform.py lancedb:db/items#v1 lancedb:db/items#v2 --out h.safetensors
+    python tools/learn_transform.py items.parquet items.parquet --vector-column old --new-vector-column new \
+        --out h.safetensors
     python tools/learn_transform.py old.parquet new_sample.parquet --direction query --out adapter.safetensors
 """
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 
-from _arguments import add_vector_columns, vector_columns
+from _arguments import add_skip_missing, add_vector_columns, vector_columns
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -60,6 +63,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--report', metavar='DIR', help='folder of the report (default: OUT without suffix, _report)')
     parser.add_argument('--new-vector-column', metavar='NAME', help='column of NEW with the vectors (default: found)')
+    parser.add_argument('--new-id-column', metavar='NAME', help='column of NEW with the ids (default: --id-column)')
+    add_skip_missing(parser, 'leave out rows of OLD without a vector, as those of NEW and SIDE always are')
     add_vector_columns(parser)
     return parser.parse_args()
 
@@ -78,6 +83,8 @@ def main() -> None:
             models=dict(old=args.old_model, new=args.new_model, side=args.side_model),
             columns=vector_columns(args),
             new_vector=args.new_vector_column,
+            new_id=args.new_id_column,
+            skip_missing=args.skip_missing,
             distance=args.distance,
             method=args.method,
             direction=args.direction,

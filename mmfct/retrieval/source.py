@@ -37,7 +37,8 @@ def open_source(
         columns: Of vectors of another program: names of the columns; ``None`` finds them by their usual names.
         provenance: Of vectors of another program: which model made them. A distance that the store knows replaces
             that of the provenance, which is said.
-        named_after_file: Whether the name of the file, table or collection names the model where nothing else does.
+        named_after_file: Whether the name of the file, table or collection names the model where nothing else does;
+            with that of the vectors if they are named, ``items#clip``.
         options: All of this and more, instead of ``columns`` and ``provenance``.
 
     Raises:
@@ -50,7 +51,7 @@ def open_source(
     if options is None:
         options = SourceOptions(columns or VectorColumns(), provenance)
     if named_after_file:
-        options = replace(options, fallback_model=_name_of(path))
+        options = replace(options, fallback_model=_name_of(path, options.columns.vector))
     if isinstance(path, str) and is_store(path):
         address = parse_store(path)
         if address.column is not None:
@@ -88,5 +89,10 @@ def _checked(source: GallerySource, options: SourceOptions) -> GallerySource:
     return source
 
 
-def _name_of(path: str | Path) -> str:
-    return parse_store(path).name if isinstance(path, str) and is_store(path) else Path(path).stem
+def _name_of(path: str | Path, vector: str | None) -> str:
+    if isinstance(path, str) and is_store(path):
+        address = parse_store(path)
+        name, vector = address.name, address.column or vector
+    else:
+        name = Path(path).stem
+    return f'{name}#{vector}' if vector else name

@@ -172,6 +172,11 @@ def _without_zeros(pairs: Pairs) -> tuple[Pairs, list[str]]:
 def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) -> None:
     if len(pairs) < MIN_PAIRS:
         raise ValueError(f'at least {MIN_PAIRS} pairs must be left, got {len(pairs)} that are not zero')
+    if pairs.models['old'].fingerprint == pairs.models['new'].fingerprint:
+        raise ValueError(
+            f'OLD and NEW must be of two models, got {pairs.models["new"]} for both of {_names(sources)}; name them '
+            'with `--old-model` and `--new-model`'
+        )
     if pairs.old.shape == pairs.new.shape and torch.equal(pairs.old, pairs.new):
         raise ValueError(f'OLD and NEW must be embeddings of two models, got the same vectors in {_names(sources)}')
     for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmfct.apis.learn_transform.learn import learn_transform
+from mmfct.apis.learn_transform.outputs import check_outputs
 from mmfct.apis.learn_transform.pairs import join_pairs
 from mmfct.apis.learn_transform.result import Learned
 from mmfct.apis.learn_transform.settings import LearnSettings
@@ -27,6 +28,8 @@ def learn_from_sources(
     models: Mapping[str, str | None] | None = None,
     columns: VectorColumns | None = None,
     new_vector: str | None = None,
+    new_id: str | None = None,
+    skip_missing: bool = False,
     distance: str | None = None,
     max_pairs: int = 50_000,
     seed: int = 0,
@@ -39,8 +42,12 @@ def learn_from_sources(
         sources: What `open_source` opens, by ``old``, ``new`` and perhaps ``side``.
         out: The transform file.
         models: Names of the models likewise, for vectors of other programs; by default those of the files.
-        columns: Names of the columns of vectors of other programs.
+        columns: Names of the columns of vectors of other programs; ``side`` is a column of ``old``, or of the source
+            of the side-information if there is one.
         new_vector: Name of the column with the new vectors; ``None`` finds it.
+        new_id: Name of the column with their ids; ``None`` for that of the old ones.
+        skip_missing: Whether rows without an old vector are left out, instead of refused. Those without a new one, or
+            without side-information that is stored apart, always are: these are often there for a sample only.
         distance: How upgraded embeddings are compared; ``None`` for what the new or the old source says, or cosine.
         max_pairs: See `join_pairs`.
         seed: Seed of all that is drawn.
@@ -52,17 +59,25 @@ def learn_from_sources(
 
     Raises:
         FileNotFoundError: If a source or the config is missing.
-        ValueError: See `open_source`, `join_pairs` and `learn_transform`.
+        OSError: If ``out`` or the report cannot be written.
+        ValueError: See `open_source`, `join_pairs` and `learn_transform`; or if ``out`` or the report would replace
+            something else, see `check_outputs`.
     """
     settings = LearnSettings() if config is None else LearnSettings.from_config(_learn_entry(config))
+    check_outputs(out, options.get('report'), [path for path in sources.values() if path is not None])
     columns, names = columns or VectorColumns(), models or {}
     opened: dict[str, GallerySource] = {}
     fallback = 'cosine'
     for role, path in sources.items():
         if path is None:
             continue
-        of_role = columns if role == 'old' else replace(columns, vector=new_vector if role == 'new' else None, side='')
-        given = SourceOptions(of_role, model=names.get(role), distance=distance, fallback_distance=fallback)
+        given = SourceOptions(
+            _columns_of(role, path, columns, new_vector, new_id, apart=sources.get('side') is not None),
+            model=names.get(role),
+            distance=distance,
+            fallback_distance=fallback,
+            skip_missing=skip_missing or role != 'old',
+        )
         if role == 'old' and sources.get('side') is None and given.model is not None:
             given = replace(given, side_model=names.get('side'))
         opened[role] = open_source(path, named_after_file=True, options=given)
@@ -78,6 +93,19 @@ def learn_from_sources(
         seed=seed,
     )
     return learn_transform(pairs, out, settings=replace(settings, seed=seed), **options)
+
+
+def _columns_of(
+    role: str, path: str, columns: VectorColumns, new_vector: str | None, new_id: str | None, *, apart: bool
+) -> VectorColumns:
+    """Return the columns of one of the sources, whose names the others need not share."""
+    if role == 'old':
+        return replace(columns, side='') if apart else columns
+    # A .npy file has no names of columns, and the ids beside it are found without one.
+    shared = None if path.endswith('.npy') else columns.id
+    if role == 'side':
+        return VectorColumns(columns.side, shared, '', '')
+    return VectorColumns(new_vector, shared if new_id is None else new_id, None if columns.label is None else '', '')
 
 
 def _learn_entry(config: str) -> Mapping[str, Any]:

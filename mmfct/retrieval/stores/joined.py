@@ -176,6 +176,7 @@ def open_joined(path: str | Path, options: SourceOptions | None) -> GallerySourc
         model=options.side_model,
         fingerprint=options.side_fingerprint,
         distance=options.distance or 'l2',
+        skip_missing=True,
     )
     side = open_source(options.side, named_after_file=True, options=given)
     return JoinedSource(base, side)

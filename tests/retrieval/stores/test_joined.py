@@ -104,6 +104,14 @@ def test_missing_rows_are_counted_and_named(tmp_path, base):
         open_joined(path, SourceOptions(side=few))
 
 
+def test_rows_without_side_information_in_its_column_do_not_count(tmp_path, base):
+    pa, pq = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
+    clip = [[float(number)] if number < ROWS else None for number in range(2 * ROWS)]
+    pq.write_table(pa.table(dict(id=names(range(2 * ROWS)), clip=clip)), tmp_path / 'side.parquet')
+    options = SourceOptions(VectorColumns(side='clip'), side=str(tmp_path / 'side.parquet'), side_model='clip')
+    assert np.array_equal(open_joined(base[0], options).column('side_info')[:, 0], base[1])
+
+
 def test_ids_are_needed_and_unique(tmp_path, base):
     path, _ = base
     other = write_gallery(tmp_path / 'other', names(range(ROWS)), model='clip', with_ids=False)

@@ -75,6 +75,14 @@ def test_models_named_after_the_file(store):
     assert Provenance.from_metadata(source.metadata).embedding == ModelIdentity.named('items')
     named = open_source(store, options=replace(options, model='m'), named_after_file=True)
     assert Provenance.from_metadata(named.metadata).embedding == ModelIdentity.named('m')
+    if store.endswith('.npy'):  # no names of columns
+        return
+    # A table may hold vectors of several models.
+    vector = 'embedding' if store.startswith('qdrant') else 'vector'
+    by_option = [(store, replace(options, columns=VectorColumns(vector=vector)))]
+    for path, given in by_option + ([] if store.endswith('.parquet') else [(f'{store}#{vector}', options)]):
+        source = open_source(path, options=given, named_after_file=True)
+        assert Provenance.from_metadata(source.metadata).embedding == ModelIdentity.named(f'items#{vector}')
 
 
 def test_a_distance_must_be_known(store):
