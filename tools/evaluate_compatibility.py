@@ -15,6 +15,8 @@ Example:
     python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
         --gallery old=gallery_old upgraded=gallery_upgraded new=sample_new --out work_dirs/switch \
         --gate --max-lost 0.05
+    python tools/evaluate_compatibility.py --query old=queries_old new=queries_new \
+        --gallery old=gallery_old upgraded=gallery_upgraded --adapter adapter.safetensors --out work_dirs/switch
 """
 
 from __future__ import annotations
@@ -78,6 +80,11 @@ def parse_args() -> argparse.Namespace:
         '--confidence', type=float, default=0.95, help='confidence level of the interval (default: 0.95)'
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: 0)')
+    parser.add_argument(
+        '--adapter',
+        help='transform file of tools/learn_transform.py --direction query: adds a row adapted new/old, what queries '
+        'of the new model find in a gallery that is not upgraded',
+    )
     add_groups(parser)
     parser.add_argument(
         '--model',
@@ -113,7 +120,7 @@ def main() -> int:
             name: SourceOptions(columns, model=models.get(name), distance=args.distance)
             for name in {**query, **gallery, **models}
         }
-        options = dict(also=args.also, groups=args.groups, exclude=args.exclude, options=sources)
+        options = dict(also=args.also, groups=args.groups, exclude=args.exclude, options=sources, adapter=args.adapter)
         evaluation = evaluate_compatibility(query, gallery, args.out, gate=gate, **options)
     return 0 if evaluation.gate is None or evaluation.gate.safe else 1
 

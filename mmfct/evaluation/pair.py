@@ -16,8 +16,9 @@ class Pair(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The pair as papers write it: ``new/upgraded`` is ``new/h(old)``."""
-        return '/'.join('h(old)' if name == 'upgraded' else name for name in self)
+        """The pair as papers write it: ``new/upgraded`` is ``new/h(old)``, ``adapted_new/old`` ``adapted new/old``."""
+        names = ('h(old)' if name == 'upgraded' else name for name in self)
+        return '/'.join(names).replace('adapted_', 'adapted ')
 
     @classmethod
     def parse(cls, text: str) -> Pair:
@@ -33,4 +34,5 @@ class Pair(NamedTuple):
 
 OLD_OLD, NEW_NEW = Pair('old', 'old'), Pair('new', 'new')
 NEW_UPGRADED = Pair('new', 'upgraded')
+ADAPTED_OLD = Pair('adapted_new', 'old')  # queries that an adapter maps into the old space
 DEFAULT_PAIRS = (OLD_OLD, Pair('new', 'old'), NEW_UPGRADED, Pair('upgraded', 'upgraded'), NEW_NEW)

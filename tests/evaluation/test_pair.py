@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmfct.evaluation.pair import DEFAULT_PAIRS, Pair
+from mmfct.evaluation.pair import ADAPTED_OLD, DEFAULT_PAIRS, Pair
 
 
 def test_a_pair_is_written_and_read():
@@ -16,6 +16,7 @@ def test_a_pair_is_written_and_read():
 
 def test_titles_are_those_of_papers():
     assert [pair.title for pair in DEFAULT_PAIRS] == ['old/old', 'new/old', 'new/h(old)', 'h(old)/h(old)', 'new/new']
+    assert ADAPTED_OLD.title == 'adapted new/old' and Pair.parse(str(ADAPTED_OLD)) == ADAPTED_OLD
 
 
 @pytest.mark.parametrize('pair', ['new', 'new/', '/old', '/', '', 'new/old/old', ('new', 'old')])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from mmfct.apis.evaluate_compatibility.adapted import adapt_queries
 from mmfct.apis.evaluate_compatibility.agreement import agreement_obstacle, measure_agreement, measured_pairs
 from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
@@ -39,6 +40,7 @@ def evaluate_compatibility(
     groups: str | None = None,
     exclude: str = 'matches',
     options: Mapping[str, SourceOptions] | None = None,
+    adapter: str | Path | None = None,
 ) -> Evaluation:
     r"""Score every pair of queries and gallery that share a model; write tables and pictures.
 
@@ -72,6 +74,8 @@ def evaluate_compatibility(
             re-identification does, or ``all`` items of its group.
         options: How to read sets of other programs, by name; queries and gallery of one name share theirs. Labels that
             are texts are compared as such.
+        adapter: Transform file from ``tools/learn_transform.py --direction query``: queries of the new model search
+            the old gallery through it, too, as the set ``adapted_new``.
 
     Returns:
         What ``compatibility.json`` holds.
@@ -79,13 +83,16 @@ def evaluate_compatibility(
     Raises:
         FileNotFoundError: If a folder is no gallery.
         ValueError: If a gallery is damaged or lacks a column, no two models agree, there are neither labels nor
-            neighbours of the new model, or the gate cannot be decided.
+            neighbours of the new model, the adapter does not fit, or the gate cannot be decided.
     """
     for name in (*queries, *galleries):
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
     check_exclude(exclude)
     query_sets, gallery_sets = _read_sets(queries, galleries, groups, options or {})
+    if adapter is not None:
+        name, adapted = adapt_queries(adapter, query_sets, gallery_sets)
+        query_sets[name] = adapted
     pairs = choose_pairs(query_sets, gallery_sets, [Pair.parse(pair) for pair in also])
     labelled = [pair for pair in pairs if query_sets[pair.query].items.is_labelled]
     labelled = [pair for pair in labelled if gallery_sets[pair.gallery].items.is_labelled]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
-from mmfct.evaluation.pair import DEFAULT_PAIRS, Pair
+from mmfct.evaluation.pair import ADAPTED_OLD, DEFAULT_PAIRS, Pair
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_preprocessing
 
 
@@ -39,7 +39,8 @@ def choose_pairs(
         models = [str(stored.provenance.embedding) for stored in (*queries.values(), *galleries.values())]
         raise ValueError(f'queries and galleries must share a model, got {", ".join(models)}')
     # The usual ones in the usual order.
-    return [pair for pair in DEFAULT_PAIRS if pair in pairs] + [pair for pair in pairs if pair not in DEFAULT_PAIRS]
+    usual = [*DEFAULT_PAIRS[:2], ADAPTED_OLD, *DEFAULT_PAIRS[2:]]
+    return [pair for pair in usual if pair in pairs] + [pair for pair in pairs if pair not in usual]
 
 
 def known_pairs(queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]) -> list[Pair]:

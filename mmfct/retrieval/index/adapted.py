@@ -77,11 +77,12 @@ class AdaptedSearch:
         sample_rows: int = 1000,
         seed: int = 0,
     ) -> None:
-        check_adapter(adapter, old)
+        provenance = Provenance.from_metadata(old.metadata)
+        check_adapter(adapter, provenance, old.width('embedding'))
         self.model: ModelIdentity = adapter.description.old
         self._old, self._adapter, self._upgraded = old, adapter, upgraded
         self._index, self._upgraded_index = index, upgraded_index
-        self._distance = Provenance.from_metadata(old.metadata).distance
+        self._distance = provenance.distance
         self._hidden: np.ndarray | None = None
         self._sample: tuple[Tensor, Tensor] | None = None
         self.num_hidden = 0

@@ -14,14 +14,19 @@ LEAST_SHARED = 50
 _OWN_RANK = 0.25
 
 
-def check_adapter(adapter: Transform, gallery: GallerySource) -> None:
+def check_adapter(adapter: Transform, provenance: Provenance, width: int | None) -> None:
     """Refuse an adapter that does not map into the space of a gallery.
+
+    Args:
+        adapter: The adapter.
+        provenance: Provenance of the gallery.
+        width: Width of its embeddings.
 
     Raises:
         ValueError: If it maps into the space of another model, needs side-information, or was learned for another
             distance or width.
     """
-    described, provenance = adapter.description, Provenance.from_metadata(gallery.metadata)
+    described = adapter.description
     if described.new.fingerprint != provenance.embedding.fingerprint:
         swapped = described.old.fingerprint == provenance.embedding.fingerprint
         hint = 'it upgrades galleries: ' if swapped else ''
@@ -38,10 +43,10 @@ def check_adapter(adapter: Transform, gallery: GallerySource) -> None:
             f'an adapter must be learned for the distance of the gallery, {provenance.distance}, got {adapter.path} '
             f'for {described.distance}; learn it with `--distance {provenance.distance}`'
         )
-    if described.new_dims != gallery.width('embedding'):
+    if described.new_dims != width:
         raise ValueError(
-            f'an adapter must map queries to the width {gallery.width("embedding")} of the gallery, got '
-            f'{described.new_dims} of {adapter.path}'
+            f'an adapter must map queries to the width {width} of the gallery, got {described.new_dims} of '
+            f'{adapter.path}'
         )
 
 
