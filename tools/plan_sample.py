@@ -13,6 +13,7 @@ those of the whole gallery only with --by random. See tools/experiments/plan_sam
 Example:
     python tools/plan_sample.py gallery_old --size 2000 --out ids.txt
     python tools/plan_sample.py gallery_old --size 500 --by random --have embedded.txt --out more_ids.txt
+    python tools/plan_sample.py lancedb:db/items#v1 --have lancedb:db/items#v2 --size 500 --out ids.txt --distance l2
     python tools/plan_sample.py lancedb:db/items --size 2000 --out ids.txt --distance cosine --id-column key
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 
-from _arguments import add_source_model, add_vector_columns, source_options
+from _arguments import add_skip_missing, add_source_model, add_vector_columns, source_options
 
 from mmfct.hosts import require_hosts
 from mmfct.utils.distances import DISTANCES
@@ -48,8 +49,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='random seed (default: 0)')
     parser.add_argument(
-        '--have', metavar='FILE', help='text file with the ids of the items that are embedded already, one a line'
+        '--have',
+        metavar='FILE',
+        help='text file with the ids of the items that are embedded already, one a line; or their new vectors, of the '
+        'kinds that `gallery` may be, where rows without one do not count',
     )
+    parser.add_argument('--have-column', metavar='NAME', help='column of --have with the vectors (default: found)')
+    add_skip_missing(parser, 'leave out rows of the gallery without a vector, and say how many')
     parser.add_argument(
         '--distance', choices=DISTANCES, help='how vectors of another program are compared, where it does not say it'
     )
@@ -67,7 +73,8 @@ def main() -> None:
 
     with user_errors():
         names = ('gallery', 'out', 'size', 'by', 'seed', 'have')
-        plan_sample(**{name: getattr(args, name) for name in names}, options=source_options(args))
+        words = {name: getattr(args, name) for name in names} | dict(have_vector=args.have_column)
+        plan_sample(**words, options=source_options(args))
 
 
 if __name__ == '__main__':

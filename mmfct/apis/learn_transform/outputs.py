@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmfct.retrieval.stores.address import is_store, parse_store
+from mmfct.retrieval.stores.address import belongs_to
 from mmfct.retrieval.transform.file import read_transform
 
 
@@ -41,9 +41,8 @@ def check_outputs(out: str | Path, report: str | Path | None, sources: Iterable[
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f'the report needs a folder, got the file {str(folder)!r}; name one with `--report`')
     for source in sources:
-        where = _folder_of(source)
         for what, path in (('`out`', out), ('the report', folder)):
-            if where is not None and _belongs(path, where):
+            if belongs_to(path, source):
                 raise ValueError(f'{what} must lie outside of what is read, {source}, got {str(path)!r}; name another')
     if out.exists():
         try:
@@ -55,20 +54,6 @@ def check_outputs(out: str | Path, report: str | Path | None, sources: Iterable[
             ) from error
     for path in (out.parent, folder):
         _check_writable(path)
-
-
-def _folder_of(source: str | Path) -> Path | None:
-    if not is_store(source):
-        return Path(source)
-    address = parse_store(str(source))
-    return Path(address.root) if address.is_local else None
-
-
-def _belongs(path: Path, source: Path) -> bool:
-    """Whether a path is a source, lies in its folder, or is a file beside ``X.npy``, such as ``X.ids.txt``."""
-    path, source = path.resolve(), source.resolve()
-    beside = source.suffix == '.npy' and path.parent == source.parent and path.name.startswith(f'{source.stem}.')
-    return source in (path, *path.parents) or beside
 
 
 def _check_writable(folder: Path) -> None:

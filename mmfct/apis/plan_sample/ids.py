@@ -1,4 +1,4 @@
-"""Files of ids, one a line."""
+"""Ids that are embedded already, and files of ids, one a line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,42 @@ from pathlib import Path
 
 import numpy as np
 
+from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.address import is_store
+from mmfct.retrieval.stores.columns import VectorColumns
+from mmfct.retrieval.stores.matching import source_ids
+from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
+
+_VECTORS = ('.npy', '.parquet')
+
+
+def read_embedded(have: str | Path, vector: str | None, id_column: str | None) -> np.ndarray:
+    """Read the ids of the items that are embedded already: sorted, none twice, of shape (N,).
+
+    Args:
+        have: Text file of ids; or their new vectors, which `open_source` opens: rows without one do not count.
+        vector: Name of the column of the new vectors; ``None`` finds it.
+        id_column: Name of the column of their ids, likewise.
+
+    Raises:
+        FileNotFoundError: If there is nothing of the kind.
+        ImportError: If a package that reads it is not installed.
+        ValueError: If it holds no id, or ``vector`` is named for a text file.
+    """
+    if is_list(have):
+        if vector is not None:
+            raise ValueError(f'`--have-column` needs `--have` with vectors, got the text file {str(have)!r}')
+        return read_ids(Path(have))
+    columns = VectorColumns(vector, None if str(have).endswith('.npy') else id_column, '', '')
+    options = SourceOptions(columns, distance='l2', skip_missing=True)
+    source = open_source(have, named_after_file=True, options=options)
+    return np.array(sorted(name for names in source_ids(source) for name in names))
+
+
+def is_list(have: str | Path) -> bool:
+    """Whether the name is that of a text file, not of vectors."""
+    return not is_store(have) and not Path(have).is_dir() and Path(have).suffix not in _VECTORS
 
 
 def read_ids(path: Path) -> np.ndarray:

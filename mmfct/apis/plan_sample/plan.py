@@ -10,10 +10,11 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmfct.apis.plan_sample.choice import METHODS, choose_rows
-from mmfct.apis.plan_sample.ids import read_ids, write_ids
+from mmfct.apis.plan_sample.ids import is_list, read_embedded, write_ids
 from mmfct.apis.plan_sample.pool import Pool
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.source import open_source
+from mmfct.retrieval.stores.address import belongs_to
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
@@ -30,6 +31,7 @@ def plan_sample(
     by: str = 'coverage',
     seed: int = 0,
     have: str | Path | None = None,
+    have_vector: str | None = None,
     options: SourceOptions | None = None,
 ) -> dict[str, Any]:
     """Write the ids of the items to embed with the new model, and beside them ``<out>.json``, how they were chosen.
@@ -43,8 +45,9 @@ def plan_sample(
         size: Number of items.
         by: One of `METHODS`, see `choose_rows`.
         seed: Seed of all random choices.
-        have: Text file with the ids of the items that the new model has embedded already, one a line; they are not
-            chosen, and what is near to them is covered.
+        have: Text file with the ids of the items that the new model has embedded already, one a line, or the new
+            vectors, see `read_embedded`; they are not chosen, and what is near to them is covered.
+        have_vector: Name of the column of the new vectors; ``None`` finds it.
         options: How to read vectors of another program, see `open_source`.
 
     Returns:
@@ -55,14 +58,19 @@ def plan_sample(
         ImportError: If the gallery needs a package that is not installed.
         IsADirectoryError: If ``out`` is a folder.
         ValueError: If the gallery is damaged, repeats an id or does not say how its vectors are compared, there are
-            too few items, ``by`` is unknown, or ``have`` holds no id of the gallery.
+            too few items, ``by`` is unknown, ``have`` holds no id of the gallery, or ``out`` belongs to vectors.
     """
     path = Path(out)
     if path.is_dir():
         raise IsADirectoryError(f'`out` must be a file, got the folder {str(out)!r}')
+    # A list of ids may be replaced by its successor.
+    for source in (gallery, *(() if have is None or is_list(have) else (have,))):
+        if belongs_to(path, source):
+            raise ValueError(f'`out` must lie outside of what is read, {source}, got {str(out)!r}; name another file')
     if by not in METHODS:
         raise ValueError(f'`by` must be one of {", ".join(METHODS)}, got {by!r}')
-    known = np.empty(0, '<U1') if have is None else read_ids(Path(have))
+    id_column = None if options is None else options.columns.id
+    known = np.empty(0, '<U1') if have is None else read_embedded(have, have_vector, id_column)
     source = open_source(gallery, options=options, named_after_file=True)
     pool = Pool.read(source, known)
     _report_rows(pool, len(known))

@@ -68,3 +68,20 @@ def absolute_source(text: str) -> str:
         return os.path.abspath(text)
     address = parse_store(text)
     return str(replace(address, root=os.path.abspath(address.root)) if address.is_local else address)
+
+
+def belongs_to(path: str | Path, source: str | Path) -> bool:
+    """Whether a path is a source, lies in its folder, or is a file beside ``X.npy``, such as ``X.ids.txt``.
+
+    Args:
+        path: A path that is to be written.
+        source: A path, or the address of a database, that is read.
+    """
+    if is_store(source):
+        address = parse_store(str(source))
+        if not address.is_local:
+            return False
+        source = address.root
+    path, source = Path(path).resolve(), Path(source).resolve()
+    beside = source.suffix == '.npy' and path.parent == source.parent and path.name.startswith(f'{source.stem}.')
+    return source in (path, *path.parents) or beside

@@ -179,3 +179,30 @@ def test_tool_with_vectors_of_another_program(run_tool, vectors, tmp_path, capsy
     assert run_tool('plan_sample.py', *words, '--distance', 'l2', '--model', 'encoder') == 0
     assert json.loads((tmp_path / 'ids.txt.json').read_text())['model']['name'] == 'encoder'
     assert all(line.startswith('item ') for line in (tmp_path / 'ids.txt').read_text().splitlines())
+
+
+def test_items_that_have_new_vectors(make_gallery, tmp_path, run_tool, capsys):
+    pa, pq = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
+    vectors = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32)
+    new = [[1.0, 2.0] if row < 10 else None for row in range(30)]
+    names = [f'{row:03d}.png' for row in range(30)]
+    pq.write_table(pa.table(dict(id=names, v1=vectors.tolist(), v2=new)), tmp_path / 'items.parquet')
+    table, out = tmp_path / 'items.parquet', tmp_path / 'ids.txt'
+    words = [table, '--vector-column', 'v1', '--distance', 'l2', '--size', '20', '--out', out]
+    assert run_tool('plan_sample.py', *words, '--have', table, '--have-column', 'v2') == 0
+    said = capsys.readouterr().out
+    assert '20 of 30 rows have no vector and are left out' in said and '10 of the 10 ids that are embedded' in said
+    assert sorted(out.read_text().split()) == names[10:]
+    gallery = make_gallery('g', 'm', vectors[:10], id=np.array(names[:10]))
+    plan_sample(gallery, tmp_path / 'none.txt', size=1, have=make_gallery('new', 'm2', vectors[:9], id=names[:9]))
+    assert (tmp_path / 'none.txt').read_text() == '009.png\n'
+    assert run_tool('plan_sample.py', *words, '--have', out, '--have-column', 'v2') == 2
+    assert '`--have-column` needs `--have` with vectors, got the text file' in capsys.readouterr().err
+
+
+def test_out_is_what_is_read(make_gallery, tmp_path):
+    gallery, have = make_gallery('g', 'm', np.eye(3)), make_gallery('have', 'm', np.eye(3)[:1])
+    for out in (have / 'ids.txt', gallery / 'ids.txt'):
+        with pytest.raises(ValueError, match='`out` must lie outside of what is read, .*; name another file'):
+            plan_sample(gallery, out, size=1, have=have)
+        assert not out.exists()

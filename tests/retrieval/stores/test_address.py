@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmfct.retrieval.stores.address import StoreAddress, absolute_source, is_store, parse_store
+from mmfct.retrieval.stores.address import StoreAddress, absolute_source, belongs_to, is_store, parse_store
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,13 @@ def test_addresses_from_any_working_directory(tmp_path, monkeypatch):
     assert absolute_source('gallery') == str(tmp_path / 'gallery')
     assert absolute_source('lancedb:db/items#v') == f'lancedb:{tmp_path}/db/items#v'
     assert absolute_source('qdrant:http://host:6333/items') == 'qdrant:http://host:6333/items'
+
+
+def test_what_belongs_to_a_source(tmp_path):
+    npy = tmp_path / 'x.npy'
+    for path in ('x.npy', 'x.ids.txt', 'a/../x.npy'):
+        assert belongs_to(tmp_path / path, npy)
+    assert not belongs_to(tmp_path / 'y.npy', npy) and not belongs_to(tmp_path / 'a/x.ids.txt', npy)
+    assert belongs_to(tmp_path / 'db/t.lance/h', f'lancedb:{tmp_path}/db/t#v2')
+    assert not belongs_to(tmp_path / 'h', f'lancedb:{tmp_path}/db/t')
+    assert not belongs_to('h', 'qdrant:http://localhost:6333/items')
