@@ -31,6 +31,8 @@ def check_numbers(page: str, printed: str) -> None:
         line = re.search(rf'^\| \**{re.escape(label)}(?:\**| .*?) +\|(.*)\|$', report, re.MULTILINE)[1].split('|')
         found = [float(line[place]) for place in (0, 1, 5, 6)]
         assert [float(value) for value in values.strip(' |').split('|')] == pytest.approx(found, abs=2), name
+    adapted = re.search(r'adapter is ([\d.]+) %', page), re.search(r'^\| adapted new/old +\| +([\d.]+)', printed, re.M)
+    assert float(adapted[0][1]) == pytest.approx(float(adapted[1][1]), abs=1)
     quoted = re.findall(r'from ([\d.]+) to ([\d.]+) %', ' '.join(page.split()))
     measured = re.findall(r'^\| (?:CMC-1|mAP) +\| +([\d.]+) \| +([\d.]+) \|', printed, re.MULTILINE)
     assert len(quoted) == 3
@@ -55,7 +57,7 @@ def test_the_tutorial_of_vector_databases(tmp_path, monkeypatch, run_tool, capsy
         printed.append(capsys.readouterr().out)
     text = '\n'.join(printed)
     assert [name for name, status in statuses if status] == ['evaluate_compatibility']
-    assert statuses[-1] == ('evaluate_compatibility', 1) and len(statuses) == 13
+    assert statuses[-1] == ('evaluate_compatibility', 1) and len(statuses) == 14
     assert '1000 rows, mean length 13.64' in text and 'more pairs would help' in text.lower()
     assert text.index('Safe to switch: yes.') < text.index('Safe to switch: NO, because of CMC-1.')
     assert 'alias live names digits_v2, before it named digits' in text and 'alias live names digits again' in text
