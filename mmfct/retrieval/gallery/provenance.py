@@ -160,7 +160,8 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
 def check_same_preprocessing(what: str, given: ModelIdentity, wanted: ModelIdentity, owner: str = 'gallery') -> None:
     """Refuse embeddings of images that reached the same network in another way, such as in another size.
 
-    Entries that both know are compared. If one of them knows nothing, this is logged, once.
+    Entries that both know are compared. If one of them knows nothing, this is logged, once; not of a model that is
+    known by its name alone, whose vectors need not come from images.
 
     Args:
         what: What messages call the embeddings, in the plural.
@@ -172,6 +173,8 @@ def check_same_preprocessing(what: str, given: ModelIdentity, wanted: ModelIdent
         ValueError: If an entry differs; the message names it and both values.
     """
     if given.preprocessing is None or wanted.preprocessing is None:
+        if wanted.is_named_only:
+            return
         silent = what if given.preprocessing is None else owner
         _warn_once(
             f'{what} and {owner} of {wanted}: an earlier version or another program made the {silent} and did not '

@@ -93,6 +93,11 @@ def test_the_preprocessing_belongs_to_the_model():
         )
 
 
+def test_a_model_that_is_known_by_name_alone_may_have_no_images(warned):
+    check_same_model(ModelIdentity.named('text'), Provenance(ModelIdentity.named('text')))
+    assert warned == []
+
+
 def test_what_only_one_side_knows_is_not_compared(warned):
     check_same_model(NEW.with_preprocessing(dict(a=1, b=2)), Provenance(NEW.with_preprocessing(dict(b=2, c=3))))
     assert warned == []
