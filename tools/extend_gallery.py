@@ -7,26 +7,34 @@ Example:
     python tools/extend_gallery.py gallery gallery_today --add new_items
     python tools/extend_gallery.py gallery gallery_today --remove ids.txt
     python tools/extend_gallery.py gallery_upgraded gallery_today --add items_of_new_model --common-columns
+    python tools/extend_gallery.py gallery gallery_today --add new_items.parquet --model encoder-v1 --distance cosine
 """
 
 from __future__ import annotations
 
 import argparse
 
+from _arguments import add_skip_missing, add_source_model, add_vector_columns, source_options
+
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('gallery', help='folder of the gallery, or the gallery as Parquet')
+    parser.add_argument(
+        'gallery',
+        help='folder of the gallery, or the gallery as Parquet; or vectors of another program: Parquet, X.npy, '
+        'lancedb:FOLDER/TABLE, qdrant:...',
+    )
     parser.add_argument('out', help='folder of the new gallery')
     parser.add_argument(
         '--add',
         nargs='+',
         default=[],
         metavar='GALLERY',
-        help='galleries of the items to append, made by the same model with tools/extract_gallery.py',
+        help='galleries, or vectors of other programs, of the items to append, made by the same model',
     )
     parser.add_argument('--remove', metavar='FILE', help='text file with the ids of the items to remove, one a line')
     parser.add_argument(
@@ -40,6 +48,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='leave out columns that not all galleries have, such as side_info (default: refuse them)',
     )
+    add_source_model(parser)
+    parser.add_argument(
+        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
+    )
+    add_vector_columns(parser)
+    add_skip_missing(parser)
     return parser.parse_args()
 
 
@@ -52,7 +66,8 @@ def main() -> None:
     from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
-        extend_gallery(**vars(args))
+        names = ('gallery', 'out', 'add', 'remove', 'replace_items', 'common_columns')
+        extend_gallery(**{name: getattr(args, name) for name in names}, options=source_options(args))
 
 
 if __name__ == '__main__':

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_model
+from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.exact import Neighbours, prepare, row_distances, search_exact
 from mmfct.retrieval.index.faiss_index import build_index, is_quantised, search_index
 from mmfct.retrieval.index.file import check_index_path, read_index, write_index
+from mmfct.retrieval.stores.address import belongs_to
+from mmfct.retrieval.stores.loaded import open_checked
+from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.progress import Progress
 
 
@@ -49,34 +52,43 @@ class IndexOptions:
 
 
 def index_gallery(
-    path: str | Path, out: str | Path, options: IndexOptions | None = None, *, query: str | Path | None = None
+    path: str | Path,
+    out: str | Path,
+    options: IndexOptions | None = None,
+    *,
+    query: str | Path | None = None,
+    source_options: SourceOptions | None = None,
 ) -> float | None:
     """Build an index, write it with its notes, and print its recall.
 
     Args:
-        path: Folder of the gallery.
+        path: Folder of the gallery; or anything else that `open_source` opens, which is read into memory.
         out: File of the index; ``<out>.json`` beside it says which gallery and model it belongs to.
         options: Options of the index and of the recall.
-        query: Folder of an embedding set of the same model, the queries for the recall; ``None`` for rows of the
+        query: Embedding set of the same model likewise, the queries for the recall; ``None`` for rows of the
             gallery, which must not find themselves.
+        source_options: How to read vectors of another program, of both.
 
     Returns:
         Share of the k exact neighbours that the index finds; ``None`` if it is not measured.
 
     Raises:
-        FileNotFoundError: If a folder is no gallery.
+        FileNotFoundError: If a gallery is missing.
         ImportError: If FAISS is not installed.
         IsADirectoryError: If ``out`` is a folder.
-        ValueError: If FAISS refuses the factory string, or the queries come from another model or have another
-            distance.
+        ValueError: If FAISS refuses the factory string, ``out`` is one of the sources, or the queries come from
+            another model or have another distance.
     """
     options = options or IndexOptions()
     check_index_path(out)
-    gallery = Gallery(path)
+    for source in (path, *(() if query is None else (query,))):
+        if not Path(source).is_dir() and belongs_to(out, source):
+            raise ValueError(f'`out` must be another file than those of {source}, got {str(out)!r}; name another')
+    gallery = open_checked(path, source_options)
     provenance = Provenance.from_metadata(gallery.metadata)
     queries = None
     if query is not None:
-        queries = Gallery(query)
+        queries = open_checked(query, source_options)
         made_by = Provenance.from_metadata(queries.metadata)
         check_same_model(made_by.embedding, provenance)
         check_same_distance('queries', made_by, provenance)
@@ -110,7 +122,13 @@ def index_gallery(
 
 
 def index_recall(
-    gallery: Gallery, index: Any, *, k: int, queries: Gallery | None = None, num_queries: int = 1000, seed: int = 0
+    gallery: GallerySource,
+    index: Any,
+    *,
+    k: int,
+    queries: GallerySource | None = None,
+    num_queries: int = 1000,
+    seed: int = 0,
 ) -> float:
     """Measure the share of the k exact neighbours that an index finds, with a progress bar of the exact search.
 
@@ -137,7 +155,9 @@ def index_recall(
     return recall_of(gallery, rows, exact, found, distance)
 
 
-def recall_of(gallery: Gallery, queries: np.ndarray, exact: Neighbours, found: Neighbours, distance: str) -> float:
+def recall_of(
+    gallery: GallerySource, queries: np.ndarray, exact: Neighbours, found: Neighbours, distance: str
+) -> float:
     """Return the share of exact neighbours that were found; rows as near as the last exact neighbour count too.
 
     Args:

@@ -83,3 +83,18 @@ def test_tool(switch, tmp_path, run_tool, capsys, factory, status):
     assert run_tool('build_index.py', *words) == status
     assert ('error: `factory`' in capsys.readouterr().err) == bool(status)
     assert (tmp_path / 'g.faiss.json').exists() == (not status)
+
+
+def test_vectors_of_another_program(switch, tmp_path, run_tool, capsys):
+    np.save(tmp_path / 'items.npy', np.array(Gallery(switch.upgraded).column('embedding')))
+    (tmp_path / 'items.ids.txt').write_text('\n'.join(map(str, range(60))))
+    words = [tmp_path / 'items.npy', '--model', 'm', '--distance', 'l2']
+    assert run_tool('build_index.py', words[0], tmp_path / 'i.faiss', *words[1:], '--query', words[0]) == 0
+    assert 'recall@10 against exact search: 100.00 %' in capsys.readouterr().out
+    search = ['search_gallery.py', *words, '--query', words[0], '--index', tmp_path / 'i.faiss', '--k', '1']
+    assert run_tool(*search) == 0
+    vectors = (tmp_path / 'items.npy').read_bytes()
+    for out in ('items.npy', 'items.ids.txt'):
+        assert run_tool('build_index.py', words[0], tmp_path / out, *words[1:]) == 2
+        assert '`out` must be another file than those of' in capsys.readouterr().err
+    assert (tmp_path / 'items.npy').read_bytes() == vectors

@@ -15,16 +15,16 @@ from mmfct.apis.upgrade_gallery.rows import LOG_VARIANCE
 from mmfct.evaluation.embedding_set import column_tensor
 from mmfct.functional.backfill import order_at_random, order_by_class_mean, order_by_error, order_by_uncertainty
 from mmfct.functional.retrieval_scores import UNKNOWN
-from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED
 from mmfct.retrieval.gallery.provenance import Provenance
+from mmfct.retrieval.gallery.reader import GallerySource
 
 ORDERS = ('uncertainty', 'class_mean', 'random', 'oracle')
 
 
 def order_rows(
     names: Sequence[str],
-    upgraded: Gallery,
+    upgraded: GallerySource,
     *,
     new: Tensor | None = None,
     uncertainty: str | Path | None = None,
@@ -78,14 +78,14 @@ def order_rows(
     return orders
 
 
-def is_recomputed(gallery: Gallery) -> np.ndarray:
+def is_recomputed(gallery: GallerySource) -> np.ndarray:
     """Whether each row was computed from its image by the new model already, boolean of shape (G,)."""
     if ORIGIN not in gallery.columns:
         return np.zeros(len(gallery), dtype=bool)
     return np.asarray(gallery.column(ORIGIN)) == RECOMPUTED
 
 
-def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:
+def _log_variance(gallery: GallerySource, file: str | Path | None) -> Tensor:
     if file is None:
         if LOG_VARIANCE not in gallery.columns:
             raise ValueError(
@@ -104,7 +104,7 @@ def _log_variance(gallery: Gallery, file: str | Path | None) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _comparable(embeddings: Tensor, gallery: Gallery) -> Tensor:
+def _comparable(embeddings: Tensor, gallery: GallerySource) -> Tensor:
     """Divide by the norms if the gallery compares by cosine, where lengths have no meaning."""
     if Provenance.from_metadata(gallery.metadata).distance != 'cosine':
         return embeddings

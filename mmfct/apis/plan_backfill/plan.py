@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.apis.plan_backfill.causes import find_causes
 from mmfct.apis.plan_backfill.measured import Backfill, deepest_dip, find_dips
 from mmfct.apis.plan_backfill.orders import is_recomputed, order_rows
 from mmfct.apis.plan_backfill.report import write_backfill
 from mmfct.evaluation.backfill_curves import Curves, backfill_points
-from mmfct.evaluation.embedding_set import EmbeddingSet, count_unlabelled
+from mmfct.evaluation.embedding_set import count_unlabelled
 from mmfct.evaluation.report import unlabelled_notes
 from mmfct.functional.retrieval_metrics import check_exclude
-from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_model
+from mmfct.retrieval.stores.loaded import open_checked
+from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
 
 
@@ -35,6 +37,7 @@ def plan_backfill(
     seed: int = 0,
     groups: str | None = None,
     exclude: str = 'matches',
+    options: SourceOptions | None = None,
 ) -> Curves:
     """Write which rows to recompute first and, given the new gallery and queries, the accuracy on the way.
 
@@ -49,17 +52,18 @@ def plan_backfill(
     about five times the gallery.
 
     Args:
-        upgraded: Folder of the upgraded gallery.
+        upgraded: Folder of the upgraded gallery; or anything else that `open_source` opens, which is read into memory.
         out: Folder of the files.
         orders: Some of ``uncertainty`` (FastFill's log-variance), ``class_mean`` (distance to the mean of the class),
             ``random`` and ``oracle`` (distance to the new embedding).
-        new: Folder of the same items embedded by the new model.
-        query: Folder of labelled queries embedded by the new model.
+        new: The same items embedded by the new model, likewise.
+        query: Labelled queries embedded by the new model, likewise.
         uncertainty: ``.npy`` file of log-variances, a row for each of the gallery; ``None`` for its column
             ``log_variance``.
         seed: Seed of ``random``.
         groups: Retrieval across groups, such as cameras, see `evaluate_compatibility`.
         exclude: See there.
+        options: How to read vectors of another program, of all three.
 
     Returns:
         What ``backfill.json`` holds as ``curves``; empty without ``new`` or ``query``.
@@ -70,10 +74,11 @@ def plan_backfill(
     """
     if query is not None and new is None:
         raise ValueError('a curve needs `new`, the gallery of the new model, got None')
-    gallery = Gallery(upgraded)
+    gallery = open_checked(upgraded, options)
     check_exclude(exclude)
-    sets = None if new is None else _read_pair(upgraded, new, groups)
-    embeddings = None if sets is None else sets[1].embeddings
+    sets = None if new is None else _read_sets(dict(upgraded=upgraded, new=new, query=query), groups, options)
+    after = None if sets is None else sets['new'].items.take(sets['new'].order_of(sets['upgraded']))
+    embeddings = None if after is None else after.embeddings
     ordered = order_rows(orders, gallery, new=embeddings, uncertainty=uncertainty, seed=seed)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,20 +86,17 @@ def plan_backfill(
     left = {name: rows[~recomputed[rows]] for name, rows in ordered.items()}
     for name, rows in left.items():
         _write_order(rows, gallery.column('id'), folder / f'order_{name}.csv')
-    if sets is None or query is None:
+    if sets is None or after is None or query is None:
         return {}
-    before, after = sets
-    queries = StoredSet.read('query', query, groups)
-    check_same_model(queries.provenance.embedding, before.provenance)
-    check_same_distance('queries', queries.provenance, before.provenance)
-    options: dict[str, Any] = dict(distance=before.provenance.distance, exclude=exclude)
-    points = backfill_points(queries.items, before.items, after, left, **options)
+    before, queries = sets['upgraded'], sets['query']
+    words: dict[str, Any] = dict(distance=before.provenance.distance, exclude=exclude)
+    points = backfill_points(queries.items, before.items, after, left, **words)
     dips = find_dips(points)
     causes = None
     if deepest := deepest_dip(dips):
         order, score = deepest
         causes = find_causes(
-            queries.items, before.items, after, left[order], dips[order][score], order=order, score=score, **options
+            queries.items, before.items, after, left[order], dips[order][score], order=order, score=score, **words
         )
     notes = unlabelled_notes(count_unlabelled({'queries': queries.items, 'items of the gallery': before.items}))
     measured = Backfill(points, float(recomputed.mean()), dips, causes, notes)
@@ -102,12 +104,19 @@ def plan_backfill(
     return measured.curves
 
 
-def _read_pair(upgraded: str | Path, new: str | Path, groups: str | None) -> tuple[StoredSet, EmbeddingSet]:
-    """Read both galleries, the second one in the order of the first."""
-    before, after = StoredSet.read('upgraded', upgraded, groups), StoredSet.read('new', new, groups)
-    check_same_model(after.provenance.embedding, before.provenance)
-    check_same_distance('new embeddings', after.provenance, before.provenance)
-    return before, after.items.take(after.order_of(before))
+def _read_sets(
+    paths: Mapping[str, str | Path | None], groups: str | None, options: SourceOptions | None
+) -> dict[str, StoredSet]:
+    """Read both galleries, and the queries if there are any; all of one model and distance, with labels alike."""
+    sets = {
+        name: StoredSet.read(name, path, groups, options=options) for name, path in paths.items() if path is not None
+    }
+    wanted = sets['upgraded'].provenance
+    for name, what in (('new', 'new embeddings'), ('query', 'queries')):
+        if name in sets:
+            check_same_model(sets[name].provenance.embedding, wanted)
+            check_same_distance(what, sets[name].provenance, wanted)
+    return with_common_labels(sets)
 
 
 def _write_order(rows: np.ndarray, ids: np.ndarray, path: Path) -> None:

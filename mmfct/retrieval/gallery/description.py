@@ -169,3 +169,21 @@ def _check_count(value: Any, name: str) -> int:
 def label_names(metadata: Mapping[str, Any]) -> dict[int, str]:
     """Return the names of labels that the metadata of a gallery has; empty if there are none."""
     return {int(label): name for label, name in (metadata.get(LABEL_NAMES) or {}).items()}
+
+
+def merge_label_names(galleries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the labels of all galleries, whose metadata are given by where they are.
+
+    Raises:
+        ValueError: If a number has two names.
+    """
+    names: dict[str, str] = {}
+    for where, metadata in galleries.items():
+        for number, name in (metadata.get(LABEL_NAMES) or {}).items():
+            if names.setdefault(number, name) != name:
+                raise ValueError(
+                    f'a label must mean one class in all galleries, got {number} for {names[number]!r} and, in '
+                    f'{where!r}, for {name!r}; leave the labels out, with `--label-column` or `--common-columns`, or '
+                    'number the classes alike'
+                )
+    return names

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfct.retrieval.gallery.description import LABEL_NAMES, OF_ITEMS, Column
+from mmfct.retrieval.gallery.description import LABEL_NAMES, OF_ITEMS, Column, merge_label_names
 from mmfct.retrieval.gallery.mixed import ORIGIN, RECOMPUTED, UPGRADED
 from mmfct.retrieval.gallery.provenance import (
     ModelIdentity,
@@ -81,9 +81,7 @@ def write_extended_gallery(
         removed=_hash(gone) if len(gone) else None,
     )
     metadata = {name: value for name, value in gallery.metadata.items() if name not in OF_ITEMS}
-    names: dict[str, str] = {}
-    for source in sources:
-        names |= source.metadata.get(LABEL_NAMES) or {}
+    names = merge_label_names({str(one.path): one.metadata for one in sources}) if 'label' in columns else {}
     writer = GalleryWriter(
         out,
         columns=columns,

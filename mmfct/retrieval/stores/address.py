@@ -81,7 +81,8 @@ def belongs_to(path: str | Path, source: str | Path) -> bool:
         address = parse_store(str(source))
         if not address.is_local:
             return False
-        source = address.root
+        # Files beside a database are not of it.
+        source = Path(address.root, f'{address.name}.lance' if address.kind == 'lancedb' else 'collection')
     path, source = Path(path).resolve(), Path(source).resolve()
     beside = source.suffix == '.npy' and path.parent == source.parent and path.name.startswith(f'{source.stem}.')
     return source in (path, *path.parents) or beside

@@ -45,7 +45,9 @@ def test_out_is_what_is_read(refuses, tmp_path):
     refuses(ValueError, f'`out` {outside}', out='gallery/h', source=tmp_path / 'gallery')
     refuses(ValueError, f'`out` {outside}, lancedb:', out='db/items.lance/h', source=f'lancedb:{tmp_path}/db/items#v2')
     refuses(ValueError, f'the report {outside}', report='gallery/report', source=tmp_path / 'gallery')
-    refuses(ValueError, f'the report {outside}, qdrant:', report='db', source=f'qdrant:{tmp_path}/db/items')
+    refuses(
+        ValueError, f'the report {outside}, qdrant:', report='db/collection/r', source=f'qdrant:{tmp_path}/db/items'
+    )
 
 
 def test_out_is_something_else(refuses, tmp_path):

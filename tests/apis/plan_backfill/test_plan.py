@@ -201,3 +201,23 @@ def test_bad_input_is_refused(switch, make_gallery, tmp_path):
     with pytest.raises(ValueError, match='a query must have a match in the gallery, got none among 8 queries'):
         plan(new=switch.new, query=lonely)
     assert not (tmp_path / 'out/backfill.md').exists()
+
+
+def test_vectors_of_another_program(switch, make_gallery, tmp_path, run_tool):
+    """Each store numbers labels that are texts on its own: queries of one class must not match another one."""
+    chosen = dict(upgraded=slice(None), new=slice(None), query=slice(2, None, 5))  # queries of class 2 alone
+    for name, rows in chosen.items():
+        gallery = Gallery(switch.upgraded if name == 'upgraded' else switch.new)
+        np.save(tmp_path / f'{name}.npy', np.array(gallery.column('embedding'))[rows])
+        keys = zip(gallery.column('id')[rows], gallery.column('label')[rows], strict=True)
+        (tmp_path / f'{name}.csv').write_text('id,label\n' + ''.join(f'{one},class {two}\n' for one, two in keys))
+    files = [tmp_path / 'upgraded.npy', tmp_path / 'plan', '--new', tmp_path / 'new.npy']
+    words = ['--query', tmp_path / 'query.npy', '--model', 'model_v2', '--distance', 'l2']
+    assert run_tool('plan_backfill.py', *files, *words, '--order', 'random', 'class_mean') == 0
+    ids, vectors = (np.array(Gallery(switch.new).column(name))[chosen['query']] for name in ('id', 'embedding'))
+    query = make_gallery('q', 'model_v2', vectors, id=ids, label=np.full(12, 2))
+    orders = ['random', 'class_mean']
+    expected = plan_backfill(switch.upgraded, tmp_path / 'expected', orders=orders, new=switch.new, query=query)
+    assert json.loads((tmp_path / 'plan/backfill.json').read_text())['curves'] == expected
+    for name in orders:
+        assert read_order(tmp_path / f'plan/order_{name}.csv') == read_order(tmp_path / f'expected/order_{name}.csv')

@@ -52,5 +52,7 @@ def test_what_belongs_to_a_source(tmp_path):
         assert belongs_to(tmp_path / path, npy)
     assert not belongs_to(tmp_path / 'y.npy', npy) and not belongs_to(tmp_path / 'a/x.ids.txt', npy)
     assert belongs_to(tmp_path / 'db/t.lance/h', f'lancedb:{tmp_path}/db/t#v2')
-    assert not belongs_to(tmp_path / 'h', f'lancedb:{tmp_path}/db/t')
+    assert not belongs_to(tmp_path / 'db/h', f'lancedb:{tmp_path}/db/t')
+    assert belongs_to(tmp_path / 'db/collection/t/h', f'qdrant:{tmp_path}/db/t')
+    assert not belongs_to(tmp_path / 'db/h', f'qdrant:{tmp_path}/db/t')
     assert not belongs_to('h', 'qdrant:http://localhost:6333/items')
