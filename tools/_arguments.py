@@ -130,5 +130,5 @@ def source_options(args: argparse.Namespace) -> SourceOptions:
 
     names = ('model', 'fingerprint', 'side_model', 'side_fingerprint', 'distance')
     given = {name: getattr(args, name) for name in names}
-    others = dict(side=getattr(args, 'side', None), skip_missing=getattr(args, 'skip_missing', False))
-    return SourceOptions(vector_columns(args), **given, **others)
+    side, skip_missing = getattr(args, 'side', None), getattr(args, 'skip_missing', False)
+    return SourceOptions(vector_columns(args), side=side, skip_missing=skip_missing, **given)

@@ -47,8 +47,7 @@ def read_pairs(arguments: argparse.Namespace, splits: tuple[str, ...]) -> Pairs:
         vectors = {role: torch.from_numpy(column(getattr(arguments, role)))[kept] for role in ('old', 'new', 'side')}
         models = {role: ModelIdentity.named(getattr(arguments, role)) for role in vectors}
         ids = column('path').astype(str)[kept.numpy()]
-    columns = [vectors[role] for role in ('old', 'new', 'side')]
-    return Pairs(ids, *columns, labels[kept], models, 'cosine')
+    return Pairs(ids, vectors['old'], vectors['new'], vectors['side'], labels[kept], models, 'cosine')
 
 
 def run(arguments: argparse.Namespace, size: int | None, seed: int) -> str:

@@ -55,10 +55,10 @@ def read_split(data: str, networks: tuple[str, str, str], seed: int) -> tuple[Pa
         def column(name: str) -> np.ndarray:
             return np.concatenate([arrays[f'{split}_{name}'] for split in SPLITS])
 
-        vectors = [torch.from_numpy(column(network)) for network in networks]
+        old, new, side = (torch.from_numpy(column(network)) for network in networks)
         labels = torch.from_numpy(column('label').astype(np.int64))
     models = {role: ModelIdentity.named(name) for role, name in zip(('old', 'new', 'side'), networks, strict=True)}
-    pairs = Pairs(np.arange(len(labels)).astype(str), *vectors, labels, models, 'cosine')
+    pairs = Pairs(np.arange(len(labels)).astype(str), old, new, side, labels, models, 'cosine')
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels)))
     return pairs.take(order[TEST_ROWS:]), pairs.take(order[:TEST_ROWS])
 

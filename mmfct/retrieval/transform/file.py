@@ -105,7 +105,7 @@ def write_transform(path: str | Path, state_dict: Mapping[str, Tensor], descript
     }
     _check_finite(weights, 'the transform to write')
     version = description.format_version
-    structure = description.structure and description.structure.to_json()
+    structure = None if description.structure is None else description.structure.to_json()
     header = dict(format_version=version, fingerprint=_fingerprint(weights, structure), **description.to_json())
     # In one entry, because safetensors does not keep the order of several.
     text = canonical_json(dict(header, checksum=fingerprint_json(header)))
