@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ class AdapterFiles:
 
     Args:
         adapter: Transform file from ``tools/learn_transform.py --direction query``.
-        upgraded: Gallery of those items that are upgraded already; ``None`` if none is.
+        upgraded: Those items that are upgraded already: a gallery, or anything else that `open_source` opens, such as
+            what an upgrade has written so far into a vector database; ``None`` if none is.
         upgraded_index: File of a FAISS index of these; ``None`` for an exact search.
         gallery_model: Name of the model of the old gallery, if another program made it; what `SourceOptions` name is
             the model of queries and upgraded items.
@@ -82,7 +83,10 @@ class Adapted:
             ImportError: If an index is given and FAISS is not installed.
             ValueError: If something is damaged or does not fit, see `AdaptedSearch`.
         """
-        upgraded = None if files.upgraded is None else open_checked(files.upgraded, options)
+        upgraded = None
+        if files.upgraded is not None:
+            partly = replace(options or SourceOptions(), skip_missing=True, unfinished=True)
+            upgraded = open_checked(files.upgraded, partly)
         upgraded_index = None
         if upgraded is not None and files.upgraded_index is not None:
             upgraded_index = read_index(files.upgraded_index, upgraded)

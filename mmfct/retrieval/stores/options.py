@@ -31,6 +31,8 @@ class SourceOptions:
         shard_rows: Rows per shard; ``None`` for a size that fits in memory.
         skip_missing: Whether rows without a vector (null, or no such named vector) are left out, which is said, not
             refused.
+        unfinished: Whether vectors of an upgrade that has not finished are read as they are, which is said, not
+            refused.
         side: Source of the side-information where that is stored apart, of any kind, see `open_joined`;
             ``side_model`` and ``columns.side`` are those of that source.
 
@@ -49,6 +51,7 @@ class SourceOptions:
     fallback_distance: str | None = None
     shard_rows: int | None = None
     skip_missing: bool = False
+    unfinished: bool = False
     side: str | None = None
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class SourceOptions:
                 )
             given = Provenance(_identity(model, self.fingerprint), side, distance)
         if stored is not None:
-            return _noted(stored, given, where)
+            return _noted(stored, given, where, unfinished=self.unfinished)
         if given is None:
             raise ValueError(f'{where} does not say which model made its vectors; name it with `--model NAME`')
         distance = self.distance or known_distance or given.distance
@@ -100,8 +103,10 @@ def _identity(name: str, fingerprint: str | None) -> ModelIdentity:
     return ModelIdentity.named(name) if fingerprint is None else ModelIdentity(name, fingerprint)
 
 
-def _noted(stored: TargetNotes, given: Provenance | None, where: str) -> Provenance:
-    if not stored.complete:
+def _noted(stored: TargetNotes, given: Provenance | None, where: str, *, unfinished: bool) -> Provenance:
+    if not stored.complete and unfinished:
+        say_once(f'{where}: the upgrade of {stored.source} has not finished; what it has written so far is read')
+    elif not stored.complete:
         raise ValueError(
             f'{where} must be complete, got vectors of an upgrade of {stored.source} that has not finished; run its '
             'command once more'

@@ -13,8 +13,11 @@ import torch
 from mmfct.apis.build_index import index_gallery
 from mmfct.apis.extract_gallery import extract_gallery
 from mmfct.apis.search_gallery import AdapterFiles, search_gallery, search_images
+from mmfct.apis.upgrade_gallery import upgrade_into_store
+from mmfct.apis.upgrade_gallery.rows import compute_columns
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
+from mmfct.retrieval.source import open_source
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.transform.file import TransformDescription, write_network
 from mmfct.retrieval.transform.network import TransformNetwork
@@ -133,6 +136,44 @@ def test_command_line(files, run_tool, capsys):
     assert 'need --adapter' in capsys.readouterr().err
     assert run_tool('search_gallery.py', *words) == 2
     assert 'got queries of new' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['lancedb', 'qdrant'])
+def test_an_upgrade_that_is_under_way(files, kind, monkeypatch, capsys):
+    """What an interrupted upgrade has written into a database is searched directly, the rest by the adapter."""
+    pytest.importorskip('lancedb')
+    pytest.importorskip('qdrant_client')
+    old, new = (Gallery(files / name).column('embedding').astype(np.float64) for name in ('old', 'new'))
+    matrix = np.linalg.lstsq(old, new, rcond=None)[0]
+    h = str(write_adapter(files / 'h.safetensors', matrix, identity('old'), identity('new')))
+    store, written = f'{kind}:{files}/database/items', 0
+
+    def interrupted(chain, source, start, stop):
+        nonlocal written
+        written += stop - start
+        if written > 60:
+            raise OSError('the power is gone')
+        return compute_columns(chain, source, start, stop)
+
+    monkeypatch.setattr('mmfct.apis.upgrade_gallery.into_store.compute_columns', interrupted)
+    monkeypatch.setattr('mmfct.apis.upgrade_gallery.into_store._MAX_ROWS', 10)
+    with pytest.raises(OSError, match='the power is gone'):
+        upgrade_into_store(str(files / 'old'), [h], store, batch_size=10)
+    wanted = search_gallery(files / 'new', files / 'queries', k=7)
+    adapter = AdapterFiles(files / 'a.safetensors', store)
+    found = search_gallery(files / 'old', files / 'queries', k=7, adapter=adapter)
+    assert found.ids == wanted.ids and found.labels == wanted.labels
+    so_far = open_source(store, options=SourceOptions(skip_missing=True, unfinished=True))
+    part = set(so_far.column('id').tolist())
+    assert 50 <= len(part) < 80
+    assert found.upgraded == [[name in part for name in line] for line in found.ids]
+    said = capsys.readouterr().out
+    assert (
+        f'{len(part)} of 80 items are upgraded' in said
+        and 'has not finished; what it has written so far is read' in said
+    )
+    with pytest.raises(ValueError, match='must be complete, got vectors of an upgrade'):
+        search_gallery(store, files / 'queries')
 
 
 def test_images_of_a_newer_model(digits, tmp_path):
