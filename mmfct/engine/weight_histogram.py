@@ -1,34 +1,83 @@
-"""Histograms of the weights of all training instances."""
+"""A picture of the weights of all training instances: how they spread in training, and where they are now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
 
+from mmfct.utils.figures import COLORS, clean_axes
 
-def weight_histogram(weights: Tensor, tasks: Sequence[str], title: str) -> np.ndarray:
-    """Draw the histogram of each task's weights.
+_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)  # symmetric, the median in the middle
+_SMALLEST = 1e-3  # of the largest weight: labels that look wrong have weights of next to nothing, or nothing
+_BINS = 40
+_BANDS = {'98 % of the instances': '#CCE3F0', '90 %': '#99C7E0', '50 %': '#66ABD1'}  # tints of the first colour
+
+
+def weight_quantiles(weights: Tensor) -> list[list[float]]:
+    """Return what a picture shows of an epoch: quantiles of each task's weights.
+
+    Args:
+        weights: Weights of shape (I, T), on the CPU; those below a thousandth of the task's largest count as that.
+
+    Returns:
+        For each task the seven quantiles from 1 to 99 %.
+    """
+    return [np.quantile(_floored(column), _LEVELS).tolist() for column in weights.unbind(1)]
+
+
+def weight_sheet(
+    weights: Tensor, tasks: Sequence[str], history: Mapping[int, Sequence[Sequence[float]]]
+) -> np.ndarray:
+    """Draw, for each task, the spread of the weights after each epoch, and beside it their histogram now.
 
     Args:
         weights: Weights of shape (I, T), on the CPU; those below a thousandth of the largest are drawn there.
         tasks: Names of the tasks.
-        title: Title of the picture.
+        history: Epoch -> its `weight_quantiles`, the last epoch that of ``weights``.
 
     Returns:
         RGB picture, uint8 of shape (H, W, 3).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-    figure = Figure(figsize=(4 * len(tasks), 3), layout='constrained')
-    figure.suptitle(title)
+    figure = Figure(figsize=(5.5 * len(tasks), 3.8), layout='constrained')
     canvas = FigureCanvasAgg(figure)
-    row = figure.subplots(1, len(tasks), squeeze=False)[0]
-    for axes, task, column in zip(row, tasks, weights.unbind(1), strict=True):
-        # Labels that look wrong have weights of next to nothing, or nothing.
-        axes.hist(column.clamp(min=1e-3 * float(column.max())).log10().numpy(), bins=40)
-        axes.set(xlabel=f'log10 weight, {task}', ylabel='training instances')
+    panels = figure.subplots(1, 2 * len(tasks), squeeze=False, width_ratios=[3, 1] * len(tasks))[0]
+    epochs = sorted(history)
+    for number, (task, column) in enumerate(zip(tasks, weights.unbind(1), strict=True)):
+        over_time, now = panels[2 * number : 2 * number + 2]
+        values = _floored(column)
+        lines = np.asarray([history[epoch][number] for epoch in epochs]).T
+        for outer, (name, color) in enumerate(_BANDS.items()):
+            over_time.fill_between(epochs, lines[outer], lines[-1 - outer], color=color, linewidth=1, label=name)
+        over_time.plot(epochs, lines[len(_LEVELS) // 2], color='black', marker='.', label='median')
+        edges = np.geomspace(values.min() / 1.05, values.max() * 1.05, _BINS + 1)
+        now.hist(values, edges.tolist(), orientation='horizontal', color=COLORS[0])
+        low, high = min(lines.min(), edges[0]), max(lines.max(), edges[-1])
+        for axes in (over_time, now):
+            axes.set_yscale('log')
+            axes.set_ylim(0.95 * low, 1.05 * high)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter('{x:g}')
+            axes.yaxis.set_minor_locator(NullLocator())
+            clean_axes(axes)
+        over_time.set(title=task, xlabel='epoch', ylabel='weight')
+        over_time.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        over_time.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        now.tick_params(labelleft=False)
+        now.set(title=f'epoch {epochs[-1]}', xlabel='instances')
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc='outside lower center', ncols=2 * len(tasks), frameon=False, fontsize=9)
+    figure.suptitle(f'Weights of {len(weights):,} training instances')
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _floored(column: Tensor) -> np.ndarray:
+    """Return weights (I,) that all have a logarithm, in double precision."""
+    values = column.detach().double().numpy()
+    return np.maximum(values, max(_SMALLEST * values.max(), 1e-30))

@@ -29,6 +29,14 @@ COLORS = (
 )  # fmt: skip
 
 
+def clean_axes(*panels: Axes) -> None:
+    """Give panels the look of all our figures: two spines, and a light grid behind what is drawn."""
+    for axes in panels:
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.grid(color='#E4E4E4', linewidth=0.7)
+        axes.set_axisbelow(True)
+
+
 def set_square_limits(panels: list[Axes], points: Tensor) -> None:
     """Give panels the same square limits around points (N, 2), with equal units on x and y."""
     low, high = points.amin(dim=0), points.amax(dim=0)

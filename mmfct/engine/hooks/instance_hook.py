@@ -16,12 +16,14 @@ from mmengine.runner import Runner
 from torch.nn.parallel import DistributedDataParallel
 
 from mmfct.engine.epochs import epoch_at, is_iterative
-from mmfct.engine.weight_histogram import weight_histogram
+from mmfct.engine.weight_histogram import weight_quantiles, weight_sheet
 from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.module import InstanceModule
 from mmfct.instances.sample_tasks import is_multi_task, is_seen
 from mmfct.instances.store import CHECKPOINT_KEY, InstanceStore
 from mmfct.registry import HOOKS
+
+_HISTORY = 'instance_weight_quantiles'
 
 
 class InstanceHook(Hook, ABC):
@@ -33,7 +35,7 @@ class InstanceHook(Hook, ABC):
     Args:
         key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
             ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
-        histogram: Whether to draw a histogram of the weights after every epoch.
+        histogram: Whether to draw the weights after every epoch: one picture, with their spread so far.
 
     Attributes:
         module_type: Which modules the store serves.
@@ -119,7 +121,7 @@ class InstanceHook(Hook, ABC):
             self.end_epoch(runner, runner.epoch + 1)
 
     def end_epoch(self, runner: Runner, epoch: int) -> None:
-        """Let the store learn from the epoch; log mean and spread of the weights, and draw their histogram."""
+        """Let the store learn from the epoch; log mean and spread of the weights, and draw them."""
         self.table.end_epoch()
         weights = self.table.weights().cpu()
         spread = []
@@ -130,8 +132,12 @@ class InstanceHook(Hook, ABC):
             spread.append(f'{task} {mean:.3g} +- {deviation:.2g}')
         print_log(f'weights of {len(weights)} instances: {", ".join(spread)}', 'current')
         if self.histogram:
-            picture = weight_histogram(weights, self.table.tasks, f'epoch {epoch}')
-            runner.visualizer.add_image('instance_weights', picture, step=epoch)
+            # The message hub is in the checkpoints: the picture of a resumed training has all epochs.
+            earlier = runner.message_hub.runtime_info.get(_HISTORY, {}).items()
+            history = {key: values for key, values in earlier if key < epoch} | {epoch: weight_quantiles(weights)}
+            runner.message_hub.update_info(_HISTORY, history)
+            # One step, so that backends replace the picture of the epoch before, which this one contains.
+            runner.visualizer.add_image('instance_weights', weight_sheet(weights, self.table.tasks, history), step=0)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the store to the checkpoint."""

@@ -44,7 +44,7 @@ class InstanceTaskWeightHook(InstanceHook):
             ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
         track_losses: Whether to keep the mean loss of every instance too, for `tools/find_corrupt_labels.py`
             (8 bytes per instance and task).
-        histogram: Whether to draw a histogram of the weights after every epoch.
+        histogram: Whether to draw the weights after every epoch: one picture, with their spread so far.
 
     Raises:
         ValueError: If an option is out of range, the model has no such module, two of one task or both kinds, the data

@@ -309,15 +309,13 @@ def test_a_test_needs_no_training_set(toy, train, tmp_path):
 
 
 def test_an_iteration_based_training_logs_whenever_all_data_were_seen(train, tmp_path):
-    train(
+    runner = train(
         hook=dict(histogram=True),
         train_cfg=dict(by_epoch=False, max_iters=7),
         sampler=dict(type='InfiniteSampler'),
     )
-    assert sorted(path.name for path in tmp_path.rglob('instance_weights_*.png')) == [
-        'instance_weights_1.png',
-        'instance_weights_2.png',
-    ]
+    assert list(runner.message_hub.get_info('instance_weight_quantiles')) == [1, 2]
+    assert len(list(tmp_path.rglob('instance_weights_*.png'))) == 1
 
 
 def test_mean_and_spread_of_the_weights_are_logged_and_drawn(toy, train, tmp_path):
@@ -334,9 +332,21 @@ def test_mean_and_spread_of_the_weights_are_logged_and_drawn(toy, train, tmp_pat
         values = [runner.message_hub.get_scalar(f'train/weight_{name}_{kind}').current() for kind in ('mean', 'std')]
         expected = weights[:, column].mean().item(), weights[:, column].std(correction=0).item()
         assert values == pytest.approx(expected, rel=1e-5)
-    pictures = sorted(tmp_path.glob('*/vis_data/vis_image/instance_weights_*.png'))
-    assert [file.stem.rpartition('_')[2] for file in pictures] == ['1', '2']
-    assert cv2.imread(str(pictures[0])).std() > 0
+    (picture,) = tmp_path.glob('*/vis_data/vis_image/instance_weights_*.png')
+    assert cv2.imread(str(picture)).std() > 0
+    history = runner.message_hub.get_info('instance_weight_quantiles')
+    assert list(history) == [1, 2]
+    medians = [quantiles[3] for quantiles in history[2]]
+    assert medians == pytest.approx(np.median(weights.numpy(), axis=0).tolist(), rel=1e-5)
+
+
+def test_the_picture_of_a_resumed_training_has_the_epochs_before(toy, train, tmp_path):
+    train(hook=dict(histogram=True), epochs=1, checkpoint=True)
+    (tmp_path / 'rest').mkdir()
+    options = dict(hook=dict(histogram=True), epochs=3, load_from=str(tmp_path / 'epoch_1.pth'), resume=True)
+    runner = toy.make_runner(str(tmp_path / 'rest'), **options)
+    runner.train()
+    assert list(runner.message_hub.get_info('instance_weight_quantiles')) == [1, 2, 3]
 
 
 def test_instances_by_number(toy, train):
