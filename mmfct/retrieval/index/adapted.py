@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmfct.functional import pairwise_distances
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.adapter_checks import LEAST_SHARED, check_adapter, check_same_items, check_upgraded
 from mmfct.retrieval.index.calibration import match_distances
-from mmfct.retrieval.index.exact import Neighbours, check_queries, search_exact
+from mmfct.retrieval.index.exact import Neighbours, check_queries, prepare, search_exact
 from mmfct.retrieval.index.faiss_index import search_index
 from mmfct.retrieval.index.shared_items import SharedItems
 from mmfct.retrieval.transform.apply import Transform
@@ -84,7 +83,7 @@ class AdaptedSearch:
         self._index, self._upgraded_index = index, upgraded_index
         self._distance = provenance.distance
         self._hidden: np.ndarray | None = None
-        self._sample: tuple[Tensor, Tensor] | None = None
+        self._sample: tuple[np.ndarray, np.ndarray] | None = None
         self.num_hidden = 0
         if upgraded is None:
             return
@@ -93,9 +92,9 @@ class AdaptedSearch:
         shared = SharedItems.find(old, upgraded)
         self._hidden, self.num_hidden = shared.hidden, int(shared.hidden.sum())
         if self.num_hidden < len(old):
-            first, second = shared.sample(old, upgraded, max(sample_rows, LEAST_SHARED), seed)
-            self._sample = torch.from_numpy(first), torch.from_numpy(second)
-            check_same_items(adapter, self._sample, old, upgraded)
+            before, after = shared.sample(old, upgraded, max(sample_rows, LEAST_SHARED), seed)
+            check_same_items(adapter, (torch.from_numpy(before), torch.from_numpy(after)), old, upgraded)
+            self._sample = prepare(before, self._distance), prepare(after, self._upgraded_distance)
 
     def search(
         self, queries: np.ndarray, k: int, *, advance: Callable[[int], None] = lambda pairs: None
@@ -152,8 +151,8 @@ class AdaptedSearch:
         parts = []
         for start in range(0, len(queries), _QUERIES_PER_CHUNK):
             chunk = slice(start, start + _QUERIES_PER_CHUNK)
-            given = pairwise_distances(_doubles(adapted[chunk]), self._sample[0].double(), self._distance)
-            wanted = pairwise_distances(_doubles(queries[chunk]), self._sample[1].double(), self._upgraded_distance)
+            given = _distances(adapted[chunk], self._sample[0], self._distance)
+            wanted = _distances(queries[chunk], self._sample[1], self._upgraded_distance)
             parts.append(match_distances(given, wanted))
         scale, shift = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         found = waiting.rows >= 0
@@ -169,5 +168,11 @@ def _merge(direct: Neighbours, waiting: Neighbours, k: int) -> MergedNeighbours:
     return MergedNeighbours(*(np.take_along_axis(values, order, axis=1) for values in (distances, rows, upgraded)))
 
 
-def _doubles(rows: np.ndarray) -> Tensor:
-    return torch.from_numpy(rows.astype(np.float64))
+def _distances(queries: np.ndarray, rows: np.ndarray, distance: str) -> Tensor:
+    """Return the distances of queries (Q, D) to rows (S, D) that `prepare` returned, float64 of shape (Q, S)."""
+    queries = prepare(queries, distance)
+    products = queries @ rows.T
+    if distance != 'l2':
+        return torch.from_numpy(1 - products if distance == 'cosine' else -products)
+    squares = np.square(queries).sum(axis=1)[:, None] + np.square(rows).sum(axis=1) - 2 * products
+    return torch.from_numpy(np.sqrt(squares.clip(min=0)))
