@@ -45,5 +45,7 @@ setup(
         'torchjd': ['torchjd'],
         'test': ['pytest', 'pytest-xdist', 'torchjd'],
         'dev': ['mypy', 'pre-commit', 'ruff'],
+        # ruff lays out long signatures.
+        'docs': ['mkdocs-material', 'mkdocstrings[python]', 'ruff'],
     },
 )

@@ -13,7 +13,7 @@ from mmengine.config import Config
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
 READMES = sorted(
-    [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('configs/*/README.md'), *ROOT.glob('docs/*.md')]
+    [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('configs/*/README.md'), *ROOT.glob('docs/**/*.md')]
 )
 
 
