@@ -22,13 +22,14 @@ TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
 # A part may import itself and the parts on lines above; those on one line know not one another.
 ORDER = (
     {'utils'},
-    {'registry', 'hosts', 'functional'},
+    {'registry', 'hosts', 'configs', 'functional'},
     {'retrieval', 'instances'},
     {'datasets', 'evaluation'},
     {'models', 'engine'},
     {'apis'},
+    {'cli'},
 )
-LEAVES = {'registry', 'hosts'}
+LEAVES = {'registry', 'hosts', 'configs'}
 RANK = {part: rank for rank, parts in enumerate(ORDER) for part in parts}
 
 # What a module of mmfct may import at its top; everything else inside the function that needs it.
@@ -165,6 +166,8 @@ def test_imports_go_one_way(path):
         ('hosts.py', 'from .functional import x', 'mmfct.hosts imports mmfct.functional.x'),
         ('registry.py', 'import mmfct.hosts', 'mmfct.registry imports mmfct.hosts'),
         ('apis/a.py', 'import tools.train', 'mmfct.apis.a imports tools.train'),
+        ('apis/a.py', 'import mmfct.cli', 'mmfct.apis.a imports mmfct.cli'),
+        ('configs.py', 'import mmfct.hosts', 'mmfct.configs imports mmfct.hosts'),
         ('helpers/a.py', '', 'helpers has no place in the order'),
         ('__init__.py', 'import torch', 'mmfct imports torch'),
     ],
@@ -196,6 +199,11 @@ def test_an_import_the_right_way_is_let_through(tmp_path, file, code):
 
 def test_import_mmfct_is_light():
     assert heavy_modules_after('import mmfct') == set()
+
+
+@pytest.mark.parametrize('path', sorted((PACKAGE / 'cli').glob('*.py')), ids=lambda path: path.stem)
+def test_the_help_of_a_command_is_light(path):
+    assert heavy_modules_after(f'import mmfct.cli.{path.stem} as m; getattr(m, "make_parser", str)()') == set()
 
 
 def test_a_heavy_import_is_noticed(tmp_path):

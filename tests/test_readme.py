@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
-TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
+TOOLS = sorted([*(ROOT / 'tools').rglob('*.py'), *(ROOT / 'mmfct/cli').glob('*.py')])
 READMES = sorted(
     [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('configs/*/README.md'), *ROOT.glob('docs/**/*.md')]
 )
@@ -36,13 +36,14 @@ def test_commands_name_existing_tools_and_configs(readme):
 @pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_options_are_variables_of_the_config_they_are_given_to(readme):
     from mmfct.apis.training.config import config_variables
+    from mmfct.configs import find_config
 
     text = readme.read_text().replace('\\\n', ' ')  # a command may go on in the next line
-    commands = re.findall(r'tools/train\.py (configs/\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
+    commands = re.findall(r'(?:tools/train\.py|mmfct train) (\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
     for config, options in commands:
         words = [option.strip('\'"').split('=')[0] for option in options.split()]
         names = {word for word in words if '.' not in word}
-        assert names <= config_variables(ROOT / config), (config, names)
+        assert names <= config_variables(find_config(config)), (config, names)
 
 
 def test_retrieval_metrics_snippet_runs():

@@ -1,70 +1,9 @@
 """Build a FAISS index of a gallery and measure its recall.
 
-Entry n of the index is row n of the gallery. Rows are added block by block; a progress bar shows the rate and the time
-left.
-
-Example:
-    python tools/build_index.py gallery_upgraded gallery_upgraded.faiss --factory IVF16,Flat --parameters nprobe=4
-    python tools/build_index.py items.parquet items.faiss --model encoder-v1 --distance cosine
+This is the command `mmfct index`; `--help` has examples.
 """
 
-from __future__ import annotations
-
-import argparse
-
-from _arguments import add_skip_missing, add_source_model, add_vector_columns, source_options
-
-from mmfct.hosts import require_hosts
-from mmfct.utils.distances import DISTANCES
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'gallery',
-        help='folder of the gallery; or vectors of another program: Parquet, X.npy, lancedb:FOLDER/TABLE, '
-        'qdrant:... , read into memory',
-    )
-    parser.add_argument('out', help='index file to write; OUT.json beside it names the gallery and the model')
-    parser.add_argument(
-        '--factory', default='Flat', help='FAISS factory string: IVF1024,Flat, HNSW32, PQ16 ... (default: Flat)'
-    )
-    parser.add_argument(
-        '--parameters', default='', help='search parameters, stored in OUT.json: nprobe=16, efSearch=64 ...'
-    )
-    parser.add_argument('--train-rows', type=int, default=100_000, help='rows to train the index on (default: 100000)')
-    parser.add_argument('--query', help='embedding set of queries for the recall (default: rows of the gallery)')
-    parser.add_argument('--k', type=int, default=10, help='number of neighbours for the recall (default: 10)')
-    parser.add_argument(
-        '--num-queries',
-        type=int,
-        default=1000,
-        help='gallery rows that serve as queries without --query; 0 skips the recall (default: 1000)',
-    )
-    parser.add_argument('--seed', type=int, default=0, help='seed of the training rows and the queries (default: 0)')
-    add_source_model(parser)
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
-    )
-    add_vector_columns(parser)
-    add_skip_missing(parser)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Build the index."""
-    require_hosts('mmengine')
-    args = parse_args()
-    from mmfct.apis.build_index import IndexOptions, index_gallery
-    from mmfct.utils.user_errors import user_errors
-
-    options = {key: value for key, value in vars(args).items() if key in IndexOptions.__dataclass_fields__}
-    with user_errors():
-        index_gallery(
-            args.gallery, args.out, IndexOptions(**options), query=args.query, source_options=source_options(args)
-        )
-
+from mmfct.cli.index import main
 
 if __name__ == '__main__':
     main()

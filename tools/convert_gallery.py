@@ -1,67 +1,9 @@
 """Convert a gallery to Parquet; or Parquet, or vectors of any other store, to a gallery.
 
-Example:
-    python tools/convert_gallery.py gallery gallery.parquet
-    python tools/convert_gallery.py gallery.parquet gallery_again
-    python tools/convert_gallery.py edited.parquet gallery_again --accept-changes
-    python tools/convert_gallery.py vectors.npy gallery --model text-embedding-3-small --distance cosine
-    python tools/convert_gallery.py qdrant:http://localhost:6333/items gallery --model encoder-v1 --label-column class
+This is the command `mmfct convert`; `--help` has examples.
 """
 
-from __future__ import annotations
-
-import argparse
-
-from _arguments import add_skip_missing, add_source_model, add_vector_columns, source_options
-
-from mmfct.hosts import require_hosts
-from mmfct.utils.distances import DISTANCES
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'source',
-        help='folder of a gallery; or a Parquet file, or a folder of Parquet files, nested or not; or vectors of '
-        'another program: Parquet, X.npy with X.ids.txt beside it, lancedb:FOLDER/TABLE, '
-        'qdrant:http://HOST:PORT/COLLECTION or qdrant:FOLDER/COLLECTION',
-    )
-    parser.add_argument(
-        'out', help='NAME.parquet, or a folder for one Parquet file per shard; or a folder for a gallery'
-    )
-    add_source_model(parser)
-    add_vector_columns(parser)
-    foreign = parser.add_argument_group('vectors of other programs')
-    foreign.add_argument(
-        '--distance', choices=DISTANCES, help='distance between the vectors (default: that of the store, or else l2)'
-    )
-    foreign.add_argument(
-        '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
-    )
-    add_skip_missing(foreign)
-    parser.add_argument(
-        '--accept-changes',
-        action='store_true',
-        help='make a gallery of Parquet whose rows another program has removed, added or changed since it was written '
-        'from a gallery; models and distance stay those of that gallery',
-    )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Convert."""
-    require_hosts('mmengine')
-    args = parse_args()
-    from dataclasses import replace
-
-    from mmfct.apis.convert_gallery import convert_gallery
-    from mmfct.utils.user_errors import user_errors
-
-    with user_errors():
-        options = replace(source_options(args), shard_rows=args.shard_rows, fallback_distance='l2')
-        convert_gallery(args.source, args.out, options=options, accept_changes=args.accept_changes)
-
+from mmfct.cli.convert import main
 
 if __name__ == '__main__':
     main()

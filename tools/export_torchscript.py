@@ -1,59 +1,9 @@
 """Export a trained model as TorchScript, with the signatures of the FCT reference.
 
-A model with a backbone becomes `images -> (B, D, 1, 1)`, a transformation `(old, side) -> (B, D', 1, 1)`. With
---with-encoders, a transformation is exported behind its old model and side-information: `images -> (B, D', 1, 1)`.
-The caller normalises the images.
-
-Example:
-    python tools/export_torchscript.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth h.pt
+This is the command `mmfct export-torchscript`; `--help` has examples.
 """
 
-from __future__ import annotations
-
-import argparse
-
-from _arguments import add_cfg_options
-
-from mmfct.hosts import require_hosts
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of a transformation, or of a model with a backbone')
-    parser.add_argument('checkpoint', help='checkpoint of that model')
-    parser.add_argument('out', help='TorchScript file to write')
-    parser.add_argument(
-        '--with-encoders',
-        action='store_true',
-        help='export a transformation behind its old model and side-information',
-    )
-    parser.add_argument(
-        '--image-size',
-        type=int,
-        help='height and width to trace with, in pixels (default: image_size of the config, or 224)',
-    )
-    add_cfg_options(parser, 'options that the training was given')
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Export the model."""
-    require_hosts('mmengine', 'mmcv')
-    args = parse_args()
-    from mmfct.apis.export_torchscript import export_torchscript
-    from mmfct.utils.user_errors import user_errors
-
-    with user_errors():
-        export_torchscript(
-            args.config,
-            args.checkpoint,
-            args.out,
-            with_encoders=args.with_encoders,
-            image_size=args.image_size,
-            cfg_options=args.cfg_options,
-        )
-
+from mmfct.cli.export_torchscript import main
 
 if __name__ == '__main__':
     main()

@@ -1,62 +1,9 @@
 """Test a checkpoint on the test set of its config and write the report.
 
-For a transformation, the report has the table and figures of the upgrade.
-
-Example:
-    python tools/test.py configs/fct/resnet10_digits.py work_dirs/resnet10_digits/final.pth
+This is the command `mmfct test`; `--help` has examples.
 """
 
-from __future__ import annotations
-
-import argparse
-import os
-
-from _arguments import add_cfg_options, add_launcher, set_local_rank
-
-from mmfct.hosts import require_hosts
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line; the options are those of mmpretrain's tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument(
-        '--work-dir',
-        help='folder for logs and the report (default: `work_dir` of the config, or work_dirs/<config name>)',
-    )
-    parser.add_argument('--out', help='file for predictions (.pkl) or metrics (.json)')
-    parser.add_argument(
-        '--out-item', choices=['pred', 'metrics'], default='pred', help='what --out holds (default: pred)'
-    )
-    parser.add_argument('--show-dir', help='folder for images of the predictions')
-    parser.add_argument('--tta', action='store_true', help='use test-time augmentation')
-    parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
-    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the host memory of batches')
-    add_launcher(parser)
-    add_cfg_options(parser)
-    args = parser.parse_args()
-    if not os.path.isfile(args.config):
-        parser.error(f'there is no config {args.config!r}')
-    return args
-
-
-def main() -> None:
-    """Run the test."""
-    require_hosts('mmengine', 'mmcv')
-    args = parse_args()
-    set_local_rank(args.local_rank)
-    from mmfct.apis.training.options import TrainingOptions
-    from mmfct.apis.training.test import test
-    from mmfct.engine.launch import leave_ranks
-    from mmfct.utils.user_errors import user_errors
-
-    values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
-    outputs = dict(out=args.out, out_item=args.out_item, show_dir=args.show_dir, tta=args.tta)
-    with user_errors(of_others=False):
-        test(args.config, args.checkpoint, TrainingOptions(**values), **outputs)
-    leave_ranks()
-
+from mmfct.cli.test import main
 
 if __name__ == '__main__':
     main()

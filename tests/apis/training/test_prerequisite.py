@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -130,14 +129,12 @@ def test_interrupted_trainings_are_resumed(root):
 )
 def test_command_means_the_same_training(root, options):
     """The command goes through the tool's own parser."""
-    import runpy
+    from mmfct.cli.train import make_parser
 
     stage = stages_of(root, cfg_options=dict(options))[-1]
-    tool = runpy.run_path(str(Path(__file__).parents[3] / 'tools/train.py'))
     words = shlex.split(stage.command())
     assert words[:2] == ['python', 'tools/train.py']
-    with patch('sys.argv', words[1:]):
-        args = tool['parse_args']()
+    args = make_parser().parse_args(words[2:])
     assert args.cfg_options == {**stage.options.cfg_options}
     assert args.config == str(stage.path)
     assert args.work_dir == str(stage.checkpoint.parent)

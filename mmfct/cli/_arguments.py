@@ -1,26 +1,86 @@
-"""Command-line arguments shared by several tools."""
+"""Command-line arguments shared by several commands."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmfct.configs import find_config
+from mmfct.hosts import require_hosts
+from mmfct.utils.user_errors import user_errors
 
 if TYPE_CHECKING:
     from mmfct.retrieval.stores.columns import VectorColumns
     from mmfct.retrieval.stores.options import SourceOptions
 
 
+def command_parser(doc: str | None, command: str, prog: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose help is the documentation of a command's module.
+
+    Args:
+        doc: The documentation. Its examples call ``mmfct COMMAND``.
+        command: Name of the command.
+        prog: How it was called, ``mmfct COMMAND``; ``None`` for a script of ``tools/``, whose examples then say that.
+    """
+    if prog is None:
+        doc = re.sub(rf'(?m)^    mmfct {command} ', f'    python tools/{Path(sys.argv[0]).name} ', doc or '')
+    return argparse.ArgumentParser(prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def need_hosts(*names: str) -> None:
+    """End the program with one line unless these hosts can be used; see `mmfct.hosts.require_hosts`."""
+    with user_errors():
+        require_hosts(*names)
+
+
+def config_file(text: str) -> str:
+    """Return a config file: the one at ``text``, or else that of mmfct of this name, which is said.
+
+    Where there is neither, return ``text``, which the command then refuses.
+    """
+    ours = None if os.path.exists(text) else find_config(text)
+    if ours is None:
+        return text
+    if os.environ.get('RANK', '0') == '0':
+        print(f'{text} is no file here: using {ours}', file=sys.stderr)
+    return str(ours)
+
+
+def check_config(parser: argparse.ArgumentParser, config: str) -> None:
+    """End the program with the usage unless the config is a file."""
+    if not os.path.isfile(config):
+        parser.error(f'there is no config {config!r}, neither here nor among those of mmfct')
+
+
+class _CfgOptions(argparse.Action):
+    """Leave ``KEY=VALUE`` words to the action of the trainings, which imports mmengine: ``--help`` does without."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        need_hosts('mmengine')
+        from mmfct.apis.training.config import DictAction
+
+        DictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+
+
 def add_cfg_options(parser: argparse.ArgumentParser, text: str = 'variables or dotted entries of the config') -> None:
     """Add ``--cfg-options KEY=VALUE ...``.
 
     Args:
-        parser: The parser of the tool.
+        parser: The parser of the command.
         text: Help text.
     """
-    from mmfct.apis.training.config import DictAction  # imports mmengine, so call `require_hosts` first
-
-    parser.add_argument('--cfg-options', nargs='+', default={}, action=DictAction, metavar='KEY=VALUE', help=text)
+    parser.add_argument('--cfg-options', nargs='+', default={}, action=_CfgOptions, metavar='KEY=VALUE', help=text)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +155,7 @@ def add_skip_missing(
     """Add ``--skip-missing``.
 
     Args:
-        parser: The parser of the tool.
+        parser: The parser of the command.
         text: Help text.
     """
     parser.add_argument('--skip-missing', action='store_true', help=f'{text} (default: refuse them)')
@@ -124,7 +184,7 @@ def add_source_model(parser: argparse.ArgumentParser) -> None:
 def source_options(args: argparse.Namespace) -> SourceOptions:
     """Return what was given for `add_vector_columns`, `add_source_model`, and ``--distance``.
 
-    ``--side`` and `add_skip_missing` count where a tool has them.
+    ``--side`` and `add_skip_missing` count where a command has them.
     """
     from mmfct.retrieval.stores.options import SourceOptions
 

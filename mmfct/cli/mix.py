@@ -1,0 +1,34 @@
+"""Replace rows of an upgraded gallery by embeddings that were recomputed from the images.
+
+The column `origin` of the result tells the rows apart: 0 upgraded, 1 recomputed.
+
+Example:
+    mmfct mix gallery_upgraded gallery_recomputed gallery_mixed
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mmfct.cli._arguments import command_parser, need_hosts
+
+
+def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    parser = command_parser(__doc__, 'mix', prog)
+    parser.add_argument('upgraded', help='folder of the upgraded gallery, which may have been mixed before')
+    parser.add_argument('recomputed', help='folder of a gallery of some of its items, made by the new model')
+    parser.add_argument('out', help='folder of the mixed gallery')
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Mix the galleries."""
+    args = make_parser(prog).parse_args(argv)
+    need_hosts('mmengine')
+    from mmfct.apis.mix_galleries import mix_galleries
+    from mmfct.utils.user_errors import user_errors
+
+    with user_errors():
+        mix_galleries(args.upgraded, args.recomputed, args.out)
