@@ -26,8 +26,8 @@ class Scores:
     Args:
         recalls: Recall@k of the new model's own neighbours by k, each of shape (Q,).
         rank_correlation: Mean Spearman correlation of the distances to other items.
-        cosine: Mean cosine similarity of what a gallery holds and what the new model computes; NaN between spaces of
-            different widths.
+        cosine: Mean cosine similarity of what a gallery holds and what the new model computes, or of mapped queries
+            and what the old model computes; NaN where nothing was transformed.
         error: Squared error in proportion to the variance of the new embeddings, likewise.
         cmc1: CMC-1 of each query, NaN where it does not count, of shape (Q,); ``None`` without labels.
         average_precision: Average precision likewise.
@@ -81,6 +81,7 @@ def score(pairs: Pairs, gallery: Tensor, queries: Tensor | None = None) -> Score
         gallery: What the gallery holds for them, of shape (N, D').
         queries: Queries of shape (N, D'); ``None`` for the new embeddings.
     """
+    made, meant = (gallery, pairs.new) if queries is None else (queries, pairs.old)
     queries = pairs.new if queries is None else queries
     own = torch.arange(len(pairs))
     most = max(k for k in NEIGHBOURS if k < len(pairs))
@@ -100,12 +101,14 @@ def score(pairs: Pairs, gallery: Tensor, queries: Tensor | None = None) -> Score
             topk=(1,),
         )
         cmc1, precision = scores.cmc[:, 0], scores.average_precision
-    same = gallery.shape == pairs.new.shape
+    same = (
+        made.shape == meant.shape and made is not pairs.old
+    )  # old embeddings themselves are not meant to be anything
     return Scores(
         recalls,
         _rank_correlation(pairs, gallery, queries),
-        (normalize(gallery, dim=1) * normalize(pairs.new, dim=1)).sum(1).mean().item() if same else float('nan'),
-        _relative_error(pairs, gallery) if same else float('nan'),
+        (normalize(made, dim=1) * normalize(meant, dim=1)).sum(1).mean().item() if same else math.nan,
+        _relative_error(made, meant, pairs.distance) if same else math.nan,
         cmc1,
         precision,
     )
@@ -154,12 +157,11 @@ def _rank_correlation(pairs: Pairs, gallery: Tensor, queries: Tensor) -> float:
     return products.mean().item()
 
 
-def _relative_error(pairs: Pairs, gallery: Tensor) -> float:
+def _relative_error(made: Tensor, meant: Tensor, distance: str) -> float:
     """Squared error in proportion to the variance; with the cosine distance, of vectors divided by their length."""
-    new = pairs.new
-    if pairs.distance == 'cosine':
-        new, gallery = normalize(new, dim=1), normalize(gallery, dim=1)
-    return ((gallery - new).square().sum() / (new - new.mean(0)).square().sum().clamp_min(1e-30)).item()
+    if distance == 'cosine':
+        made, meant = normalize(made, dim=1), normalize(meant, dim=1)
+    return ((made - meant).square().sum() / (meant - meant.mean(0)).square().sum().clamp_min(1e-30)).item()
 
 
 def to_json(scores: Scores) -> dict[str, Any]:

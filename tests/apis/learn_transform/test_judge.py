@@ -81,3 +81,10 @@ def test_advice_about_more_pairs():
     assert advice({100: scores_of(base), 200: scores_of(base + 0.001 + noise)}).startswith('enough pairs: from 100 to')
     assert advice({100: scores_of(base), 200: scores_of(base + 5 * noise + 0.008)}).startswith('more pairs may help')
     assert advice({100: scores_of(base)}).startswith('too few pairs')
+
+
+def test_mapped_queries_are_compared_with_old_embeddings(make_pairs):
+    pairs = make_pairs(80)
+    mapped = score(pairs, pairs.old, pairs.old.clone())
+    assert mapped.cosine == pytest.approx(1) and mapped.error == pytest.approx(0, abs=1e-9)
+    assert not {'cosine', 'error'} & score(pairs, pairs.old, pairs.old).means().keys()
