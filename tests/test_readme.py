@@ -23,7 +23,7 @@ def test_there_are_readmes():
 
 @pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(readme):
-    for target in re.findall(r'\]\((?!http)([^)#]+)\)', readme.read_text()):
+    for target in re.findall(r'\]\((?!http|#)([^)#\s]+)', readme.read_text()):
         assert (readme.parent / target).exists(), target
 
 

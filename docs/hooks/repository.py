@@ -1,4 +1,4 @@
-"""Bring pages of the repository that lie outside of docs/ into the site, with the links between them."""
+"""What the site needs beyond mkdocs: pages of the repository outside of docs/, and docstrings without roles."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PAGES = ('CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'configs/*/README.md')
 _LINK = re.compile(r'(?<=\]\()(?!https?:|#)([^)#\s]+)')
+_ROLE = re.compile(r':(?:attr|class|data|func|meth|mod):<code>(~?)([^<]*)</code>')
 _CODE = re.compile(r'(^```.*?^```|`[^`\n]+`)', re.MULTILINE | re.DOTALL)
 
 
@@ -37,6 +38,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     path = Path(page.file.abs_src_path or '')
     docs = Path(config.docs_dir)
     return relink(markdown, path, docs)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Remove what only Sphinx reads in docstrings."""
+    return without_roles(html)
+
+
+def without_roles(html: str) -> str:
+    """Make the name alone of a name with a role, such as the class ``~package.Name``."""
+    return _ROLE.sub(lambda role: f'<code>{role[2] if not role[1] else role[2].rpartition(".")[2]}</code>', html)
 
 
 def relink(markdown: str, path: Path, docs: Path) -> str:
