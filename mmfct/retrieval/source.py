@@ -65,6 +65,11 @@ def open_source(
     path = Path(path)
     if path.suffix == '.npy':
         return NpySource(path, options)
+    if not path.exists():
+        raise FileNotFoundError(
+            f'`path` must be a folder with a {MANIFEST}, Parquet, X.npy with ids beside it, lancedb:FOLDER/TABLE or '
+            f'qdrant:..., got {str(path)!r}, which does not exist'
+        )
     if (path / MANIFEST).is_file() or not (path.is_file() or find_parquet(path)[0]):
         return _checked(Gallery(path, verify=False), options)
     arrow_module()

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmfct.apis.learn_transform.common_rows import common_rows, example_ids, source_names
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
-from mmfct.retrieval.stores.matching import find_rows, source_ids, unique_id_hashes
 from mmfct.retrieval.transform.profile import InputProfile
 
 MIN_PAIRS = 100
@@ -84,16 +84,20 @@ def join_pairs(
         seed: Seed of that draw.
 
     Raises:
-        ValueError: If fewer than 100 items are in all sources, a source has an id twice, a vector is not finite, old
-            and new vectors are equal, or the pairs do not represent the old source.
+        ValueError: If ``max_pairs`` or the number of items in all sources is below 100, a source has an id twice, a
+            vector is not finite, old and new vectors are equal or of one model, or the pairs do not represent the old
+            source.
     """
+    if max_pairs < MIN_PAIRS:
+        raise ValueError(f'`max_pairs` must be at least {MIN_PAIRS}, got {max_pairs}')
     sources = dict(old=old, new=new) | ({} if side is None else dict(side=side))
-    rows, notes = _common_rows(sources)
+    rows, notes = common_rows(sources)
     found = len(rows['new'])
     if found < MIN_PAIRS:
         raise ValueError(
-            f'at least {MIN_PAIRS} items must be in all of {_names(sources)}, got {found}; {_example_ids(sources)}'
-            'embed more items of OLD with the new model (`tools/plan_sample.py` chooses them), and use the same ids'
+            f'at least {MIN_PAIRS} items must be in all of {source_names(sources)}, got {found}; '
+            f'{example_ids(sources)}embed more items of OLD with the new model (`tools/plan_sample.py` chooses them), '
+            'and use the same ids'
         )
     if found > max_pairs:
         chosen = np.sort(np.random.default_rng(seed).choice(found, max_pairs, replace=False))
@@ -123,29 +127,15 @@ def join_pairs(
     return replace(pairs, notes=tuple(notes))
 
 
-def _common_rows(sources: dict[str, GallerySource]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Find the rows of the items that all sources have, in the order of ``new``, by 64-bit hashes of their ids."""
-    hashes = {role: unique_id_hashes(source) for role, source in sources.items()}
-    common = hashes['new']
-    for other in hashes.values():
-        common = common[np.isin(common, other)]
-    rows = {role: find_rows(common, values) for role, values in hashes.items()}
-    notes = []
-    for role, source in sources.items():
-        missing = len(source) - len(common)
-        if missing and role != 'old':
-            notes.append(f'{missing:,} of {len(source):,} rows of {source.path} have no partner and are left out')
-    notes.insert(0, f'{len(common):,} of {len(sources["old"]):,} old embeddings have a new one')
-    if len(sources['old']) < len(sources['new']):
-        notes.insert(0, 'OLD has fewer rows than NEW: make sure that they are not swapped')
-    return rows, notes
-
-
 def _floats(source: GallerySource, name: str, rows: np.ndarray) -> Tensor:
     values = torch.from_numpy(source.rows(name, rows).astype(np.float32))
-    bad = int((~torch.isfinite(values).all(dim=1)).sum())
-    if bad:
-        raise ValueError(f'`{name}` of {source.path} must be finite, got {bad} rows with NaN or infinite values')
+    bad = (~torch.isfinite(values).all(dim=1)).nonzero().squeeze(1).numpy()
+    if len(bad):
+        first = source.rows('id', rows[bad[:1]])[0]
+        raise ValueError(
+            f'`{name}` of {source.path} must be finite, got {len(bad)} rows with NaN or infinite values, such as '
+            f'that of {str(first)!r}; remove or embed them again'
+        )
     return values
 
 
@@ -174,11 +164,13 @@ def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) 
         raise ValueError(f'at least {MIN_PAIRS} pairs must be left, got {len(pairs)} that are not zero')
     if pairs.models['old'].fingerprint == pairs.models['new'].fingerprint:
         raise ValueError(
-            f'OLD and NEW must be of two models, got {pairs.models["new"]} for both of {_names(sources)}; name them '
-            'with `--old-model` and `--new-model`'
+            f'OLD and NEW must be of two models, got {pairs.models["new"]} for both of {source_names(sources)}; '
+            'name them with `--old-model` and `--new-model`'
         )
     if pairs.old.shape == pairs.new.shape and torch.equal(pairs.old, pairs.new):
-        raise ValueError(f'OLD and NEW must be embeddings of two models, got the same vectors in {_names(sources)}')
+        raise ValueError(
+            f'OLD and NEW must be embeddings of two models, got the same vectors in {source_names(sources)}'
+        )
     for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):
         if values is not None and bool((values == values[0]).all()):
             raise ValueError(f'the {role} embeddings must differ between items, got {len(values)} equal rows')
@@ -190,12 +182,3 @@ def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) 
                 f'the pairs must represent {old.path}, whose vectors {objection}; draw the items to embed with '
                 '`tools/plan_sample.py`'
             )
-
-
-def _names(sources: dict[str, GallerySource]) -> str:
-    return ' and '.join(str(source.path) for source in sources.values())
-
-
-def _example_ids(sources: dict[str, GallerySource]) -> str:
-    examples = [f'{next(source_ids(source))[0]!r} in {source.path}' for source in sources.values()]
-    return f'ids are such as {", ".join(examples)}; '

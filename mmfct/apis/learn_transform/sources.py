@@ -111,7 +111,10 @@ def _columns_of(
 def _learn_entry(config: str) -> Mapping[str, Any]:
     if not Path(config).is_file():
         raise FileNotFoundError(f'config {config!r} does not exist')
-    entries = Config.fromfile(config).get('learn')
+    try:
+        entries = Config.fromfile(config).get('learn')
+    except Exception as error:  # a config is code
+        raise ValueError(f'config {config!r} cannot be read: {type(error).__name__}: {error}') from error
     if not isinstance(entries, Mapping):
         raise ValueError(f'config {config!r} must have an entry `learn = dict(...)`, got {entries!r}')
     return entries

@@ -14,6 +14,7 @@ from mmfct.apis.upgrade_gallery.chain import TransformChain, load_chain
 from mmfct.retrieval.gallery.description import Column
 from mmfct.retrieval.gallery.mixed import ORIGIN
 from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.gallery.shard import count_bad_rows
 from mmfct.retrieval.stores.joined import open_joined, unjoined
 from mmfct.retrieval.stores.options import SourceOptions
 
@@ -49,7 +50,7 @@ def check_inputs(chain: TransformChain, source: GallerySource) -> None:
     Some rows of some shards, spread over the gallery, are looked at.
 
     Raises:
-        ValueError: See `Transform.check_inputs`.
+        ValueError: See `Transform.check_inputs`; or if a row is not finite.
     """
     shards = source.shards[:: -(-len(source.shards) // _PROBED_SHARDS)]
     rows = np.concatenate(
@@ -57,6 +58,12 @@ def check_inputs(chain: TransformChain, source: GallerySource) -> None:
     )
     old = _floats(source, 'embedding', rows)
     side = _floats(source, 'side_info', rows) if chain.needs_side_info else None
+    for name, values in dict(embedding=old, side_info=side).items():
+        if values is not None and (bad := count_bad_rows(values.numpy())):
+            raise ValueError(
+                f'`{name}` of {source.path} must be finite, got {bad} of {len(rows)} rows that were looked at with '
+                'NaN or infinite values; remove or embed them again'
+            )
     chain.check_inputs(old, side, str(source.path))
 
 

@@ -113,9 +113,13 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
     Several processes may call this at the same time.
 
     Raises:
+        OSError: If the folder cannot be made.
         ValueError: If the folder holds a gallery with another description, or other files.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f'{str(path)!r} must be a folder, or can be made one, got {error}; name another') from error
     # List first, then look for the manifest: it is the first file of a gallery, so whoever sees a file of a faster
     # process sees its manifest too.
     files = sorted(file.name for file in path.iterdir() if not is_temporary(file))

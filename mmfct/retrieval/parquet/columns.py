@@ -58,7 +58,7 @@ def read_batches(path: Path, names: list[str], rows: int = 65536) -> Iterator[An
             try:
                 batch = next(batches, None)
             except (OSError, ValueError) as error:
-                raise ValueError(f'{path} is damaged: {error}') from error
+                raise ValueError(f'{path} is damaged: {" ".join(str(error).split())}') from error
             if batch is None:
                 return
             yield batch

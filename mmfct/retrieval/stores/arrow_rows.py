@@ -77,11 +77,14 @@ def _rows(values: Any, width: int, what: str, advice: str) -> np.ndarray:
     wrong = lengths[lengths != width]
     if wrong.size:
         raise ValueError(
-            f'all vectors of {what} must have width {width}, got {wrong.size} others, such as one of {wrong[0]}'
+            f'all vectors of {what} must have width {width}, got {wrong.size} others, such as one of {wrong[0]}; '
+            'remove these rows, or embed them again'
         )
     flat = values.flatten()
     if flat.null_count:
-        raise ValueError(f'{what} must have no missing values, got {flat.null_count}')
+        raise ValueError(
+            f'{what} must have no missing values, got {flat.null_count}; remove or embed these rows again'
+        )
     rows: np.ndarray = flat.to_numpy(zero_copy_only=False)
     return rows.reshape(-1, width)
 

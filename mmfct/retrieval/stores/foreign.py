@@ -17,6 +17,7 @@ from mmfct.retrieval.gallery.texts import TEXT
 from mmfct.retrieval.stores.columns import ChosenColumns
 from mmfct.retrieval.stores.keys import Keys, Survey, id_texts, survey_keys
 from mmfct.retrieval.stores.present import PresentRows, concatenated
+from mmfct.retrieval.stores.reading import store_errors
 from mmfct.retrieval.stores.rows import ForeignRows, VectorKind, as_stored, rows_per_shard
 from mmfct.retrieval.stores.say import say_once
 from mmfct.utils.fingerprint import fingerprint_json
@@ -102,7 +103,8 @@ class ForeignSource(GallerySource):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what `_identity` says of the content, and of the columns that are read."""
-        return fingerprint_json(dict(content=self._identity(), columns=str(self.chosen)))
+        with store_errors(self.where, self._errors):
+            return fingerprint_json(dict(content=self._identity(), columns=str(self.chosen)))
 
     @abstractmethod
     def _identity(self) -> Any:
@@ -127,7 +129,8 @@ class ForeignSource(GallerySource):
         return (id_texts(keys.ids, self.where) for keys in self._present_keys())
 
     def _present_keys(self) -> Iterator[Keys]:
-        return self._keys() if self._present is None else self._present.keys(self._keys())
+        with store_errors(self.where, self._errors):
+            yield from self._keys() if self._present is None else self._present.keys(self._keys())
 
     def _read_present(self, start: int, stop: int) -> ForeignRows:
         if self._present is None:
@@ -161,13 +164,8 @@ class ForeignSource(GallerySource):
         while len(self._loaded) > 1:
             del self._loaded[next(iter(self._loaded))]
         _, start, stop = self.shards[index]
-        try:
+        with store_errors(self.where, self._errors):
             rows = self._read_present(start, stop)
-        except self._errors as error:
-            raise FileNotFoundError(
-                f'{self.where} must stay where it is while it is read, got {type(error).__name__}: {error}; bring it '
-                'back and run the same command again'
-            ) from error
         columns: dict[str, np.ndarray] = {
             'embedding': as_stored(rows.vectors, self.columns['embedding'][0], f'`embedding` of {self.where}'),
             'id': self._id_rows(rows.ids),

@@ -17,6 +17,7 @@ from mmfct.retrieval.stores.lance import open_lance_table
 from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.stores.present import NO_SIDE, SKIP, PresentRows
+from mmfct.retrieval.stores.reading import store_errors
 from mmfct.retrieval.stores.rows import ForeignRows
 
 _DISTANCES = dict(l2='l2', cosine='cosine', dot='inner')
@@ -50,17 +51,20 @@ class LanceSource(ForeignSource):
         self._schema = self._table.schema
         kinds = {name: kind_of(self._schema.field(name).type) for name in self._schema.names}
         self.chosen = choose_columns(kinds, options.columns, self.where)
-        vectors, side = (
-            None if name is None else vector_kind(self._schema.field(name).type, self._first(name), self._what(name))
-            for name in (self.chosen.vector, self.chosen.side)
-        )
+        present = None
+        with store_errors(self.where, self._errors):
+            vectors, side = (
+                None
+                if name is None
+                else vector_kind(self._schema.field(name).type, self._first(name), self._what(name))
+                for name in (self.chosen.vector, self.chosen.side)
+            )
+            if options.skip_missing:
+                present = PresentRows.find(self._have_vectors(), self._what(self.chosen.vector))
         assert vectors is not None
         notes = (self._schema.field(self.chosen.vector).metadata or {}).get(NOTES_KEY.encode())
         stored = None if notes is None else TargetNotes.decode(notes, self.where)
         provenance = options.provenance_of(self.where, known_distance=self._distance(), stored=stored)
-        present = None
-        if options.skip_missing:
-            present = PresentRows.find(self._have_vectors(), self._what(self.chosen.vector))
         self._open(vectors, side, provenance, kind='lancedb', shard_rows=options.shard_rows, present=present)
 
     def _identity(self) -> Any:

@@ -26,6 +26,7 @@ from mmfct.retrieval.stores.qdrant_points import (
     named_vectors,
     payload_kinds,
 )
+from mmfct.retrieval.stores.reading import store_errors
 from mmfct.retrieval.stores.rows import ForeignRows, VectorKind, rows_per_shard
 
 _DISTANCES = dict(Cosine='cosine', Euclid='l2', Dot='inner')
@@ -68,11 +69,12 @@ class QdrantSource(ForeignSource):
         self._client, self._info, close = open_collection(address)
         weakref.finalize(self, close)
         self._params = named_vectors(self._info.config.params.vectors)
-        self.chosen, self._id = self._choose(options.columns)
-        vectors, side = (None if name is None else self._kind(name) for name in (self._vector, self.chosen.side))
+        with store_errors(self.where, self._errors):
+            self.chosen, self._id = self._choose(options.columns)
+            vectors, side = (None if name is None else self._kind(name) for name in (self._vector, self.chosen.side))
+            self._filter = having_vector(self._client, address, self._vector) if options.skip_missing else None
+            provenance, notes = self._known_distance(options)
         assert vectors is not None
-        self._filter = having_vector(self._client, address, self._vector) if options.skip_missing else None
-        provenance, notes = self._known_distance(options)
         self._shard_rows = options.shard_rows or rows_per_shard(vectors, side)
         # Ids of the first points of all shards, and a hash of the ids of all.
         self._marks: list[int | str] = []
