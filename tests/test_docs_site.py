@@ -44,7 +44,8 @@ def build(root: Path, site: Path) -> subprocess.CompletedProcess:
 
 def targets() -> list[str]:
     """What the page of the API describes."""
-    return re.findall(r'^::: (\S+)$', (DOCS / 'api.md').read_text(), re.MULTILINE)
+    pattern = r'^::: (\S+)\n(?!    options: {show_root_heading: false)'  # not the text of a module
+    return re.findall(pattern, (DOCS / 'api.md').read_text(), re.MULTILINE)
 
 
 def find(name: str) -> object:
