@@ -41,6 +41,7 @@ case "$*" in
     *"-m pytest"*) [[ $FAKE_FAIL != pytest ]] ;;
     *torch.distributed.run*) ;;
     *tools/train.py*fct*) touch work_dirs/resnet10_digits/table.csv && [[ $FAKE_FAIL != train ]] ;;
+    *tools/quickstart_report.py*) [[ $FAKE_FAIL != report ]] && echo "Report: ${@: -1}" ;;
     *_gallery.py*) echo "11/26 00:00:00 - mmengine - INFO - Gallery ${@: -1}, 0.1 ms per item" ;;
     *tools/train.py* | *tools/export_transform.py*) ;;
     *tools/render_street_scenes.py* | *tools/find_corrupt_labels.py*) ;;
@@ -401,7 +402,15 @@ def test_quickstart_runs_jobs_and_says_where_their_results_are(ready, arguments,
     configs = dict(fct='configs/fct/resnet10_digits.py', itp='configs/itp/unet_street_scenes.py')
     trained = [call.split()[2] for call in ready.calls('train.py')]
     assert trained == [configs[job] for job in jobs]
-    assert ('    work_dirs/resnet10_digits/table.csv' in output) == ('fct' in jobs)
+    folders = dict(fct='work_dirs/resnet10_digits', itp='work_dirs/quickstart_itp')
+    for job, folder in folders.items():
+        assert (f'[{job}] results: {ready.root}/{folder}\n' in output) == (job in jobs)
+    (report,) = ready.calls('quickstart_report.py')
+    assert report.split()[2:] == [*folders.values(), 'work_dirs/quickstart.html']
+    assert '\nReport: work_dirs/quickstart.html\n' in output
+    times = ready.root / 'work_dirs/resnet10_digits/galleries/times.txt'
+    assert times.is_file() == ('fct' in jobs)
+    assert 'fct' not in jobs or times.read_text().count(' ms per item\n') == 2
     ends = [call.split()[-1].rpartition('/')[2] for call in ready.calls('_gallery.py')]
     assert ends == (['old', 'upgraded', 'new'] if 'fct' in jobs else [])
     assert output.count('\n    Gallery ') == (2 if 'fct' in jobs else 0)  # the time per item of both
@@ -418,8 +427,10 @@ def test_quickstart_makes_the_environment_first(checkout):
     assert len(checkout.calls('train.py')) == 1
 
 
-def test_quickstart_fails_with_its_job(ready):
-    assert ready.run('tools/quickstart.sh', FAKE_FAIL='train')[0] == 1
+@pytest.mark.parametrize('failure', ['train', 'report'])
+def test_quickstart_fails_with_its_job(ready, failure):
+    assert ready.run('tools/quickstart.sh', FAKE_FAIL=failure)[0] == 1
+    assert len(ready.calls('quickstart_report.py')) == (failure == 'report')
 
 
 def test_quickstart_refuses_an_unknown_job_before_it_installs(checkout):
@@ -431,7 +442,7 @@ def test_quickstart_refuses_an_unknown_job_before_it_installs(checkout):
 
 def test_the_configs_of_quickstart_exist():
     files = re.findall(r'\b(?:configs|tools)/\S+\.py', (ROOT / 'tools/quickstart.sh').read_text())
-    assert len(files) >= 6
+    assert len(files) >= 7
     assert all((ROOT / file).is_file() for file in files)
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# From a fresh checkout to result tables and plots: makes the environment, then runs each job on
-# embedded data.
+# From a fresh checkout to a page with results: makes the environment, runs each job on embedded data,
+# and writes work_dirs/quickstart.html.
 #
 #   bash tools/quickstart.sh            all jobs
 #   bash tools/quickstart.sh fct        this one
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
 
-# One function per job, called as job_NAME, and below it the folders where its results lie.
+# One function per job, called as job_NAME, and below it the folder where its results lie.
 JOBS=(fct itp)
 
 # Forward compatible training on the digits of scikit-learn; then a gallery of the old model becomes one of the new
@@ -16,6 +16,7 @@ job_fct() {
     local config=configs/fct/resnet10_digits.py out=work_dirs/resnet10_digits/galleries times
     run_script tools/train.py "$config"
     rm -rf "$out" # of an earlier run, perhaps of other models
+    mkdir -p "$out"
     times=$(mktemp)
     run_script tools/export_transform.py "$config" work_dirs/resnet10_digits/final.pth "$out/h.safetensors"
     run_script tools/extract_gallery.py "$config" work_dirs/resnet10_digits_old/final.pth "$out/old"
@@ -23,10 +24,10 @@ job_fct() {
     run_script tools/extract_gallery.py "$config" work_dirs/resnet10_digits_new/final.pth "$out/new" --role new |
         tee -a "$times"
     printf '\n[%s] upgraded without images, and backfilled with the new model:\n' "$job"
-    sed -n 's/.* - \(.* ms per item\)$/    \1/p' "$times"
+    sed -n 's/.* - \(.* ms per item\)$/    \1/p' "$times" | tee "$out/times.txt"
     rm -f "$times"
 }
-fct_results=(work_dirs/resnet10_digits)
+fct_results=work_dirs/resnet10_digits
 
 # Segmentation and depth on rendered street scenes, a fifth of the depth maps permuted; then those are looked for.
 job_itp() {
@@ -36,7 +37,7 @@ job_itp() {
     run_script tools/find_corrupt_labels.py configs/itp/unet_street_scenes.py work_dirs/quickstart_itp/final.pth \
         --top 12 --cfg-options "${options[@]}"
 }
-itp_results=(work_dirs/quickstart_itp)
+itp_results=work_dirs/quickstart_itp
 
 usage() {
     echo 'usage: tools/quickstart.sh [JOB ...]    jobs:' "${JOBS[@]}"
@@ -49,17 +50,10 @@ run_script() {
 }
 
 run_job() {
-    local job=$1 started
-    local -n folders=${job}_results
-    mkdir -p "${folders[@]}"
-    started=$(mktemp)
-    touch -d '1 second ago' "$started" # clocks of file systems are coarse: what comes at once must count as newer
+    local job=$1 folder=${1}_results
+    mkdir -p "${!folder}"
     "job_$job"
-    printf '\n[%s] tables and pictures, in %s:\n' "$job" "$ROOT"
-    find "${folders[@]}" -type f -newer "$started" \
-        \( -name '*.csv' -o -name '*.md' -o -name '*.png' -o -name '*.svg' \) |
-        sort | sed 's/^/    /'
-    rm -f "$started"
+    printf '\n[%s] results: %s\n' "$job" "$ROOT/${!folder}"
 }
 
 for wanted in "$@"; do
@@ -81,4 +75,5 @@ for job in "${JOBS[@]}"; do
         run_job "$job"
     fi
 done
+job=report run_script tools/quickstart_report.py "$fct_results" "$itp_results" work_dirs/quickstart.html
 printf '\nFor the other commands of README.md: source %s\n' "$VENV/bin/activate"
