@@ -55,12 +55,11 @@ def weight_sheet(
         for outer, (name, color) in enumerate(_BANDS.items()):
             over_time.fill_between(epochs, lines[outer], lines[-1 - outer], color=color, linewidth=1, label=name)
         over_time.plot(epochs, lines[len(_LEVELS) // 2], color='black', marker='.', label='median')
-        edges = np.geomspace(values.min() / 1.05, values.max() * 1.05, _BINS + 1)
-        now.hist(values, edges.tolist(), orientation='horizontal', color=COLORS[0])
-        low, high = min(lines.min(), edges[0]), max(lines.max(), edges[-1])
+        low, high = 0.95 * min(lines.min(), values.min()), 1.05 * max(lines.max(), values.max())
+        now.hist(values, np.geomspace(low, high, _BINS + 1).tolist(), orientation='horizontal', color=COLORS[0])
         for axes in (over_time, now):
             axes.set_yscale('log')
-            axes.set_ylim(0.95 * low, 1.05 * high)
+            axes.set_ylim(low, high)
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter('{x:g}')
             axes.yaxis.set_minor_locator(NullLocator())
