@@ -1,51 +1,41 @@
-"""Packaging of mmfct; the tested versions of everything below are in constraints.txt."""
+"""Put configs and tools into the wheel; everything else about the package is in pyproject.toml."""
 
-import re
+import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'mmfct/__init__.py').read_text())[1]
-README = ROOT / 'README.md'
-
-# The hosts are extras, never requirements: upstream and onedl install the same import packages,
-# and a requirement on one family would lay it over the other. `mmfct.hosts` checks at run time.
-HOSTS = {
-    'onedl': ['onedl-mmengine>=0.10.8', 'onedl-mmcv>=2.3', 'onedl-mmpretrain>=1.3']
-    + ['onedl-mmsegmentation>=1.4', 'opencv-python', 'torchvision'],
-    # mmseg imports ftfy and regex but does not require them; mmengine imports pkg_resources, gone from setuptools 81.
-    'openmmlab': ['mmengine>=0.10.7', 'mmcv==2.1.0', 'mmpretrain>=1.2', 'mmsegmentation>=1.2']
-    + ['ftfy', 'opencv-python', 'regex', 'setuptools<81', 'torchvision'],
-}
-
-setup(
-    name='mmfct',
-    version=VERSION,
-    description='Forward compatible training and instance-level task parameters for OpenMMLab',
-    long_description=README.read_text(encoding='utf-8') if README.exists() else '',
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['mmfct', 'mmfct.*']),
-    python_requires='>=3.10,<3.13',
-    package_data={'mmfct': ['py.typed']},
-    install_requires=['matplotlib', 'numba', 'numpy', 'packaging', 'pillow', 'safetensors', 'scikit-learn', 'scipy']
-    + ['threadpoolctl', 'torch>=2.6'],
-    extras_require=HOSTS
-    | {
-        'faiss': ['faiss-cpu'],
-        'lancedb': ['lancedb', 'pyarrow'],
-        'metric-learning': ['pytorch-metric-learning'],
-        'onnx': ['onnx', 'onnxruntime'],
-        'parquet': ['pyarrow'],
-        'qdrant': ['qdrant-client'],
-        'ray': ['ray[data]'],
-        # Licensed for non-commercial research only, so no other extra and no script of tools/ may bring it along.
-        'smpl': ['smplx'],
-        'torchjd': ['torchjd'],
-        'test': ['pytest', 'pytest-xdist', 'torchjd'],
-        'dev': ['mypy', 'pre-commit', 'ruff'],
-        # ruff lays out long signatures.
-        'docs': ['mkdocs-material', 'mkdocstrings[python]', 'ruff'],
-    },
+# What users run and read: not what needs a checkout, such as the tests, experiments and benchmarks.
+PATTERNS = (
+    'configs/**/*.py',
+    'configs/**/*.yml',
+    'model-index.yml',
+    'tools/*.py',
+    'tools/renderers/**/*.py',
+    'tools/dist_*.sh',
+    'tools/slurm_train.sh',
+    'tools/_launch.sh',
+    'tools/_environment.sh',
 )
+
+
+class BuildWithMim(build_py):
+    """Copy configs and tools into ``mmfct/.mim``, where mim and `mmfct.configs` look for them."""
+
+    def run(self) -> None:
+        """Build the package; an editable one finds them in the checkout."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / 'mmfct/.mim'
+        shutil.rmtree(target, ignore_errors=True)  # an earlier build may have left files that are gone
+        for pattern in PATTERNS:
+            for source in sorted(ROOT.glob(pattern)):
+                copy = target / source.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, copy)
+
+
+setup(cmdclass={'build_py': BuildWithMim})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -12,11 +11,15 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 SYSTEM_TOOLS = 'basename bash cat cp date dirname find flock ls mkdir mktemp mv rm sed sleep sort tail tee touch'
@@ -55,11 +58,9 @@ def extras() -> str:
     return re.search(r'^EXTRAS=(.*)$', (ROOT / 'tools/_environment.sh').read_text(), re.MULTILINE)[1]
 
 
-def setup_arguments() -> dict:
-    """What setup.py says."""
-    with patch('setuptools.setup') as setup:
-        runpy.run_path(str(ROOT / 'setup.py'))
-    return setup.call_args.kwargs
+def pyproject() -> dict:
+    """What pyproject.toml says."""
+    return tomllib.loads((ROOT / 'pyproject.toml').read_text())
 
 
 class Checkout:
@@ -75,7 +76,7 @@ class Checkout:
             (self.bin / name).symlink_to(shutil.which(name))
         shutil.copytree(ROOT / 'tools', self.root / 'tools', ignore=shutil.ignore_patterns('*.py'))
         shutil.copytree(ROOT / '.ci', self.root / '.ci')
-        for name in ('constraints.txt', 'setup.py'):
+        for name in ('constraints.txt', 'setup.py', 'pyproject.toml'):
             shutil.copy(ROOT / name, self.root / name)
         self.environment = {
             'PATH': str(self.bin),
@@ -156,10 +157,10 @@ def test_what_is_installed_is_pinned_and_may_be_used_by_anyone():
     """smplx is for non-commercial research only, whatever should bring it along one day."""
     pins = (ROOT / 'constraints.txt').read_text()
     pinned = {canonicalize_name(name) for name in re.findall(r'^([\w.-]+)==', pins, re.MULTILINE)}
-    setup = setup_arguments()
-    wanted = [*setup['install_requires']]
+    project = pyproject()['project']
+    wanted = [*project['dependencies']]
     for extra in extras().split(','):
-        wanted += setup['extras_require'][extra]
+        wanted += project['optional-dependencies'][extra]
     needed = set()
     while wanted:
         requirement = Requirement(wanted.pop())
@@ -184,7 +185,7 @@ def requirements_of(name: str, extra: str) -> list[str]:
 
 
 def test_type_checkers_of_users_see_our_types():
-    assert setup_arguments()['package_data'] == dict(mmfct=['py.typed'])
+    assert pyproject()['tool']['setuptools']['package-data'] == dict(mmfct=['py.typed'])
     assert (ROOT / 'mmfct/py.typed').is_file()
 
 
@@ -292,6 +293,23 @@ def test_changed_requirements_make_it_anew(ready, file):
         stream.write('# changed\n')
     assert ready.run('tools/run_tests.sh')[0] == 0
     assert len(ready.calls('torch torchvision')) == 1
+
+
+@pytest.mark.parametrize(
+    ('line', 'made'),
+    [
+        ('    "torch>=2.6",\n', 1),
+        ('[project.scripts]\n', 1),
+        ('[tool.setuptools.package-data]\n', 0),
+        ('[tool.pytest.ini_options]\n', 0),
+    ],
+)
+def test_only_settings_of_tools_may_change_in_the_project_file(ready, line, made):
+    text = (ready.root / 'pyproject.toml').read_text()
+    assert text.count(line) == 1
+    (ready.root / 'pyproject.toml').write_text(text.replace(line, line + '# changed\n'))
+    assert ready.run('tools/run_tests.sh')[0] == 0
+    assert len(ready.calls('torch torchvision')) == made
 
 
 def test_a_failed_renewal_leaves_the_earlier_environment(ready):

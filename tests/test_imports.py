@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import os
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'mmfct'
@@ -123,12 +126,10 @@ def heavy_modules_after(statement: str, path: str = '') -> set[str]:
 
 
 def declared() -> set[str]:
-    """Distributions in setup.py: what it requires, and its extras."""
-    with patch('setuptools.setup') as setup:
-        runpy.run_path(str(ROOT / 'setup.py'))
-    arguments = setup.call_args.kwargs
-    wanted = [*arguments['install_requires']]
-    for extra in arguments['extras_require'].values():
+    """Distributions in pyproject.toml: what it requires, and its extras."""
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+    wanted = [*project['dependencies']]
+    for extra in project['optional-dependencies'].values():
         wanted += extra
     return {re.match(r'[\w.-]+', requirement)[0].lower() for requirement in wanted}
 
@@ -249,7 +250,7 @@ def test_an_eager_import_is_noticed(tmp_path, code, names):
 
 
 def undeclared(path: Path, root: Path = ROOT) -> set[str]:
-    """Third-party imports of ``path`` that no distribution in setup.py provides."""
+    """Third-party imports of ``path`` that no distribution in pyproject.toml provides."""
     siblings = {other.stem for other in path.parent.glob('*.py')}
     return {
         name

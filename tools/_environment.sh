@@ -62,13 +62,15 @@ environment_is_good() {
 # What the environment depends on, as one hash. Empty, and so never equal to a stamp, if its Python
 # does not run.
 environment_key() {
-    local depends_on=("$ROOT/constraints.txt" "$ROOT/setup.py" "$ROOT" "$VENV" "$EXTRAS")
+    local depends_on=("$ROOT/constraints.txt" "$ROOT/setup.py" "$ROOT/pyproject.toml" "$ROOT" "$VENV" "$EXTRAS")
     "$VENV/bin/python" - "${depends_on[@]}" <<'EOF' 2>/dev/null || true
 import hashlib
 import sys
 
-files, words = sys.argv[1:3], sys.argv[3:]
-parts = [open(file, 'rb').read() for file in files] + [word.encode() for word in words]
+files, words = sys.argv[1:4], sys.argv[4:]
+# The settings of tools, which pyproject.toml ends with, do not change what is installed.
+parts = [open(file, 'rb').read().partition(b'\n[tool.')[0] for file in files]
+parts += [word.encode() for word in words]
 parts.append(b'%d.%d' % sys.version_info[:2])
 print(hashlib.sha256(b'\0'.join(parts)).hexdigest())
 EOF

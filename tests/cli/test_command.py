@@ -15,7 +15,7 @@ from mmfct.cli import COMMANDS, GROUPS, command_module, main
 
 ROOT = Path(__file__).parents[2]
 MODULES = {path.stem for path in (ROOT / 'mmfct/cli').glob('[!_]*.py')}
-SHELLS = [path for path in sorted((ROOT / 'tools').glob('[!_]*.py')) if not path.stem.startswith('render_')]
+SHELLS = [path for path in sorted((ROOT / 'tools').glob('*.py')) if 'from mmfct.cli.' in path.read_text()]
 
 
 def test_every_module_is_a_command():
