@@ -40,6 +40,7 @@ class EmbeddingTable(Dataset):
 
     Attributes:
         gallery: The table, after :meth:`full_init`.
+        metainfo: Names of the classes, after :meth:`full_init`, where the image data set knows them.
         roles: Names of its encoders, after :meth:`full_init`.
 
     Raises:
@@ -81,7 +82,7 @@ class EmbeddingTable(Dataset):
         """
         if self._fully_initialized:
             return
-        write_embedding_table(
+        classes = write_embedding_table(
             self.path,
             self._dataset,
             self._encoders,
@@ -89,6 +90,8 @@ class EmbeddingTable(Dataset):
             device=get_device(),
             **self._options,
         )
+        if classes:
+            self.metainfo['classes'] = classes
         self.gallery = Gallery(self.path)
         self.roles = tuple(self.gallery.metadata['roles'])
         self._fully_initialized = True

@@ -34,7 +34,7 @@ def write_embedding_table(
     num_workers: int,
     seed: int,
     device: str,
-) -> None:
+) -> tuple[str, ...]:
     """Write the table at ``path`` unless a complete one with the same fingerprint is there.
 
     Rows are ordered by view, then by image: row ``view * N + image``. In a distributed job each rank computes every
@@ -51,6 +51,9 @@ def write_embedding_table(
         seed: Seed of the augmentations; shard k is seeded with ``seed + k``, on whichever rank it is computed.
         device: Where the encoders run.
 
+    Returns:
+        Names of the classes, for pictures; empty if the data set does not say them.
+
     Raises:
         ValueError: If the data set is empty, an encoder returns NaN, a checkpoint does not fit, or the folder holds
             a gallery that is not an embedding table.
@@ -58,6 +61,7 @@ def write_embedding_table(
     """
     settings = plain_json(dataset)
     images = ready_dataset(dataset)
+    classes = tuple(map(str, getattr(images, 'metainfo', {}).get('classes') or ()))
     if len(images) == 0:
         raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     network = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(encoders)}).to(device)
@@ -87,7 +91,7 @@ def write_embedding_table(
         previous.set_aside(path, metadata)
     dist.barrier()
     if is_complete(path):
-        return
+        return classes
     known = previous.reusable_columns(path, metadata)
     missing = [role for role in network.roles if role not in known]
     with seeded(seed):
@@ -121,6 +125,7 @@ def write_embedding_table(
     finish_together(writer)
     if dist.is_main_process():
         previous.remove(path)
+    return classes
 
 
 def _rows(batch: dict, network: torch.nn.Module, device: str, roles: list[str] | None) -> dict[str, np.ndarray]:

@@ -157,6 +157,7 @@ def test_a_data_loader_config_opens_the_table(tmp_path):
     sampler = dict(type='DefaultSampler', shuffle=False)
     loader = Runner.build_dataloader(dict(dataset=config, batch_size=4, sampler=sampler))
     assert is_complete(tmp_path / 'table') and loader.dataset.roles == ('old', 'side', 'new')
+    assert loader.dataset.metainfo == dict(classes=('a', 'b', 'c'))
 
 
 def test_configs_that_change_after_construction_do_not_matter(tmp_path):
