@@ -33,6 +33,29 @@ def test_commands_name_existing_tools_and_configs(readme):
         assert (ROOT / path).exists(), path
 
 
+def commands(readme: Path) -> list[tuple[str, str]]:
+    """Python tools that a page starts, with their arguments."""
+    text = readme.read_text().replace('\\\n', ' ')
+    return re.findall(r'\b(?:python|torchrun)(?: -\S+)* tools/(\S+\.py)([^\n`#;&|]*)', text)
+
+
+@pytest.fixture(scope='module')
+def options() -> dict[str, set[str]]:
+    """Options of tools that were asked for their help."""
+    return {}
+
+
+@pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_options_are_those_of_the_tool(readme, options, run_tool, capsys, monkeypatch):
+    for tool, arguments in commands(readme):
+        if tool not in options:
+            monkeypatch.syspath_prepend((ROOT / 'tools' / tool).parent)
+            assert run_tool(tool, '--help') == 0
+            options[tool] = set(re.findall(r'(?<!\S)--[a-z][\w-]*', capsys.readouterr().out))
+        given = set(re.findall(r'(?<!\S)--[a-z][\w-]*', arguments))
+        assert given <= options[tool], (tool, given - options[tool])
+
+
 @pytest.mark.parametrize('readme', READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_options_are_variables_of_the_config_they_are_given_to(readme):
     from mmfct.apis.training.config import config_variables
