@@ -140,6 +140,13 @@ def test_command_means_the_same_training(root, options):
     assert args.work_dir == str(stage.checkpoint.parent)
 
 
+def test_the_command_where_there_are_no_tools(root, tmp_path, monkeypatch):
+    stage = stages_of(root)[-1]
+    words = shlex.split(stage.command())
+    monkeypatch.chdir(tmp_path)
+    assert shlex.split(stage.command()) == ['mmfct', 'train', *words[2:]]
+
+
 def test_a_checkpoint_of_the_users_own(root):
     mine = root / 'mine.pth'
     with pytest.raises(FileNotFoundError, match=r"mine\.pth' does not exist, and a training creates only final\.pth"):
