@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from mmfct.utils.figures import COLORS, clean_axes
+from mmfct.utils.figures import COLORS, clean_axes, legend_below
 
 _LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)  # symmetric, the median in the middle
 _SMALLEST = 1e-3  # of the largest weight: labels that look wrong have weights of next to nothing, or nothing
@@ -69,8 +69,7 @@ def weight_sheet(
         over_time.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
         now.tick_params(labelleft=False)
         now.set(title=f'epoch {epochs[-1]}', xlabel='instances')
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside lower center', ncols=2 * len(tasks), frameon=False, fontsize=9)
+    legend_below(figure, columns=2 * len(tasks))
     figure.suptitle(f'Weights of {len(weights):,} training instances')
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmfct.evaluation.pair import NEW_UPGRADED
 from mmfct.evaluation.report import closed_gaps, list_titles, score_title
 from mmfct.evaluation.scores import Scores
-from mmfct.utils.figures import COLORS, save_png, scatter_classes, set_square_limits
+from mmfct.utils.figures import COLORS, clean_axes, legend_below, save_png, scatter_classes, set_square_limits
 
 # Role -> title of its panel, role whose principal axes it is drawn in.
 _PANELS = {
@@ -53,9 +53,9 @@ def plot_compatibility_bars(scores: Scores, path: str | Path) -> Path:
     axes.set_xlabel('query / gallery')
     axes.set_ylabel('score (%)')
     axes.margins(y=0.1)
-    axes.spines[['top', 'right']].set_visible(False)
+    clean_axes(axes, grid='y')
     axes.set_title(_gain_title(scores))
-    figure.legend(loc='outside lower center', ncols=len(names), frameon=False)
+    legend_below(figure)
     return save_png(figure, path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -29,12 +29,34 @@ COLORS = (
 )  # fmt: skip
 
 
-def clean_axes(*panels: Axes) -> None:
-    """Give panels the look of all our figures: two spines, and a light grid behind what is drawn."""
+def clean_axes(*panels: Axes, grid: Literal['both', 'x', 'y'] = 'both') -> None:
+    """Give panels the look of all our figures: two spines, and a light grid behind what is drawn.
+
+    Args:
+        panels: The panels.
+        grid: Axis whose ticks have lines; of bars only that of their values.
+    """
     for axes in panels:
         axes.spines[['top', 'right']].set_visible(False)
-        axes.grid(color='#E4E4E4', linewidth=0.7)
+        axes.grid(axis=grid, color='#E4E4E4', linewidth=0.7)
         axes.set_axisbelow(True)
+
+
+def legend_below(figure: Figure, columns: int | None = None) -> None:
+    """Add a legend under all panels, where it hides no data; what several panels have is named once.
+
+    Args:
+        figure: The figure, with constrained layout.
+        columns: Number of columns; by default, one row.
+    """
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        figure.legend(
+            entries.values(), entries, loc='outside lower center', ncols=columns or len(entries), frameon=False
+        )
 
 
 def set_square_limits(panels: list[Axes], points: Tensor) -> None:

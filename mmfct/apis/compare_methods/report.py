@@ -14,7 +14,7 @@ from mmfct.evaluation.backfill_curves import POINTS, fractions
 from mmfct.evaluation.pair import NEW_NEW, OLD_OLD
 from mmfct.evaluation.report import score_title
 from mmfct.evaluation.scores import SCORES
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, legend_below, save_png
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
@@ -81,13 +81,13 @@ def plot_scores(comparison: Comparison, path: Path) -> Path:
         # On white, above the lines.
         box = dict(facecolor='white', edgecolor='none', pad=0.8)
         axes.bar_label(bars, labels, padding=3, bbox=box, zorder=4)
-        for pair, color in ((OLD_OLD, COLORS[7]), (NEW_NEW, COLORS[2])):
+        for pair, color, line in ((OLD_OLD, COLORS[7], '--'), (NEW_NEW, 'black', ':')):
             bound = 100 * comparison.bounds[pair].means[score]
-            axes.axhline(bound, color=color, linestyle='--', zorder=3, label=f'{pair}: {bound:.1f}')
+            axes.axhline(bound, color=color, linestyle=line, zorder=3, label=f'{pair}: {bound:.1f}')
         axes.set_xticks(range(len(values)), [name.replace('-', '-\n').replace('+', '\n+') for name in methods])
         axes.set_ylabel(f'{score_title(score)} (%)')
         axes.margins(y=0.12)
-        axes.spines[['top', 'right']].set_visible(False)
+        clean_axes(axes, grid='y')
         axes.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))
     figure.suptitle('New queries on the upgraded gallery, by method')
     return save_png(figure, path)
@@ -123,7 +123,7 @@ def plot_curves(comparison: Comparison, path: Path) -> Path:
                 top = max((max(curve) for (_, other), curve in curves.items() if other == score), default=old[score])
                 top = max(top, old[score])
                 axes.set_ylim(old[score] - _MARGIN, top + 0.05 * (top - old[score] + _MARGIN))
-    figure.legend(loc='outside lower center', ncols=4, frameon=False)
+    legend_below(figure, columns=4)
     figure.suptitle('New queries on a gallery that is upgraded and then recomputed in part')
     return save_png(figure, path)
 
@@ -144,5 +144,4 @@ def _draw_curves(
             axes.plot(percents, curves[name, score], label=text, marker=marker, markersize=4, color=color)
     axes.set_xlabel('recomputed from images (% of the gallery)')
     axes.set_ylabel('score (%)')
-    axes.grid(alpha=0.3)
-    axes.spines[['top', 'right']].set_visible(False)
+    clean_axes(axes)

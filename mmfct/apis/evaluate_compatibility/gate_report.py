@@ -10,7 +10,7 @@ import numpy as np
 from mmfct.apis.evaluate_compatibility.gate import Criterion, FirstHits, GateDecision
 from mmfct.apis.evaluate_compatibility.gate_rule import evidence_of
 from mmfct.evaluation.report import list_titles, score_title
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, save_png
 from mmfct.utils.tables import markdown_table, percent
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ def plot_gate(decision: GateDecision, path: str | Path) -> Path:
     for axes, (name, criterion) in zip(panels, decision.criteria.items(), strict=False):
         _draw_criterion(axes, name, criterion, decision)
     _draw_first_hits(panels[-1], decision.first_hits, decision.rule.max_lost)
+    clean_axes(*panels[:-1], grid='y')
+    clean_axes(panels[-1], grid='x')
     for axes in panels:
-        axes.spines[['top', 'right']].set_visible(False)
         axes.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))
     figure.suptitle(decision.verdict)
     return save_png(figure, path)
@@ -113,8 +114,8 @@ def _draw_criterion(axes: Axes, name: str, criterion: Criterion, decision: GateD
     colors = [COLORS[3]] * 20 + [COLORS[7]] + [COLORS[0]] * 20
     axes.bar(edges[:-1], counts, np.diff(edges), align='edge', color=colors)
     ends = [100 * end for end in criterion.interval]
-    axes.axvspan(ends[0], ends[1], color=COLORS[1], alpha=0.4, label='interval of the mean')
-    axes.axvline(100 * criterion.difference, color=COLORS[1], label='mean')
+    axes.axvspan(ends[0], ends[1], facecolor='black', alpha=0.15, label='interval of the mean')
+    axes.axvline(100 * criterion.difference, color='black', label='mean')
     axes.axvline(-100 * decision.rule.margin, color='black', linestyle=':', label='limit')
     baseline, candidate = decision.rule.pairs
     axes.set_xlabel(f'{score_title(name)} of {candidate.title} minus {baseline.title} (points)')

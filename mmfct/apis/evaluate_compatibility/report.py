@@ -15,7 +15,7 @@ from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.class_names import class_folders
 from mmfct.evaluation.plots import plot_compatibility_bars, plot_embedding_projection
 from mmfct.evaluation.report import score_title, scores_table
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, legend_below, save_png
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
@@ -121,9 +121,9 @@ def plot_agreement(agreement: Agreement, path: str | Path) -> Path:
     axes.set_xlabel('query / gallery')
     axes.set_ylabel('neighbours of new/new that are found (%)')
     axes.margins(y=0.1)
-    axes.spines[['top', 'right']].set_visible(False)
+    clean_axes(axes, grid='y')
     axes.set_title('Agreement with the new model, without labels')
-    figure.legend(loc='outside lower center', ncols=len(RECALLS), frameon=False)
+    legend_below(figure)
     return save_png(figure, path)
 
 

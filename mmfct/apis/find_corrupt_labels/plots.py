@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
 from mmfct.apis.find_corrupt_labels.report import finding
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, legend_below, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def draw_detection(suspects: Suspects, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     known = suspects.corrupted is not None and suspects.wrong.evidence
-    figure = Figure(figsize=(13.5 if known else 9, 4), layout='constrained')
+    figure = Figure(figsize=(13.5 if known else 9, 4.3), layout='constrained')
     panels = figure.subplots(1, 3 if known else 2)
     _histogram(panels[0], suspects, suspects.rank, _BINS)
     level = suspects.wrong.share * len(suspects.rank) / (len(_BINS) - 1)
@@ -43,9 +43,9 @@ def draw_detection(suspects: Suspects, path: Path) -> Path:
     panels[1].set(xlabel=suspects.score_name, ylabel='labels')
     if known:
         _reliability(panels[2], suspects)
-    for axes in panels:
-        axes.spines[['top', 'right']].set_visible(False)
-    panels[0].legend(frameon=False)
+    clean_axes(*panels[:2], grid='y')
+    clean_axes(*panels[2:])
+    legend_below(figure)
     figure.suptitle(f'{suspects.task}: wrong labels {finding(suspects)}')
     return save_png(figure, path)
 

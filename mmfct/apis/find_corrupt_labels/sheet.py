@@ -12,6 +12,7 @@ from mmfct.apis.find_corrupt_labels.labels import CLASS, CLASS_MAP, DEPTH_MAP, P
 from mmfct.apis.find_corrupt_labels.maps import ClassPainter, DepthPainter
 from mmfct.apis.find_corrupt_labels.pose_painter import PosePainter
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
+from mmfct.apis.find_corrupt_labels.report import finding
 from mmfct.utils.figures import COLORS, save_png
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def draw_suspect_sheet(
         maps = {name: [_shrink(label_map(sample, field)) for sample in samples] for name, field in fields.items()}
         painter = _PAINTERS[kind](metainfo, maps['given'], maps['predicted'])
     figure, grid = _lay_out([image for image, _ in views], tiles=1 + len(maps))
-    figure.suptitle(f'{suspects.task}: the {len(views)} most suspicious of {len(suspects.rows)} labels')
+    figure.suptitle(
+        f'{suspects.task}: the {len(views)} most suspicious of {len(suspects.rows)} labels; '
+        f'wrong labels {finding(suspects)}'
+    )
     for place, ((image, sample), panels) in enumerate(zip(views, grid, strict=False)):
         panels[0].imshow(_shrink(image))
         names = _names(sample, suspects.task, metainfo) if kind == CLASS else ''

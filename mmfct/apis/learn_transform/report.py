@@ -11,7 +11,7 @@ from mmfct.apis.learn_transform.curve import advice
 from mmfct.apis.learn_transform.judge import Scores
 from mmfct.apis.learn_transform.result import Learned
 from mmfct.functional.bootstrap import bootstrap_interval
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, save_png
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
@@ -132,7 +132,6 @@ def plot(learned: Learned, path: str | Path) -> Path:
         )
     left.set_yticks(range(len(rows)), [f'{name} (chosen)' if name == learned.chosen else name for name in rows])
     left.set_xlabel("neighbours of the new model's own gallery found (%)")
-    left.grid(alpha=0.3)
     left.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     counts = sorted(learned.curve)
     for number, (k, marker) in enumerate(zip((1, 10), 'os', strict=True)):
@@ -141,11 +140,11 @@ def plot(learned: Learned, path: str | Path) -> Path:
     right.set_xlabel('pairs to learn from')
     right.set_ylabel('found (%)')
     right.set_title(f'{learned.chosen}, same held-out pairs', fontsize=10)
-    right.grid(alpha=0.3)
     if counts and counts[-1] >= 8 * counts[0]:
         right.set_xscale('log')
-    for axes in (left, right):
-        axes.spines[['top', 'right']].set_visible(False)
+    right.set_xticks(counts, [f'{count:,}' for count in counts])
+    right.minorticks_off()
+    clean_axes(left, right)
     return save_png(figure, path)
 
 

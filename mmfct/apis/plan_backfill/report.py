@@ -16,7 +16,7 @@ from mmfct.evaluation.backfill_curves import area, fractions
 from mmfct.evaluation.backfill_dips import CONFIDENCE
 from mmfct.evaluation.report import score_title
 from mmfct.evaluation.scores import SCORES
-from mmfct.utils.figures import COLORS, save_png
+from mmfct.utils.figures import COLORS, clean_axes, save_png
 from mmfct.utils.files import write_atomically
 from mmfct.utils.json import encode_json
 from mmfct.utils.tables import markdown_table, percent
@@ -98,8 +98,7 @@ def plot_curves(measured: Backfill, path: str | Path) -> Path:
         axes.set_title(score_title(score))
         axes.set_xlabel('recomputed from images (% of the gallery)')
         axes.set_ylabel('score (%)')
-        axes.grid(alpha=0.3)
-        axes.spines[['top', 'right']].set_visible(False)
+        clean_axes(axes)
         axes.legend(frameon=False, fontsize=9, loc='upper center', bbox_to_anchor=(0.5, -0.14))
     figure.suptitle('New queries on a gallery that is upgraded and then recomputed in part')
     return save_png(figure, path)

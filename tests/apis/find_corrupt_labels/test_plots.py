@@ -52,7 +52,7 @@ def test_ranks_scores_and_reliability_where_the_truth_is_known(tmp_path, figures
     assert figure.axes[1].get_xlabel() == 'contrast in training'
     heights = sum(patch.get_height() for patch in figure.axes[0].patches)
     assert heights == 200
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert set(labels) == {'estimated wrong labels', *(('known right', 'known wrong') if truth else ('labels',))}
     assert 'depth: wrong labels at least about 21 %' in figure.get_suptitle()
     if truth:
