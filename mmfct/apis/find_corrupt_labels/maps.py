@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNLABELLED = 0.85  # grey
+_COLUMNS = 7  # of a legend, at most
 
 
 class ClassPainter:
@@ -51,7 +52,9 @@ class ClassPainter:
 
         patches = [Patch(color=tuple(self._colors[label]), label=str(self._names[label])) for label in self._found]
         patches.append(Patch(color=(UNLABELLED,) * 3, label='no label'))
-        figure.legend(handles=patches, loc='outside lower center', ncols=7, fontsize=7, frameon=False)
+        rows = -(-len(patches) // _COLUMNS)
+        columns = -(-len(patches) // rows)  # rows of one length
+        figure.legend(handles=patches, loc='outside lower center', ncols=columns, fontsize=7, frameon=False)
 
 
 class DepthPainter:

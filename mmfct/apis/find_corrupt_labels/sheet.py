@@ -59,7 +59,7 @@ def draw_suspect_sheet(
     figure, grid = _lay_out([image for image, _ in views], tiles=1 + len(maps))
     figure.suptitle(
         f'{suspects.task}: the {len(views)} most suspicious of {len(suspects.rows)} labels; '
-        f'wrong labels {finding(suspects)}'
+        f'wrong labels: {finding(suspects)}'
     )
     for place, ((image, sample), panels) in enumerate(zip(views, grid, strict=False)):
         panels[0].imshow(_shrink(image))

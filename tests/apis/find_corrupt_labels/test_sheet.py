@@ -73,6 +73,7 @@ def test_captions_without_evidence_have_ranks(tmp_path, figures):
     draw_suspect_sheet(suspects, make_views(2), tmp_path / 'sheet.png', METAINFO, 'sem_seg')
     titles = [axes.get_title(loc='left') for axes in figures[0].axes if axes.get_title(loc='left')]
     assert 'rank 0.50  weight 0.135  loss 2' in titles[0]
+    assert 'wrong labels: no evidence' in figures[0].get_suptitle()
 
 
 def test_captions_tell_the_truth_in_words_and_colours(tmp_path, figures):
@@ -118,6 +119,13 @@ def test_class_maps_without_names_and_colours():
     painter = ClassPainter({}, [np.array([[0, 3]])], [np.array([[255, 1]])])
     painter.explain(figure)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['0', '1', '3', 'no label']
+
+
+@pytest.mark.parametrize(('classes', 'columns'), [(5, 6), (7, 4), (14, 5)])
+def test_the_rows_of_a_long_legend_are_equally_long(classes, columns):
+    figure = Figure()
+    ClassPainter({}, [np.arange(classes)[None]], [np.zeros((1, 1))]).explain(figure)
+    assert figure.legends[0]._ncols == columns
 
 
 def test_depth_range_is_that_of_the_given_maps():
