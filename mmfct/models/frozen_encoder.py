@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmfct.models.necks.last_output import describe_shapes
 from mmfct.models.reference_keys import place_reference_backbone
 from mmfct.registry import MODELS
-from mmfct.utils.checkpoint import load_state_dict, unwrapped
+from mmfct.utils.checkpoint import load_state_dict, only_weights, unwrapped
 
 
 @MODELS.register_module()
@@ -116,7 +116,8 @@ def _load_pretrained(encoder: nn.Module) -> None:
 def _fit(module: nn.Module, checkpoint: str, prefix: str | None) -> None:
     """Load a checkpoint completely, where mmengine only logs what does not fit and leaves it random."""
     if '://' in checkpoint:
-        read = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        with only_weights():
+            read = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         state_dict = unwrapped(read.get('state_dict', read))
     else:
         state_dict = load_state_dict(checkpoint)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,37 @@ def load_checkpoint(path: str | Path) -> dict:
             f'it has weights under {_weight_entries(checkpoint)}'
         )
     return {**checkpoint, 'state_dict': checkpoint[entry]}
+
+
+@contextlib.contextmanager
+def only_weights() -> Iterator[None]:
+    """Refuse hostile checkpoints that mmengine opens itself: of `load_from`, ``Pretrained``, and to resume from.
+
+    The maintained mmengine first reads weights only, and where that is refused it reads the file again without that
+    protection.
+    """
+    from mmengine.runner import checkpoint as host
+
+    trusting = getattr(host, '_safe_torch_load', None)  # of the maintained mmengine alone; upstream relies on torch
+    if trusting is None:
+        yield
+        return
+    host._safe_torch_load = _load_only_weights
+    try:
+        yield
+    finally:
+        host._safe_torch_load = trusting
+
+
+def _load_only_weights(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+    try:
+        torch.serialization.add_safe_globals(_MMENGINE_GLOBALS)
+        return torch.load(file, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'checkpoint {str(file)!r} is refused: it is damaged, or holds Python objects beside tensors and plain '
+            'values, and loading those could run code'
+        ) from error
 
 
 def checkpoint_file(path: str | Path) -> Path:

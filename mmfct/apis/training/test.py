@@ -17,7 +17,14 @@ from mmfct.apis.training.report import write_report
 from mmfct.apis.training.train import add_hooks, build_runner
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.launch import init_launcher
-from mmfct.utils.checkpoint import ENTRY_SEPARATOR, TORCHSCRIPT_SCHEME, checkpoint_file, load_state_dict, load_weights
+from mmfct.utils.checkpoint import (
+    ENTRY_SEPARATOR,
+    TORCHSCRIPT_SCHEME,
+    checkpoint_file,
+    load_state_dict,
+    load_weights,
+    only_weights,
+)
 from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.torchscript import is_torchscript
 
@@ -82,7 +89,8 @@ def test(
     load_weights(runner.model, state_dict, checkpoint)
     if out is not None and out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
-    metrics = runner.test()
+    with only_weights():
+        metrics = runner.test()
     if out is not None and out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, out)
     folder = Path(config.work_dir)

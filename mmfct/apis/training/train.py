@@ -23,6 +23,7 @@ from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.launch import init_launcher
 from mmfct.engine.quiet_runner import QuietRunner, quieten
+from mmfct.utils.checkpoint import only_weights
 
 
 def train(
@@ -102,12 +103,13 @@ def train_stage(config: Config) -> Runner:
     if config.resume:
         record.check()
     print_log(f'{Path(config.filename).name}: training in {config.work_dir}', 'current')
-    runner = build_runner(scale_learning_rate(config))
-    try_first_image(config, runner.model)
-    _check_batches(runner)
-    add_hooks(runner, AnnotationHook, DataEpochHook)
-    runner.register_hook(_StartRecord(record, resume=config.resume))
-    runner.train()
+    with only_weights():
+        runner = build_runner(scale_learning_rate(config))
+        try_first_image(config, runner.model)
+        _check_batches(runner)
+        add_hooks(runner, AnnotationHook, DataEpochHook)
+        runner.register_hook(_StartRecord(record, resume=config.resume))
+        runner.train()
     record.finish(runner)
     return runner
 

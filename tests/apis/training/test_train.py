@@ -287,6 +287,33 @@ def test_a_copied_work_directory_is_resumed_from_its_own_checkpoints(copied, tmp
     assert f'Load checkpoint from {moved}/epoch_1.pth' in logs and 'resumed epoch: 1, iter: ' in logs
 
 
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = str(made)
+
+    def __reduce__(self):
+        return open, (self.made, 'w')
+
+
+@pytest.mark.parametrize('way', ['load_from', 'resume', 'init_cfg'])
+def test_code_in_a_checkpoint_of_a_training_does_not_run(digits, tmp_path, way):
+    path = str(tmp_path / 'hostile.pth')
+    torch.save(dict(state_dict={}, meta=Hostile(tmp_path / 'made')), path)
+    options = {name: digits.cfg_options[name] for name in ('epochs', 'warmup_epochs', 'image_size')}
+    if way == 'load_from':
+        options['load_from'] = path
+    if way == 'init_cfg':
+        options['model.backbone.init_cfg'] = dict(type='Pretrained', checkpoint=path)
+    training = TrainingOptions(
+        work_dir=str(tmp_path / 'work'), resume=path if way == 'resume' else None, cfg_options=options
+    )
+    with pytest.raises(ValueError, match='is refused: it .*holds Python objects beside tensors'):
+        train(str(CONFIGS / 'resnet10_digits_old.py'), training)
+    assert not (tmp_path / 'made').exists()
+
+
 def test_a_renamed_root_of_all_trainings_is_taken_as_it_is(copied, digits):
     root, options = copied
     renamed = root.with_name('renamed')
