@@ -21,12 +21,12 @@ _PAGE = """<!DOCTYPE html>
 <style>
 :root {{ color-scheme: light dark; --line: #d1d9e0; --quiet: #59636e; --card: #f6f8fa; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --line: #3d444d; --quiet: #9198a1; --card: #151b23; }} }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; }}
 h1 {{ line-height: 1.2; }}
 h2 {{ margin-top: 2.5rem; border-bottom: 1px solid var(--line); padding-bottom: .3rem; }}
 .table {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; margin: .5rem 0; }}
-th, td {{ white-space: nowrap; border-bottom: 1px solid var(--line); padding: .3rem .8rem; text-align: right; }}
+table {{ border-collapse: collapse; margin: .5rem 0; font-size: .9rem; }}
+th, td {{ white-space: nowrap; border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 figure {{ margin: 1rem 0; }}
 figure img {{ box-sizing: border-box; max-width: 100%; background: white; }}
@@ -41,6 +41,7 @@ pre {{ background: var(--card); border: 1px solid var(--line); border-radius: 6p
 </body>
 </html>
 """
+_GALLERIES = dict(upgraded='upgraded from stored vectors', new='embedded again from images')
 _NOT_RUN = '<p>This job was not run: <code>bash tools/quickstart.sh {job}</code></p>'
 
 _UPGRADE_NEXT = """source .venv/bin/activate
@@ -51,7 +52,8 @@ mmfct evaluate --help
 # neighbours of queries in the gallery that was upgraded here
 mmfct search {folder}/galleries/upgraded --query {folder}/galleries/new"""
 _LABELS_NEXT = """source .venv/bin/activate
-# labels to look at first, the most suspicious at the top: {folder}/suspects/suspects_TASK.csv
+# labels to look at first, the most suspicious at the top
+head {folder}/suspects/suspects_depth.csv
 # your own training with a weight per image: add the hook of configs/itp to your config, then
 mmfct train my_config.py
 mmfct suspects my_config.py work_dirs/my_config/final.pth"""
@@ -106,8 +108,8 @@ def _upgrade_part(folder: Path) -> Iterator[str]:
     yield markdown_to_html((folder / 'compatibility.md').read_text())
     times = folder / 'galleries' / 'times.txt'
     if times.is_file():
-        yield '<p>Time per item, upgraded from stored vectors and embedded again from images:</p>'
-        yield f'<pre>{escape(times.read_text().strip())}</pre>'
+        yield '<p>Time per item, with a tiny network and images in memory:</p>'
+        yield markdown_to_html('\n'.join(map(_time, times.read_text().strip().split('\n'))))
     yield _figure(folder / 'compatibility.png', 'Scores of each pair of queries and gallery')
     yield _figure(folder / 'embeddings.png', 'Where upgraded vectors (middle) lie, and where they should (right)')
     yield f'<h3>Next</h3>\n<pre>{escape(_UPGRADE_NEXT.format(folder=folder))}</pre>'
@@ -122,8 +124,6 @@ def _labels_part(folder: Path) -> Iterator[str]:
         'belong to other images. Every image has a weight per task. The search did not know which labels are wrong; '
         'precision and recall compare what it flagged with the truth.</p>'
     )
-    findings = [f'- `{task}`: wrong labels {found["finding"]}' for task, found in detection.items()]
-    yield markdown_to_html('\n'.join(findings))
     yield markdown_to_html((suspects / 'detection.md').read_text())
     for task, found in detection.items():
         yield _figure(suspects / f'detection_{task}.png', f'{task}: how the labels rank')
@@ -133,6 +133,14 @@ def _labels_part(folder: Path) -> Iterator[str]:
     if sheets:
         yield _figure(sheets[-1], 'Weights of the images in training: those of wrong labels fall')
     yield f'<h3>Next</h3>\n<pre>{escape(_LABELS_NEXT.format(folder=folder))}</pre>'
+
+
+def _time(line: str) -> str:
+    """Say what a line of a tool about a gallery and its time per item means."""
+    found = re.search(r'/(\w+): .*?([\d.e-]+ ms) per item', line)
+    if found is None or found[1] not in _GALLERIES:
+        return f'- {line.strip()}'
+    return f'- {_GALLERIES[found[1]]}: {found[2]}'
 
 
 def _written(file: Path) -> str:

@@ -24,15 +24,19 @@ def jobs(tmp_path):
         save_png(Figure(figsize=(1, 1)), upgrade / f'{name}.png')
     (upgrade / 'compatibility.md').write_text('| query/gallery | mAP (%) |\n| --- | ---: |\n| new/h(old) | 97.78 |\n')
     (upgrade / 'galleries').mkdir()
-    (upgrade / 'galleries/times.txt').write_text('    Gallery <a>: 0.1 ms per item\n')
+    lines = [
+        '    Gallery <a>: 0.1 ms per item',
+        '    Gallery w/galleries/upgraded: 719 embeddings of m (2f), 0.0716 ms per item',
+        '    Gallery w/galleries/new: 719 embeddings of m (2f), 2e-05 ms per item',
+    ]
+    (upgrade / 'galleries/times.txt').write_text('\n'.join(lines) + '\n')
     for name in ('detection_seg', 'detection_depth', 'suspects_seg', 'suspects_depth'):
         save_png(Figure(figsize=(1, 1)), labels / f'suspects/{name}.png')
     for number in (1, 2):
-        save_png(
-            Figure(figsize=(number, 2)), labels / f'2026112{number}_000000/vis_data/vis_image/instance_weights_0.png'
-        )
-    (labels / 'suspects/detection.md').write_text('| task | labels |\n| --- | ---: |\n| depth | 200 |\n')
-    found = dict(seg=dict(finding='none found', flagged=0), depth=dict(finding='about 19 % <&>', flagged=40))
+        folder = labels / f'2026112{number}_000000/vis_data/vis_image'
+        save_png(Figure(figsize=(number, 2)), folder / 'instance_weights_0.png')
+    (labels / 'suspects/detection.md').write_text('| task | labels |\n| --- | ---: |\n| depth | about 19 % <&> |\n')
+    found = dict(seg=dict(flagged=0), depth=dict(flagged=40))
     (labels / 'suspects/detection.json').write_text(json.dumps(found))
     return upgrade, labels
 
@@ -67,7 +71,9 @@ def test_the_page_holds_tables_pictures_and_what_to_do_next(jobs, tmp_path):
     for words in (
         '97.78',
         'Gallery <a>: 0.1 ms per item',
-        'wrong labels about 19 % <&>',
+        'upgraded from stored vectors: 0.0716 ms',
+        'embedded again from images: 2e-05 ms',
+        'about 19 % <&>',
         'mmfct upgrade',
         'Results of 20',
     ):
