@@ -70,7 +70,7 @@ def test_options_are_variables_of_the_config_they_are_given_to(readme):
 
 
 def test_retrieval_metrics_snippet_runs():
-    code = next(block for block in _python_blocks(ROOT / 'README.md') if 'retrieval_metrics(' in block)
+    code = next(block for block in _python_blocks(ROOT / 'docs/training.md') if 'retrieval_metrics(' in block)
     ids = torch.arange(4)
     names = dict(query=torch.eye(4), gallery=torch.eye(4), query_labels=ids // 2, gallery_labels=ids // 2, ids=ids)
     exec(code, names)
