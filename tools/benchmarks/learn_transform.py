@@ -1,7 +1,9 @@
 """Time of learning a transformation from stored vectors: every candidate, in proportion to its bare matrix products.
 
 The products are what no ridge regression can do without: inputs times inputs and inputs times targets. They are timed
-in the same run. The vectors are made: 64 hidden dimensions, turned by two models, with noise.
+in the same run. The vectors are made: 64 hidden dimensions, turned by two models, with noise. Prints JSON: seconds of
+the products, times of each candidate in proportion to them (``ridge_ratio`` ...), of the closed forms together
+(``closed_forms_ratio``), and with --whole of the comparison with choice, learning curve and report (``whole_ratio``).
 
 Example:
     python tools/benchmarks/learn_transform.py --pairs 50000 --old-dims 768 --new-dims 1024
@@ -10,6 +12,9 @@ Example:
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +28,6 @@ from mmfct.apis.learn_transform.candidates import SIDE, candidate_names, fit_can
 from mmfct.apis.learn_transform.pairs import Pairs
 from mmfct.apis.learn_transform.problem import Problem
 from mmfct.retrieval.gallery.provenance import ModelIdentity
-from mmfct.utils.tables import markdown_table
 
 _HIDDEN = 64
 _TRAINED = ('residual', 'fct')
@@ -50,7 +54,7 @@ def make_pairs(arguments: argparse.Namespace) -> Pairs:
 
 
 def main() -> None:
-    """Time everything and print a table."""
+    """Time everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--pairs', type=int, default=50_000, help='number of pairs (default: 50000)')
     parser.add_argument('--old-dims', type=int, default=768, help='width of old vectors (default: 768)')
@@ -64,20 +68,20 @@ def main() -> None:
     started = time.perf_counter()
     joined.T @ joined, joined.T @ problem.new
     bare = time.perf_counter() - started
-    rows = [['candidate', 'seconds', 'x bare products'], ['bare products', f'{bare:.2f}', '1.0']]
+    result: dict[str, float | str] = dict(products_seconds=bare)
     closed = 0.0
     for name in candidate_names(problem):
         started = time.perf_counter()
         fit_candidate(name, problem, LearnSettings())
         seconds = time.perf_counter() - started
         closed += 0 if name.removesuffix(SIDE) in _TRAINED else seconds
-        rows.append([name, f'{seconds:.2f}', f'{seconds / bare:.1f}'])
-    rows.append(['closed forms together', f'{closed:.2f}', f'{closed / bare:.1f}'])
+        result[f'{name}_ratio'] = seconds / bare
+    result |= dict(closed_forms_seconds=closed, closed_forms_ratio=closed / bare)
     if arguments.whole:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             learned = learn_transform(pairs, Path(folder) / 'h.safetensors')
-        rows.append([f'everything ({learned.chosen})', f'{learned.seconds:.2f}', f'{learned.seconds / bare:.1f}'])
-    print(markdown_table(rows))
+        result |= dict(chosen=learned.chosen, whole_seconds=learned.seconds, whole_ratio=learned.seconds / bare)
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == '__main__':

@@ -20,6 +20,10 @@ RUNS = {
         '--images 2 --batch-size 4 --image-size 32 --depth 18 --repeats 1',
         {'epoch_ratio', 'training_ratio_with_table'},
     ),
+    'learn_transform': (
+        '--pairs 400 --old-dims 16 --side-dims 8 --new-dims 12 --whole',
+        {'ridge_ratio', 'closed_forms_ratio', 'whole_ratio', 'chosen'},
+    ),
     'retrieval_metrics': (
         '--rows 60 --dims 4 --classes 5 --repeats 1 --reference-rows 20',
         {'metric_seconds', 'ratio', 'peak_megabytes_above_inputs', 'speed_up_over_sorting'},
