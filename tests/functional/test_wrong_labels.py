@@ -66,6 +66,13 @@ def test_a_network_that_has_learned_nothing_is_no_evidence(ranks):
     assert found.share > 0.9 and found.share <= 1
 
 
+def test_most_labels_look_wrong_to_a_network_that_has_learned_little():
+    ranks = np.concatenate([np.linspace(0, 1, 700), np.linspace(0, 0.1, 300)])
+    doubtful, fewer = estimate_wrong_labels(ranks), estimate_wrong_labels(np.concatenate([ranks, np.zeros(200)]))
+    assert doubtful.share == pytest.approx(0.7) and not doubtful.evidence and np.isnan(doubtful.probability).all()
+    assert fewer.share == pytest.approx(0.583, abs=0.01) and fewer.evidence
+
+
 def test_interval_of_wilson():
     # Newcombe (1998), table I: 81 of 263 and 0 of 20.
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)

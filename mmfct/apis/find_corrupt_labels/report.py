@@ -60,7 +60,7 @@ def finding(suspects: Suspects) -> str:
     """Say in words how many labels of a task are wrong."""
     low, high = (f'{100 * end:.0f}' for end in suspects.wrong.interval)
     if not suspects.wrong.evidence:
-        return 'no evidence: the network has learned too little to tell'
+        return 'no evidence: the network has learned too little to tell, or most labels are wrong'
     if suspects.wrong.interval[0] < _FEW:
         found = 'hardly any' if suspects.is_issue.any() else 'none'
         return f'{found} found (at most about {high} %, besides memorised ones)'

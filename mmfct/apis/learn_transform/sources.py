@@ -80,7 +80,14 @@ def learn_from_sources(
         )
         if role == 'old' and sources.get('side') is None and given.model is not None:
             given = replace(given, side_model=names.get('side'))
-        opened[role] = open_source(path, named_after_file=True, options=given)
+        try:
+            opened[role] = open_source(path, named_after_file=True, options=given)
+        except ValueError as error:
+            if role == 'new' and columns.id is not None and new_id is None:
+                raise ValueError(
+                    f'{error}; `--new-id-column` names the ids of NEW where it has another one'
+                ) from error
+            raise
         fallback = Provenance.from_metadata(opened['old'].metadata).distance
     direction = options.get('direction', 'gallery')
     searched = 'old' if direction == 'query' else 'new'

@@ -101,4 +101,5 @@ class InstanceTaskWeightHook(InstanceHook):
             for task, share in shares.items():
                 runner.message_hub.update_scalar(f'train/wrong_{task}', share)
             text = ', '.join(f'{task} {100 * share:.0f} %' for task, share in shares.items())
-            print_log(f'labels that agree with no image more than with their own: {text}', 'current')
+            said = 'labels that fit their own image no better than others, fewer as the network learns'
+            print_log(f'{said}: {text}', 'current')

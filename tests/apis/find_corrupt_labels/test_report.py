@@ -52,7 +52,7 @@ def test_rankings_are_measured_each_by_itself():
     [
         (
             WrongLabels(1.0, (0.8, 1.0), np.full(6, np.nan), False),
-            'no evidence: the network has learned too little to tell',
+            'no evidence: the network has learned too little to tell, or most labels are wrong',
         ),
         (WrongLabels(0.01, (0.0, 0.06), np.zeros(6), True), 'none found (at most about 6 %, besides memorised ones)'),
         (

@@ -15,6 +15,7 @@ from mmfct.apis.learn_transform import LearnSettings, learn_from_sources, learn_
 from mmfct.apis.learn_transform import learn as module
 from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.functional.neighbour_recall import nearest_rows
+from mmfct.retrieval.stores.columns import VectorColumns
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.transform.apply import Transform
 
@@ -174,6 +175,19 @@ def test_normalised_vectors(files, tmp_path):
     np.testing.assert_allclose(
         upgraded.column('embedding'), Transform(tmp_path / 'unit')(torch.from_numpy(rows)), atol=1e-4
     )
+
+
+def test_another_column_of_ids_is_asked_for(make_pairs, tmp_path):
+    pyarrow = pytest.importorskip('pyarrow')
+    from pyarrow import parquet
+
+    pairs = make_pairs(150)
+    for role, name in (('old', 'sku'), ('new', 'key')):
+        table = pyarrow.table({name: pairs.ids.tolist(), 'embedding': getattr(pairs, role).tolist()})
+        parquet.write_table(table, tmp_path / f'{role}.parquet')
+    sources = {role: str(tmp_path / f'{role}.parquet') for role in ('old', 'new')}
+    with pytest.raises(ValueError, match="must have the id column 'sku', .* `--new-id-column` names the ids of NEW"):
+        learn_from_sources(sources, str(tmp_path / 'h'), columns=VectorColumns(id='sku'))
 
 
 @pytest.mark.usefixtures('few')

@@ -338,7 +338,8 @@ def test_shares_of_wrong_labels_are_logged(toy, train, tmp_path):
     assert found == pytest.approx(shares.tolist())
     (log,) = tmp_path.glob('*/*.log')
     text = ', '.join(f'{name} {100 * share:.0f} %' for name, share in zip('ab', shares.tolist(), strict=True))
-    assert f'labels that agree with no image more than with their own: {text}' in log.read_text()
+    said = 'labels that fit their own image no better than others, fewer as the network learns'
+    assert f'{said}: {text}' in log.read_text()
 
 
 @pytest.mark.parametrize(

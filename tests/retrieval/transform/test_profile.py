@@ -34,9 +34,7 @@ def test_other_items_of_the_same_model_are_taken(profile):
 
 def test_normalised_vectors_are_refused_unless_lengths_do_not_matter():
     rows = normalize(embeddings(300, seed=1), dim=1)
-    assert 'length 1, and those it was learned from have lengths around' in PROFILE.objection(
-        rows, unit=False
-    )
+    assert 'length 1, and those it was learned from have lengths around' in PROFILE.objection(rows, unit=False)
     assert 'length 1' in PROFILE.objection(rows[:3].half().float(), unit=False)
     assert UNIT.objection(rows, unit=True) is None
     assert InputProfile.of(rows, unit=False).objection(rows, unit=False) is None
