@@ -72,10 +72,12 @@ def open_lance_table(address: StoreAddress, *, version: int | None = None) -> An
 def lance_tables(database: Any) -> list[str]:
     """List the names of all tables of a database."""
     names: list[str] = []
+    token = None
     while True:
-        page = list(database.table_names(page_token=names[-1] if names else None, limit=1000))
-        names += page
-        if len(page) < 1000:
+        page = database.list_tables(page_token=token)
+        names += page.tables
+        token = page.page_token
+        if token is None:
             return names
 
 
