@@ -16,6 +16,7 @@ from mmfct.retrieval.source import open_source
 from mmfct.retrieval.stores.address import belongs_to, is_store
 from mmfct.retrieval.stores.foreign import READ_FROM
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.utils.id_list import read_id_list
 from mmfct.utils.progress import Progress
 
 
@@ -59,7 +60,7 @@ def extend_gallery(
     source, *added = (open_source(path, options=options) for path in (gallery, *add))
     if not common_columns or all('label' in one.columns for one in (source, *added)):
         _check_labels([source, *added])
-    removed = [] if remove is None else _read_ids(Path(remove))
+    removed = [] if remove is None else read_id_list(Path(remove), 'remove')
     if remove is not None and not removed and not add:
         raise ValueError(f'`remove` must name an id in a line, got the empty file {str(remove)!r}')
     result = write_extended_gallery(
@@ -92,11 +93,3 @@ def _check_labels(sources: Sequence[GallerySource]) -> None:
             f'labels of all galleries must be texts or all integers, got texts in {str(texts[0].path)!r} and integers '
             f'without names in {str(nameless[0].path)!r}; read other labels with `--label-column`'
         )
-
-
-def _read_ids(path: Path) -> list[str]:
-    """Read a text file of ids; bytes that are no text become what Python makes of them in names of files."""
-    if not path.is_file():
-        raise FileNotFoundError(f'`remove` must be a text file of ids, one a line, got {str(path)!r}')
-    text = path.read_text(encoding='utf-8', errors='surrogateescape')
-    return [line for line in text.split('\n') if line]

@@ -12,6 +12,7 @@ from mmfct.retrieval.stores.columns import VectorColumns
 from mmfct.retrieval.stores.matching import source_ids
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
+from mmfct.utils.id_list import read_id_list
 
 _VECTORS = ('.npy', '.parquet')
 
@@ -51,11 +52,7 @@ def read_ids(path: Path) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no id.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'`have` must be a text file of ids, one a line, got {str(path)!r}')
-    # Bytes that are no text become what Python makes of them in names of files.
-    text = path.read_text(encoding='utf-8', errors='surrogateescape')
-    ids = sorted({line for line in text.split('\n') if line})
+    ids = sorted(set(read_id_list(path, 'have')))
     if not ids:
         raise ValueError(f'`have` must hold an id in a line, got the empty file {str(path)!r}')
     return np.array(ids)
