@@ -92,20 +92,21 @@ def learn_transform(
         curve=learning_curve(chosen, comparison, folds[0]),
         seconds=time.perf_counter() - started,
     )
+    side = task.side if network.uses_side else None
     description = TransformDescription(
         old=task.models['old'],
         new=task.models['new'],
-        side=task.models['side'] if network.uses_side else None,
+        side=None if side is None else task.models['side'],
         old_dims=task.old.shape[1],
-        side_dims=task.side.shape[1] if network.uses_side and task.side is not None else task.old.shape[1],
+        side_dims=(task.old if side is None else side).shape[1],
         new_dims=task.new.shape[1],
         training=dict(method=chosen, direction=direction, pairs=len(pairs), settings=asdict(settings)),
         quality=candidates[chosen].scores.means(),
         distance=pairs.distance,
     )
     profiles = dict(old=InputProfile.of(task.old, unit=network.unit_inputs))
-    if network.uses_side and task.side is not None:
-        profiles['side'] = InputProfile.of(task.side, unit=network.unit_inputs)
+    if side is not None:
+        profiles['side'] = InputProfile.of(side, unit=network.unit_inputs)
     write_network(out, network, description, profiles)
     write_report(learned, report_folder(out, report))
     print_log(f'Transform {out}: {description.old} -> {description.new}, {chosen}', 'current')

@@ -113,6 +113,35 @@ def test_a_fit_depends_on_its_seed_alone(make_pairs):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize(
+    ('name', 'changes'),
+    [
+        ('ridge', dict(penalties=(30.0,))),
+        ('inflated', dict(inflation=0.9)),
+        ('low-rank', dict(rank=2)),
+        ('fct', dict(hidden_dims=32)),
+        ('fct', dict(pairs_per_unit=12.0)),
+        ('fct', dict(epochs=3)),
+        ('fct', dict(flops=1.0)),  # two epochs
+        ('fct', dict(patience=1)),
+        ('fct', dict(batch_size=32)),
+        ('fct', dict(lr=1e-2)),
+        ('fct', dict(weight_decay=0.5)),
+        ('residual', dict(dropout=0.0)),
+    ],
+    ids=str,
+)
+def test_every_knob_of_a_fit_turns_something(make_pairs, name, changes):
+    problem = Problem.of(make_pairs(300, with_side=False))
+    if name == 'residual':  # which learns only what is not linear
+        problem = replace(problem, new=torch.cat([problem.new, problem.old.abs()], dim=1))
+    usual = LearnSettings(epochs=20, hidden_dims=64, lr=3e-2 if 'patience' in changes else 1e-3)
+    first, again, other = (
+        fit_candidate(name, problem, settings)(problem.old) for settings in (usual, usual, replace(usual, **changes))
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
 def test_mixture_weights_are_found_again():
     one, other, noise = (torch.randn(200, 5, generator=torch.Generator().manual_seed(seed)) for seed in range(3))
     weights = mixture_weights(dict(one=one + 3, other=other, noise=noise), 0.7 * one + 0.4 * other - 2)
