@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,49 +22,18 @@ from mmfct.retrieval.stores.notes_target import NOTES_KEY, TargetNotes
 from mmfct.retrieval.stores.open_target import noted_vector, opened_target
 from mmfct.retrieval.stores.options import SourceOptions
 
-ROWS, WIDTH, BATCH = 50, 4, 16
+from .upgrading import WIDTH, begin, columns_of, finish, upgraded, write_upgraded
+
+ROWS, BATCH = 50, 16
+write = partial(write_upgraded, batch=BATCH)
 OPTIONS = SourceOptions(provenance=Provenance(ModelIdentity.named('v1')))
 NEW = Provenance(ModelIdentity.named('v2'))
-
-
-def upgraded(vectors: np.ndarray) -> np.ndarray:
-    """Something else than the vectors, of another width."""
-    return np.concatenate([2 * vectors, vectors[:, :1] + 1], axis=1).astype(np.float32)
 
 
 def notes_of(source, *, transform='h', in_place=False) -> TargetNotes:
     fingerprint = None if in_place else source.fingerprint
     vector = source.chosen.vector if isinstance(source, LanceSource) else None
     return TargetNotes('somewhere', vector, fingerprint, (transform,), NEW.to_metadata())
-
-
-def write(target, *, batches=None) -> int:
-    """Write what is pending, as an upgrade does; at most so many batches."""
-    source, written = target.source, 0
-    for start in range(0, len(source), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(source)))
-        pending = target.pending(start, int(rows[-1]) + 1)
-        if not pending.any():
-            continue
-        if written == batches:
-            return written
-        columns = {name: source.rows(name, rows) for name in source.columns}
-        target.write(start, columns | dict(embedding=upgraded(columns['embedding'])), pending)
-        written += 1
-    return written
-
-
-def begin(*words, in_place) -> None:
-    with opened_target(*words, in_place=in_place):
-        pass
-
-
-def finish(target) -> None:
-    target.finish(lambda rows: upgraded(target.source.rows('embedding', rows)))
-
-
-def columns_of(source) -> dict:
-    return source.columns | dict(embedding=('float32', WIDTH + 1))
 
 
 @pytest.fixture

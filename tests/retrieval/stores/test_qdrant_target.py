@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,16 +28,14 @@ from mmfct.retrieval.stores.qdrant_points import point_id
 from mmfct.retrieval.stores.qdrant_source import QdrantSource
 from mmfct.retrieval.stores.qdrant_target import point_ids
 
-ROWS, WIDTH, BATCH = 20, 4, 6
+from .upgrading import WIDTH, begin, columns_of, finish, upgraded, write_upgraded
+
+ROWS, BATCH = 20, 6
+write = partial(write_upgraded, batch=BATCH)
 OPTIONS = SourceOptions(provenance=Provenance(ModelIdentity.named('v1')))
 OPTIONS_A = replace(OPTIONS, columns=VectorColumns(vector='a'))
 NEW = Provenance(ModelIdentity.named('v2'))
 UUID = '0d9f9d1e-5e0a-4b3e-8f0c-0123456789ab'
-
-
-def upgraded(vectors: np.ndarray) -> np.ndarray:
-    """Something else than the vectors, of another width."""
-    return np.concatenate([2 * vectors, vectors[:, :1] + 1], axis=1).astype(np.float32)
 
 
 def notes_of(source, *, transform='h', in_place=False, distance='l2') -> TargetNotes:
@@ -44,35 +43,6 @@ def notes_of(source, *, transform='h', in_place=False, distance='l2') -> TargetN
     vector = source.chosen.vector if isinstance(source, QdrantSource) else None
     metadata = Provenance(NEW.embedding, distance=distance).to_metadata()
     return TargetNotes('somewhere', vector, fingerprint, (transform,), metadata)
-
-
-def write(target, *, batches=None) -> int:
-    """Write what is pending, as an upgrade does; at most so many batches."""
-    source, written = target.source, 0
-    for start in range(0, len(source), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(source)))
-        pending = target.pending(start, int(rows[-1]) + 1)
-        if not pending.any():
-            continue
-        if written == batches:
-            return written
-        columns = {name: source.rows(name, rows) for name in source.columns}
-        target.write(start, columns | dict(embedding=upgraded(columns['embedding'])), pending)
-        written += 1
-    return written
-
-
-def begin(*words, in_place) -> None:
-    with opened_target(*words, in_place=in_place):
-        pass
-
-
-def finish(target) -> None:
-    target.finish(lambda rows: upgraded(target.source.rows('embedding', rows)))
-
-
-def columns_of(source) -> dict:
-    return source.columns | dict(embedding=('float32', WIDTH + 1))
 
 
 def points_of(folder, name) -> dict:
