@@ -80,7 +80,7 @@ def test_the_api_describes_all_public_names(package):
     ('page', 'link', 'expected'),
     [
         ('docs/guides/ray.md', '../stores.md#into', '../stores.md#into'),
-        ('docs/results.md', '../configs/fct/README.md#cost', 'configs/fct/README.md#cost'),
+        ('docs/index.md', '../configs/fct/README.md#run-it', 'configs/fct/README.md#run-it'),
         ('docs/guides/ray.md', '../../SECURITY.md', '../SECURITY.md'),
         ('SECURITY.md', 'docs/stores.md', 'stores.md'),
         ('configs/bct/README.md', '../fct/README.md', '../fct/README.md'),

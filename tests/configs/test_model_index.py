@@ -1,4 +1,4 @@
-"""The model index lists every config, with what its config says and its README reports."""
+"""The model index lists every config, with what its config says and the page of results reports."""
 
 from __future__ import annotations
 
@@ -47,15 +47,16 @@ def test_metadata_are_those_of_the_config(model):
 
 
 @pytest.mark.parametrize('model', [model for model in MODELS if model['Results']], ids=lambda model: model['Name'])
-def test_results_stand_together_in_a_row_of_the_readme(model):
-    rows = list(table_rows((ROOT / model['Config']).with_name('README.md').read_text()))
+def test_results_stand_together_in_a_row_of_the_page(model):
+    pages = ROOT.glob(f'docs/results/{Path(model["Config"]).parent.name}*.md')
+    rows = [row for page in pages for row in table_rows(page.read_text())]
     for result in model['Results']:
         wanted = {name.lower().removeprefix('top 1 '): str(value) for name, value in result['Metrics'].items()}
         assert any(wanted.items() <= row.items() for row in rows), wanted
 
 
 def table_rows(text: str) -> Iterator[dict[str, str]]:
-    """Each row of the tables of a README: the mean in every column, by title without its unit."""
+    """Each row of the tables of a page: the mean in every column, by title without its unit."""
     titles: list[str] = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip('|').split('|')] if line.startswith('|') else []

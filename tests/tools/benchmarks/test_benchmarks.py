@@ -68,7 +68,7 @@ def test_a_benchmark_runs(benchmark, name):
 
 
 @pytest.mark.parametrize('name', RUNS)
-def test_commands_in_the_readmes_have_these_options(name):
+def test_commands_on_the_pages_have_these_options(name):
     texts = [path.read_text() for path in [*ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')]]
     commands = [
         command for text in texts for command in re.findall(rf'python tools/benchmarks/{name}\.py([^`\n]*)', text)
