@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mmfct.cli import main
+
 DOCS = Path(__file__).parents[1] / 'docs'
 
 
@@ -41,7 +43,7 @@ def check_numbers(page: str, printed: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_tutorial_of_vector_databases(tmp_path, monkeypatch, run_tool, capsys):
+def test_the_tutorial_of_vector_databases(tmp_path, monkeypatch, capsys):
     for package in ('lancedb', 'qdrant_client'):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
@@ -52,12 +54,12 @@ def test_the_tutorial_of_vector_databases(tmp_path, monkeypatch, run_tool, capsy
             exec(compile(content, 'vector_database.md', 'exec'), session)
         else:
             for program, *words in commands(content):
-                if program == 'python':
-                    statuses.append((Path(words[0]).stem, run_tool(words[0].removeprefix('tools/'), *words[1:])))
+                if program == 'mmfct':
+                    statuses.append((words[0], main(words)))
         printed.append(capsys.readouterr().out)
     text = '\n'.join(printed)
-    assert [name for name, status in statuses if status] == ['evaluate_compatibility']
-    assert statuses[-1] == ('evaluate_compatibility', 1) and len(statuses) == 14
+    assert [name for name, status in statuses if status] == ['evaluate']
+    assert statuses[-1] == ('evaluate', 1) and len(statuses) == 14
     assert '1000 rows, mean length 13.64' in text and 'more pairs would help' in text.lower()
     assert text.index('Safe to switch: yes.') < text.index('Safe to switch: NO, because of CMC-1.')
     assert 'alias live names digits_v2, before it named digits' in text and 'alias live names digits again' in text

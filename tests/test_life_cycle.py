@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from mmengine.runner import Runner
 
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.train import train
+from mmfct.cli import main
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(epochs=2, side_epochs=2, transform_epochs=2, warmup_epochs=1, num_views=1, image_size=8)
@@ -106,11 +106,9 @@ def test_the_command_for_a_missing_checkpoint_makes_it(digits, tmp_path, monkeyp
     with pytest.raises(FileNotFoundError, match=re.escape(str(missing))) as caught:
         train(digits.config, options, with_prerequisites=False)
     words = shlex.split(re.search(r'make it with `(.*)`', str(caught.value))[1])
-    assert words[:2] == ['python', 'tools/train.py']
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr('sys.argv', words[1:])
+    assert words[0] == 'mmfct'
     monkeypatch.setenv('LOCAL_RANK', '0')
-    runpy.run_path('tools/train.py', run_name='__main__')
+    assert main(words[1:]) == 0
     assert missing.is_file()
     with pytest.raises(FileNotFoundError, match=r'resnet10_digits_side/final\.pth'):
         train(digits.config, options, with_prerequisites=False)

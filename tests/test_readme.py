@@ -10,6 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmfct.cli import COMMANDS, main
+
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted([*(ROOT / 'tools').rglob('*.py'), *(ROOT / 'mmfct/cli').glob('*.py')])
 READMES = sorted(
@@ -34,9 +36,10 @@ def test_commands_name_existing_tools_and_configs(readme):
 
 
 def commands(readme: Path) -> list[tuple[str, str]]:
-    """Python tools that a page starts, with their arguments."""
+    """Commands of mmfct and Python scripts that a page starts, with their arguments."""
     text = readme.read_text().replace('\\\n', ' ')
-    return re.findall(r'\b(?:python|torchrun)(?: -\S+)* tools/(\S+\.py)([^\n`#;&|]*)', text)
+    found = re.findall(r'(?:\bpython(?: -\S+)* tools/|\bmmfct(?:\.cli)? )([a-z][\w/.-]*)([^\n`#;&|]*)', text)
+    return [(name, arguments) for name, arguments in found if name in COMMANDS or name.endswith('.py')]
 
 
 @pytest.fixture(scope='module')
@@ -49,8 +52,12 @@ def options() -> dict[str, set[str]]:
 def test_options_are_those_of_the_tool(readme, options, run_tool, capsys, monkeypatch):
     for tool, arguments in commands(readme):
         if tool not in options:
-            monkeypatch.syspath_prepend((ROOT / 'tools' / tool).parent)
-            assert run_tool(tool, '--help') == 0
+            if tool in COMMANDS:
+                with pytest.raises(SystemExit, match='0'):
+                    main([tool, '--help'])
+            else:
+                monkeypatch.syspath_prepend((ROOT / 'tools' / tool).parent)
+                assert run_tool(tool, '--help') == 0
             options[tool] = set(re.findall(r'(?<!\S)--[a-z][\w-]*', capsys.readouterr().out))
         given = set(re.findall(r'(?<!\S)--[a-z][\w-]*', arguments))
         assert given <= options[tool], (tool, given - options[tool])
@@ -62,7 +69,7 @@ def test_options_are_variables_of_the_config_they_are_given_to(readme):
     from mmfct.configs import find_config
 
     text = readme.read_text().replace('\\\n', ' ')  # a command may go on in the next line
-    commands = re.findall(r'(?:tools/train\.py|mmfct train) (\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
+    commands = re.findall(r'mmfct train (\S+\.py)[^\n]*--cfg-options ([^\n`#]+)', text)
     for config, options in commands:
         words = [option.strip('\'"').split('=')[0] for option in options.split()]
         names = {word for word in words if '.' not in word}

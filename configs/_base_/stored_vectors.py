@@ -1,4 +1,4 @@
-# Every knob of tools/learn_transform.py, at its default: `--config FILE` takes a file with those that differ.
+# Every knob of mmfct learn, at its default: `--config FILE` takes a file with those that differ.
 # mmfct.apis.learn_transform.LearnSettings says what each one means.
 learn = dict(
     penalties=[10.0 ** (exponent / 2) for exponent in range(-6, 7)],

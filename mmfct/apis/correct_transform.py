@@ -25,7 +25,7 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
 
     Args:
         transform: The transform file.
-        correction: ``correction.npz`` of `tools/plan_backfill.py`: ``kind``, with ``slope`` and ``intercept`` of the
+        correction: ``correction.npz`` of `mmfct plan-backfill`: ``kind``, with ``slope`` and ``intercept`` of the
             lengths (``scale``, ``calibrated``), or with ``factor`` and ``offset`` (``spread``).
         out: The transform file to write.
 
@@ -58,7 +58,7 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
 
 def _read(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f'correction {str(path)!r} does not exist; `tools/plan_backfill.py` writes it')
+        raise FileNotFoundError(f'correction {str(path)!r} does not exist; `mmfct plan-backfill` writes it')
     try:
         with np.load(path, allow_pickle=False) as file:
             entries = {name: file[name] for name in file.files}
@@ -66,7 +66,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         known = str(entries['kind']) in (*LENGTHS, SPREAD)
         finite = all(np.isfinite(entries[name]).all() for name in wanted)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{str(path)!r} must be a correction of `tools/plan_backfill.py`, got {error!r}') from error
+        raise ValueError(f'{str(path)!r} must be a correction of `mmfct plan-backfill`, got {error!r}') from error
     if not known or not finite:
         raise ValueError(f'{str(path)!r} must hold a finite correction, got {entries["kind"]} with {sorted(entries)}')
     return entries

@@ -30,7 +30,7 @@ def export_transform(
     """Write a trained h with all that `mmfct.retrieval.transform.apply.Transform` needs to apply it.
 
     The file also states what was measured: the content of ``compatibility.json``, which lies beside ``final.pth``,
-    or, for any other checkpoint, in the folder where `tools/test.py` writes its report.
+    or, for any other checkpoint, in the folder where `mmfct test` writes its report.
 
     Args:
         filename: Config of a `mmfct.ForwardTransform`.

@@ -77,7 +77,7 @@ def extend_gallery(
     appended = sum(map(len, added))
     print_log(
         f'{out}: {len(result)} rows: {len(result) - appended} of the {len(source)} of {gallery}, and {appended} '
-        f'new{dropped}; an index of the gallery must be built again with `tools/build_index.py`',
+        f'new{dropped}; an index of the gallery must be built again with `mmfct index`',
         'current',
     )
     return result

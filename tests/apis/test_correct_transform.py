@@ -73,7 +73,7 @@ def test_lengths_may_be_corrected_twice_and_the_spread_not_after_them(transform,
         ('spread', dict(factor=1.0, offset=np.zeros(4)), r'must be for vectors of width 5, got \(4,\)'),
         ('scale', dict(slope=np.nan, intercept=0.0), 'must hold a finite correction, got scale'),
         ('shift', dict(slope=1.0, intercept=0.0), 'must hold a finite correction, got shift'),
-        ('scale', dict(slope=1.0), 'must be a correction of `tools/plan_backfill.py`, got KeyError'),
+        ('scale', dict(slope=1.0), 'must be a correction of `mmfct plan-backfill`, got KeyError'),
     ],
 )
 def test_corrections_that_do_not_fit(transform, tmp_path, kind, entries, message):
@@ -83,7 +83,7 @@ def test_corrections_that_do_not_fit(transform, tmp_path, kind, entries, message
 
 
 def test_files_that_are_no_corrections(transform, tmp_path, run_tool, capsys):
-    with pytest.raises(FileNotFoundError, match='does not exist; `tools/plan_backfill.py` writes it'):
+    with pytest.raises(FileNotFoundError, match='does not exist; `mmfct plan-backfill` writes it'):
         correct_transform(transform, tmp_path / 'missing.npz', tmp_path / 'out')
     torch.save({}, tmp_path / 'hostile.npz')
     words = [str(transform), str(tmp_path / 'hostile.npz'), str(tmp_path / 'out')]

@@ -16,6 +16,10 @@ from mmfct.cli import COMMANDS, GROUPS, command_module, main
 ROOT = Path(__file__).parents[2]
 MODULES = {path.stem for path in (ROOT / 'mmfct/cli').glob('[!_]*.py')}
 SHELLS = [path for path in sorted((ROOT / 'tools').glob('*.py')) if 'from mmfct.cli.' in path.read_text()]
+# Code and pages, whose messages and text name commands.
+PAGES = [
+    path for name in ('mmfct', 'docs', 'configs') for path in (ROOT / name).rglob('*') if path.suffix in ('.py', '.md')
+]
 
 
 def test_every_module_is_a_command():
@@ -33,6 +37,21 @@ def test_a_tool_is_the_command_that_it_says(path):
 def test_every_command_has_its_tool():
     said = {re.search('`mmfct (.*?)`; `--help`', path.read_text())[1] for path in SHELLS}
     assert said == set(COMMANDS)
+
+
+def test_code_and_pages_name_the_command_and_not_its_script():
+    """Who installed the wheel has no folder ``tools/``."""
+    scripts = re.compile(rf'(?<!/)\btools/(?:{"|".join(path.stem for path in SHELLS)})\.py')
+    found = {
+        path.relative_to(ROOT).as_posix(): scripts.findall(path.read_text()) for path in [ROOT / 'README.md', *PAGES]
+    }
+    both = ('README.md', 'docs/install.md')  # say that they are the same
+    assert {path: names for path, names in found.items() if names} == dict.fromkeys(both, ['tools/train.py'])
+
+
+def test_commands_that_are_named_exist():
+    named = {name for path in PAGES for name in re.findall(r'`mmfct ([a-z][\w-]*)', path.read_text())}
+    assert named <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize('words', [[], ['--help'], ['-h']])

@@ -20,7 +20,7 @@ PREFIX = 'adapted_'
 def adapt_queries(
     path: str | Path, queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]
 ) -> tuple[str, StoredSet]:
-    """Map queries by an adapter from ``tools/learn_transform.py --direction query``.
+    """Map queries by an adapter from ``mmfct learn --direction query``.
 
     Args:
         path: The adapter.

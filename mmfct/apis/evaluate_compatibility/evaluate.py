@@ -74,7 +74,7 @@ def evaluate_compatibility(
             re-identification does, or ``all`` items of its group.
         options: How to read sets of other programs, by name; queries and gallery of one name share theirs. Labels that
             are texts are compared as such.
-        adapter: Transform file from ``tools/learn_transform.py --direction query``: queries of the new model search
+        adapter: Transform file from ``mmfct learn --direction query``: queries of the new model search
             the old gallery through it, too, as the set ``adapted_new``.
 
     Returns:

@@ -68,7 +68,7 @@ def gate_notes(decision: GateDecision) -> list[str]:
     if 'agreement with the new model' in decision.evidence:
         notes.append(
             "Agreement says how near the results come to the new model's own, not whether these are right: check some "
-            'with `tools/search_gallery.py`.'
+            'with `mmfct search`.'
         )
     return notes
 

@@ -21,7 +21,7 @@ def check_unicode(name: str) -> None:
     except UnicodeEncodeError as error:
         raise ValueError(
             f'the name of an image must be valid Unicode, got {name!r}; rename the file, or leave it out '
-            '(`--skip-broken` of `tools/extract_gallery.py`)'
+            '(`--skip-broken` of `mmfct extract`)'
         ) from error
 
 

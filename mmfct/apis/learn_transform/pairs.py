@@ -96,7 +96,7 @@ def join_pairs(
     if found < MIN_PAIRS:
         raise ValueError(
             f'at least {MIN_PAIRS} items must be in all of {source_names(sources)}, got {found}; '
-            f'{example_ids(sources)}embed more items of OLD with the new model (`tools/plan_sample.py` chooses them), '
+            f'{example_ids(sources)}embed more items of OLD with the new model (`mmfct plan-sample` chooses them), '
             'and use the same ids'
         )
     if found > max_pairs:
@@ -180,5 +180,5 @@ def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) 
         if objection is not None:
             raise ValueError(
                 f'the pairs must represent {old.path}, whose vectors {objection}; draw the items to embed with '
-                '`tools/plan_sample.py`'
+                '`mmfct plan-sample`'
             )

@@ -75,7 +75,7 @@ def _cause_sentences(causes: Causes) -> list[str]:
     return [
         *sentences,
         f'Correct the upgraded vectors that are not recomputed yet ({causes.best}: {_formula(best)}), {when}: '
-        f'`tools/correct_transform.py TRANSFORM {CORRECTION_FILE} OUT`, then upgrade with OUT.{rest}',
+        f'`mmfct correct TRANSFORM {CORRECTION_FILE} OUT`, then upgrade with OUT.{rest}',
     ]
 
 

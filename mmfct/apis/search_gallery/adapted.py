@@ -24,7 +24,7 @@ class AdapterFiles:
     """How queries of a newer model search a gallery.
 
     Args:
-        adapter: Transform file from ``tools/learn_transform.py --direction query``.
+        adapter: Transform file from ``mmfct learn --direction query``.
         upgraded: Those items that are upgraded already: a gallery, or anything else that `open_source` opens, such as
             what an upgrade has written so far into a vector database; ``None`` if none is.
         upgraded_index: File of a FAISS index of these; ``None`` for an exact search.

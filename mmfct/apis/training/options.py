@@ -17,7 +17,7 @@ from mmfct.hosts import HOSTS, import_quietly, require_hosts
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of ``tools/train.py``; the names are those of mmpretrain's tool.
+    """Options of ``mmfct train``; the names are those of mmpretrain's tool.
 
     Args:
         work_dir: Folder of logs and checkpoints; ``None`` for the config's, or ``work_dirs/<config name>``.

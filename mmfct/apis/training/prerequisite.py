@@ -67,9 +67,8 @@ class Prerequisite:
         return True
 
     def command(self) -> str:
-        """Return the command that creates the checkpoint, which outside a checkout is that of the package."""
-        words = ['python', 'tools/train.py'] if Path('tools/train.py').is_file() else ['mmfct', 'train']
-        words += [str(self.path), '--work-dir', str(self.checkpoint.parent)]
+        """Return the command that creates the checkpoint."""
+        words = ['mmfct', 'train', str(self.path), '--work-dir', str(self.checkpoint.parent)]
         words += [f'--{flag.replace("_", "-")}' for flag in _FLAGS if getattr(self.options, flag)]
         if self.config.resume:
             words.append('--resume')

@@ -114,7 +114,7 @@ def upgrade_gallery(
         if zero_rows:
             print_log(
                 f'{zero_rows} of the embeddings are all zero, which no model makes: what became of them means '
-                'nothing; remove them with `tools/extend_gallery.py --remove`, or embed them',
+                'nothing; remove them with `mmfct extend --remove`, or embed them',
                 'current',
                 logging.WARNING,
             )

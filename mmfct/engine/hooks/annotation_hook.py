@@ -39,7 +39,7 @@ class AnnotationHook(Hook):
     Without a label the loss is 0, which looks like a perfect fit. Label maps in which every pixel is ignored, and
     depth maps without a valid one, are no labels: `mmfct.MultiTaskSegmentor` asks its tasks. Of any other model, label
     maps count where there are any. Batches are looked at until every task has had a label.
-    ``tools/train.py`` and ``tools/test.py`` add this hook.
+    ``mmfct train`` and ``mmfct test`` add this hook.
 
     Raises:
         ValueError: At the end of an epoch, if no image had a label of some task.

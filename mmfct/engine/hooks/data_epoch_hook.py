@@ -14,7 +14,7 @@ class DataEpochHook(Hook):
     """Write the epoch to the message hub as ``data_epoch``, also where training is iteration-based.
 
     To mmengine such a training is a single epoch. `mmfct.MultiTaskSegmentor` passes the number on to its weighting, of
-    which `mmfct.DynamicWeightAverage` needs it. ``tools/train.py`` adds this hook.
+    which `mmfct.DynamicWeightAverage` needs it. ``mmfct train`` adds this hook.
     """
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:

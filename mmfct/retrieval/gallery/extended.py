@@ -114,7 +114,7 @@ def _check_model(what: str, given: ModelIdentity | None, wanted: ModelIdentity |
     if given is None or wanted is None or given.fingerprint != wanted.fingerprint:
         raise ValueError(
             f'{what} must come from the model of those of the gallery, {wanted}, got {given}; embed them with that '
-            'model, or upgrade the older of the two galleries with `tools/upgrade_gallery.py`'
+            'model, or upgrade the older of the two galleries with `mmfct upgrade`'
         )
     check_same_preprocessing(what, given, wanted)
 

@@ -134,7 +134,7 @@ class Provenance:
         except (KeyError, TypeError) as error:
             raise ValueError(
                 f'a gallery must say which model made it, got metadata {sorted(metadata)}; make it with '
-                '`tools/extract_gallery.py`'
+                '`mmfct extract`'
             ) from error
 
 
@@ -151,8 +151,7 @@ def check_same_model(query: ModelIdentity, gallery: Provenance) -> None:
     if query.fingerprint != gallery.embedding.fingerprint:
         raise ValueError(
             f'queries and gallery must come from the same model, got queries of {query} and a gallery of '
-            f'{gallery.embedding}; upgrade the gallery with `tools/upgrade_gallery.py` or embed the queries with its '
-            'own model'
+            f'{gallery.embedding}; upgrade the gallery with `mmfct upgrade` or embed the queries with its own model'
         )
     check_same_preprocessing('queries', query, gallery.embedding)
 
@@ -212,6 +211,6 @@ def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> No
     if given.distance != gallery.distance:
         raise ValueError(
             f'{what} and gallery must have the same `distance`, got {given.distance!r} and {gallery.distance!r}; make '
-            f'the {what} with `tools/extract_gallery.py --distance {gallery.distance}`, or, where the model itself is '
-            f'searched that way, upgrade the gallery with `tools/upgrade_gallery.py --distance {given.distance}`'
+            f'the {what} with `mmfct extract --distance {gallery.distance}`, or, where the model itself is searched '
+            f'that way, upgrade the gallery with `mmfct upgrade --distance {given.distance}`'
         )

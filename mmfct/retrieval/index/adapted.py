@@ -48,7 +48,7 @@ class AdaptedSearch:
 
     Args:
         old: The old gallery, with all its items.
-        adapter: Maps queries of the new model into the old space, from ``tools/learn_transform.py --direction query``.
+        adapter: Maps queries of the new model into the old space, from ``mmfct learn --direction query``.
         upgraded: Those of its items that are upgraded (or embedded by the new model itself), with the same ids; items
             that the old gallery does not have are found, too. ``None`` if none is.
         index: FAISS index of the old gallery; ``None`` for an exact search.

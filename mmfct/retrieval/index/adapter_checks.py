@@ -32,8 +32,7 @@ def check_adapter(adapter: Transform, provenance: Provenance, width: int | None)
         hint = 'it upgrades galleries: ' if swapped else ''
         raise ValueError(
             f'an adapter must map queries into the space of the gallery, {provenance.embedding}, got {adapter.path} '
-            f'from {described.old} to {described.new}; {hint}learn one with `tools/learn_transform.py --direction '
-            'query`'
+            f'from {described.old} to {described.new}; {hint}learn one with `mmfct learn --direction query`'
         )
     check_same_preprocessing('adapted queries', described.new, provenance.embedding)
     if described.side is not None:

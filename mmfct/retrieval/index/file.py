@@ -69,7 +69,7 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
         ValueError: If it is damaged, or belongs to another gallery or model; the message names both.
     """
     path = Path(path)
-    repair = f'build it with `python tools/build_index.py {_words(gallery.path, path)}`'
+    repair = f'build it with `mmfct index {_words(gallery.path, path)}`'
     for file in (path, notes_file(path)):
         if not file.is_file():
             raise FileNotFoundError(f'an index needs its file and the notes beside it, got no {file}; {repair}')
@@ -101,7 +101,7 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f'{notes_file(path)} must have `parameters` of the index, got {notes["parameters"]!r}: {error}; build it '
-            f'again with `python tools/build_index.py {_words(gallery.path, path)}`'
+            f'again with `mmfct index {_words(gallery.path, path)}`'
         ) from error
     return index
 
@@ -120,7 +120,7 @@ def check_index_path(path: str | Path) -> None:
 
 
 def _options(notes: dict[str, Any]) -> str:
-    """Return the options of `tools/build_index.py` that an index was built with."""
+    """Return the options of `mmfct index` that an index was built with."""
     given = {name: notes.get(name) for name in ('factory', 'parameters')}
     return ''.join(f' --{name} {_words(value)}' for name, value in given.items() if value)
 

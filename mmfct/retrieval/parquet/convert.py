@@ -120,7 +120,7 @@ def _shard_table(gallery: Gallery, index: int) -> Any:
             bad = next(text for text in rows.tolist() if text != text.encode(errors='replace').decode())
             raise ValueError(
                 f'`{name}` must be valid Unicode for Parquet, got {bad!r}; leave the row out with '
-                '`tools/extend_gallery.py --remove`, or rename the file and make the gallery again'
+                '`mmfct extend --remove`, or rename the file and make the gallery again'
             ) from error
         width = gallery.width(name)
         columns[name] = values if width is None else arrow.FixedSizeListArray.from_arrays(values, width)

@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 # The end of messages about rows that are not those that were written.
 CHANGED = (
     'a file is missing or damaged, or another program has changed it; to make a gallery of the rows that are there '
-    'now, run `tools/convert_gallery.py` with `--accept-changes`'
+    'now, run `mmfct convert` with `--accept-changes`'
 )
 
 
@@ -45,7 +45,7 @@ class ParquetGallery(GallerySource):
         if fingerprint is None:
             raise ValueError(
                 f'{str(path)!r} must note the fingerprint of its gallery, which an earlier version did not; make a '
-                'gallery of it with `tools/convert_gallery.py`'
+                'gallery of it with `mmfct convert`'
             )
         self._fingerprint = fingerprint
         # File and row group of each shard.
@@ -59,7 +59,7 @@ class ParquetGallery(GallerySource):
         if sizes != [stop - start for _, start, stop in self.shards]:
             raise ValueError(
                 f'{str(path)!r} must have a row group for each shard of its gallery, got {len(sizes)} of other sizes; '
-                'make a gallery of it with `tools/convert_gallery.py`'
+                'make a gallery of it with `mmfct convert`'
             )
         self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
@@ -189,7 +189,7 @@ def _parse_notes(notes: Sequence[bytes | None], path: str | Path) -> dict[str, A
     if notes[0] is None:
         raise ValueError(
             f'{str(path)!r} must be Parquet that this project wrote, got other Parquet; make a gallery of it with '
-            '`tools/convert_gallery.py`'
+            '`mmfct convert`'
         )
     entries: dict[str, Any] = json.loads(notes[0])
     version = entries.get('format_version')

@@ -47,6 +47,6 @@ def write_gallery(source: GallerySource, out: str | Path) -> Gallery:
     if zero_rows:
         say_once(
             f'{out}: {zero_rows} of {len(source)} embeddings are all zero, which no model makes; remove them with '
-            '`tools/extend_gallery.py --remove`'
+            '`mmfct extend --remove`'
         )
     return Gallery(out, verify=False)

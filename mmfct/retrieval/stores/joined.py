@@ -146,7 +146,7 @@ class JoinedSource(GallerySource):
             times = reads / len(self.side.shards)
             say_once(
                 f'{self.side.path} has its rows in another order than {self.base.path} and will be read about '
-                f'{times:.0f} times; a gallery made of it with `tools/convert_gallery.py` is faster'
+                f'{times:.0f} times; a gallery made of it with `mmfct convert` is faster'
             )
 
 

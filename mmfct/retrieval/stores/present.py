@@ -11,7 +11,7 @@ from mmfct.retrieval.stores.rows import ForeignRows
 from mmfct.retrieval.stores.say import say_once
 
 # What to do about rows without a vector, and without side-information.
-SKIP = 'leave them out with `--skip-missing`, which `tools/convert_gallery.py` has'
+SKIP = 'leave them out with `--skip-missing`, which `mmfct convert` has'
 NO_SIDE = "read no side-information, with `--side-column ''`"
 
 

@@ -18,8 +18,8 @@ from mmfct.retrieval.transform.network import TransformNetwork
 class Transform:
     """Apply a learned transformation to old embeddings and side-information (FCT, arXiv 2112.02805).
 
-    From the file that `tools/export_transform.py` writes it computes what `mmfct.TransformationHead` computes in
-    evaluation mode; from that of `tools/learn_transform.py`, what was learned there. It needs none of the hosts.
+    From the file that `mmfct export` writes it computes what `mmfct.TransformationHead` computes in
+    evaluation mode; from that of `mmfct learn`, what was learned there. It needs none of the hosts.
 
     Args:
         path: The transform file.
@@ -116,7 +116,7 @@ class Transform:
 
         Raises:
             ValueError: If they cannot; the message says why, and what to do. Files that know nothing about their
-                inputs, as those of `tools/export_transform.py`, refuse nothing.
+                inputs, as those of `mmfct export`, refuse nothing.
         """
         for role, rows in (('old', old), ('side', side)):
             if role in self.profiles and rows is not None:

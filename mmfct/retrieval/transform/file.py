@@ -1,6 +1,6 @@
 """Transform files: a learned transformation as safetensors with a JSON header, which cannot run code.
 
-Format version 1 holds the weights of a `mmfct.TransformationHead`, BN and all, as `tools/export_transform.py` writes
+Format version 1 holds the weights of a `mmfct.TransformationHead`, BN and all, as `mmfct export` writes
 them. Version 2 holds those of a `TransformNetwork` with its structure, and perhaps profiles of its inputs.
 """
 
@@ -171,8 +171,7 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f'transform {str(path)!r} does not exist; make it with `tools/export_transform.py` or '
-            '`tools/learn_transform.py`'
+            f'transform {str(path)!r} does not exist; make it with `mmfct export` or `mmfct learn`'
         )
     try:
         with safe_open(path, framework='pt') as file:
@@ -185,8 +184,7 @@ def read_transform(path: str | Path) -> tuple[TransformDescription, dict[str, Te
     version = header.pop('format_version', None) if isinstance(header, dict) else None
     if version not in FORMAT_VERSIONS:
         raise ValueError(
-            f'{str(path)!r} must be a transform of format version 1 or 2; make it with `tools/export_transform.py` or '
-            '`tools/learn_transform.py`'
+            f'{str(path)!r} must be a transform of format version 1 or 2; make it with `mmfct export` or `mmfct learn`'
         )
     checksum = header.pop('checksum', None)
     if fingerprint_json({'format_version': version, **header}) != checksum:

@@ -124,7 +124,7 @@ def test_the_correction_with_the_highest_lowest_point_is_offered():
     assert causes.best == 'calibrated' and causes.to_json()['corrections']['calibrated']['intercept'] == -0.5
     last = dip_warnings({}, [], causes)[-1]
     assert '(calibrated: give each the length 2 times its own - 0.5), before the gallery is filled up: `' in last
-    assert last.endswith('`tools/correct_transform.py TRANSFORM correction.npz OUT`, then upgrade with OUT.')
+    assert last.endswith('`mmfct correct TRANSFORM correction.npz OUT`, then upgrade with OUT.')
     # One that costs at the start is for later, and one that leaves a dip is not enough.
     spread = correction(SpreadFit(1.5, torch.ones(3)), 0.36, (0.04, 0.08), at_start=(-0.03, -0.01), dips=True)
     causes = make_causes(calibrated=calibrated, spread=spread)

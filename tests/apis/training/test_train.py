@@ -124,7 +124,7 @@ def test_no_prerequisites_names_the_first_missing_file_and_its_command(copied, d
         (root / stage / 'final.pth').unlink()
     message = (
         r"checkpoint '.*/resnet10_digits_side/final\.pth' does not exist; make it with "
-        r'`python tools/train\.py .*resnet10_digits_side\.py --work-dir .*/resnet10_digits_side --resume '
+        r'`mmfct train .*resnet10_digits_side\.py --work-dir .*/resnet10_digits_side --resume '
         r'--cfg-options side_epochs=2 .*`'
     )
     with pytest.raises(FileNotFoundError, match=message):

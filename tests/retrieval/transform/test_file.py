@@ -22,7 +22,7 @@ def test_writing_again_gives_the_same_file(head, path, tmp_path, describe):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match='does not exist; make it with `tools/export_transform.py`'):
+    with pytest.raises(FileNotFoundError, match='does not exist; make it with `mmfct export`'):
         read_transform(tmp_path / 'h')
 
 
