@@ -131,6 +131,13 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Add ``--verbose``."""
+    parser.add_argument(
+        '--verbose', action='store_true', help='show everything that is logged, not only progress and warnings'
+    )
+
+
 def set_local_rank(local_rank: int) -> None:
     """Put the value of ``--local_rank`` into the environment, unless the launcher has set it there."""
     os.environ.setdefault('LOCAL_RANK', str(local_rank))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from mmfct.cli._arguments import (
     add_cfg_options,
     add_launcher,
+    add_verbose,
     check_config,
     command_parser,
     config_file,
@@ -39,6 +40,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument('--tta', action='store_true', help='use test-time augmentation')
     parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the host memory of batches')
+    add_verbose(parser)
     add_launcher(parser)
     add_cfg_options(parser)
     return parser

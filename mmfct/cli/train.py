@@ -10,17 +10,23 @@ Example:
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from mmfct.cli._arguments import (
     add_cfg_options,
     add_launcher,
+    add_verbose,
     check_config,
     command_parser,
     config_file,
     need_hosts,
     set_local_rank,
 )
+
+if TYPE_CHECKING:
+    from mmfct.apis.training.options import TrainingOptions
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -51,6 +57,13 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         action='store_true',
         help='fail if a checkpoint of a prerequisite is missing, instead of training it',
     )
+    add_verbose(parser)
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='write nothing: try a few steps of every stage, its data, schedule, evaluation and disk, list what fails '
+        '(exit status 1), and estimate the hours',
+    )
     add_launcher(parser)
     add_cfg_options(parser)
     return parser
@@ -70,5 +83,22 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     with user_errors(of_others=False):
+        if args.dry_run:
+            _try(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
         train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
     leave_ranks()
+
+
+def _try(config: str, options: TrainingOptions, *, with_prerequisites: bool) -> NoReturn:
+    """Try a training instead of running it; exit with status 1 if something fails."""
+    from mmengine.dist import is_main_process
+
+    from mmfct.apis.training.dry_run import dry_run, dry_run_report
+    from mmfct.engine.launch import leave_ranks
+
+    stages = dry_run(config, options, with_prerequisites=with_prerequisites)
+    if is_main_process():
+        print(dry_run_report(stages))
+    status = int(any(stage.failures for stage in stages))
+    leave_ranks(status)
+    sys.exit(status)

@@ -45,6 +45,7 @@ def test_defaults(run):
     [
         (['--work-dir', 'a/b'], dict(work_dir='a/b'), {}),
         (['--amp'], dict(amp=True), {}),
+        (['--verbose'], dict(verbose=True), {}),
         (['--no-pin-memory'], dict(no_pin_memory=True), {}),
         (['--launcher', 'mpi'], dict(launcher='mpi'), {}),
         (['--cfg-options', 'a=1', 'b.c=x'], dict(cfg_options={'a': 1, 'b.c': 'x'}), {}),

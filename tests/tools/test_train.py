@@ -48,6 +48,7 @@ def test_defaults(run):
         (['--auto-scale-lr'], dict(auto_scale_lr=True)),
         (['--no-pin-memory'], dict(no_pin_memory=True)),
         (['--no-persistent-workers'], dict(no_persistent_workers=True)),
+        (['--verbose'], dict(verbose=True)),
         (['--launcher', 'slurm'], dict(launcher='slurm')),
         (
             ['--cfg-options', 'a=1', 'b.c=[x,2.5]', 'd=True', 'e=None', 'f=a/b'],

@@ -28,6 +28,7 @@ class TrainingOptions:
         auto_scale_lr: Scale the learning rate to the actual batch size, see `scale_learning_rate`.
         no_pin_memory: Do not pin the memory of batches.
         no_persistent_workers: End data loader workers after every epoch.
+        verbose: Show on the console everything that the log file has, see `QuietRunner`.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         cfg_options: Values by dotted key, see `load_config`.
     """
@@ -39,6 +40,7 @@ class TrainingOptions:
     auto_scale_lr: bool = False
     no_pin_memory: bool = False
     no_persistent_workers: bool = False
+    verbose: bool = False
     launcher: str = 'none'
     cfg_options: dict[str, Any] = field(default_factory=dict)
 
@@ -69,6 +71,8 @@ class TrainingOptions:
         adapt_to_launcher(config, self.launcher)
         name = Path(config.filename).stem
         config.work_dir = self.work_dir or config.get('work_dir') or str(Path('work_dirs') / name)
+        if self.verbose:
+            config.log_level = 'DEBUG'
         if self.no_validate:
             config.val_cfg = config.val_dataloader = config.val_evaluator = None
         if self.amp:

@@ -106,7 +106,7 @@ def train_stage(config: Config) -> Runner:
     with only_weights():
         runner = build_runner(scale_learning_rate(config))
         try_first_image(config, runner.model)
-        _check_batches(runner)
+        check_batches(runner)
         add_hooks(runner, AnnotationHook, DataEpochHook)
         runner.register_hook(_StartRecord(record, resume=config.resume))
         runner.train()
@@ -115,13 +115,13 @@ def train_stage(config: Config) -> Runner:
 
 
 def build_runner(config: Config) -> Runner:
-    """Build the Runner of a config, with a short console output, and say where the rest of it goes."""
+    """Build the Runner of a config, with a short console output, and say where the full log is."""
     if 'runner_type' in config:
         runner = RUNNERS.build(config)
         quieten(runner.logger, runner)
     else:
         runner = QuietRunner.from_cfg(config)
-    print_log(f'Everything else is in {runner.log_dir}', 'current')
+    print_log(f'The full log is in {runner.log_dir}', 'current')
     return runner
 
 
@@ -132,7 +132,7 @@ def add_hooks(runner: Runner, *kinds: type[Hook]) -> None:
             runner.register_hook(kind())
 
 
-def _check_batches(runner: Runner) -> None:
+def check_batches(runner: Runner) -> None:
     """Raise a ``ValueError`` if there is no batch: some schedules would silently train nothing."""
     loader = runner.train_loop.dataloader
     if len(loader) == 0:

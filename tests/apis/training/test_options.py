@@ -208,6 +208,11 @@ def test_no_persistent_workers(config):
     assert [loader.persistent_workers for loader in _loaders(config)] == [False, False, False]
 
 
+def test_everything_is_shown_on_request(config):
+    TrainingOptions(verbose=True).apply(config)
+    assert config.log_level == 'DEBUG'
+
+
 def test_launcher(config, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     TrainingOptions(launcher='pytorch').apply(config)
