@@ -20,6 +20,7 @@ from mmfct.datasets.transforms import (
     PackPoseInputs,
     RandomZoomCrop,
     ResizeWithMaps,
+    ZoomDepth,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     'RandomZoomCrop',
     'ResizeWithMaps',
     'Surreal',
+    'ZoomDepth',
     'batch_collate',
 ]

@@ -7,6 +7,7 @@ from mmfct.datasets.transforms.load_surreal import LoadSurreal
 from mmfct.datasets.transforms.pack_pose_inputs import PackPoseInputs
 from mmfct.datasets.transforms.random_zoom_crop import RandomZoomCrop
 from mmfct.datasets.transforms.resize_with_maps import ResizeWithMaps
+from mmfct.datasets.transforms.zoom_depth import ZoomDepth
 
 __all__ = [
     'LoadDisparity',
@@ -16,4 +17,5 @@ __all__ = [
     'PackPoseInputs',
     'RandomZoomCrop',
     'ResizeWithMaps',
+    'ZoomDepth',
 ]

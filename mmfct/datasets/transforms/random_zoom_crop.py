@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmfct.datasets.transforms.resampling import nearest_pixels, resize_image, scale_depth
+from mmfct.functional.depth_zoom import depth_zoom
 from mmfct.registry import TRANSFORMS
 
-# How a zoom by s changes the values of a depth map: the exponent of s.
-_GEOMETRIC = dict(depth=-1, inverse_depth=1, disparity=1, relative_depth=0)
 _MODES = ('geometric', 'published')
 
 
@@ -21,8 +20,7 @@ class RandomZoomCrop:
 
     A window of the size (floor(H / s), floor(W / s)) at a random place is resized to (H, W): the image by bilinear
     interpolation, the maps in ``seg_fields`` by the nearest pixel. Zooming in brings everything nearer by the
-    factor s, so depth is divided by s, inverse depth and disparity are multiplied by it. Depth relative to a point of
-    a person is unchanged.
+    factor s, so depth is divided by s, inverse depth and disparity are multiplied by it (see `depth_zoom`).
 
     The transform of the published two-task protocol (``RandomScaleCrop`` of MTAN and Nash-MTL, with the default
     scales) divides the depth map by s although it holds *inverse* depth. ``scale_depth='published'`` does so too.
@@ -89,10 +87,4 @@ class RandomZoomCrop:
         """Return what the values of the depth map are multiplied by."""
         if self.scale_depth == 'published':
             return 1 / scale
-        target = results.get('depth_target')
-        if target not in _GEOMETRIC:
-            raise ValueError(
-                f'`depth_target` must say what `gt_depth_map` holds, one of {tuple(_GEOMETRIC)} '
-                f'(mmfct.LoadDisparity sets it), got {target!r}'
-            )
-        return scale ** _GEOMETRIC[target]
+        return depth_zoom(results.get('depth_target'), scale)
