@@ -15,6 +15,7 @@ from mmfct.models.losses import (
     InstanceTaskWeightLoss,
 )
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
+from mmfct.models.multi_task_tta_model import MultiTaskTTAModel
 from mmfct.models.necks import LastOutput, SideInfoNeck
 from mmfct.models.smpl_body import SmplBody
 from mmfct.models.task_weightings import (
@@ -52,6 +53,7 @@ __all__ = [
     'JoinedEncoder',
     'LastOutput',
     'MultiTaskSegmentor',
+    'MultiTaskTTAModel',
     'OrthogonalAlignmentHead',
     'RandomLossWeighting',
     'SegNetMTAN',

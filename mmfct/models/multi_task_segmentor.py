@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,10 +19,17 @@ from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
 
+# Dimensions of maps (..., H, W) that the hosts' RandomFlip turns round.
+_FLIPPED = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
+
 
 @MODELS.register_module()
 class MultiTaskSegmentor(BaseModel):
     """Multi-task model made of mmseg's backbones, necks and decode heads, and of heads with a vector per image.
+
+    The loss of an instance in a task is that of the head plus, in training, those of the auxiliary heads of the task
+    with the ``loss_weight`` of each. They are losses of one label: a weight of the instance multiplies them all, and
+    whether a label agrees with its image is judged by the head alone.
 
     Args:
         backbone: Config of the encoder.
@@ -97,23 +104,64 @@ class MultiTaskSegmentor(BaseModel):
         """Return whether a data sample has a label of a task, by its name, that counts in the loss."""
         return self.tasks[task].has_label(data_sample)
 
+    def original_outputs(self, inputs: Tensor, data_samples: Sequence[Any]) -> Iterator[dict[str, Tensor]]:
+        """Yield the outputs (C, H, W), or (C,), of each image by task, as of the original image.
+
+        What the transforms have noted in the meta information is undone: padding, a flip, another size, and for depth
+        a zoom.
+
+        Args:
+            inputs: Images (B, 3, H, W).
+            data_samples: Their data samples.
+
+        Raises:
+            ValueError: If an image was flipped of which a task predicts a vector.
+        """
+        outputs = self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
+        for i, sample in enumerate(data_samples):
+            of_image = {name: output[i : i + 1] for name, output in outputs.items()}
+            yield {name: self._original(of_image[name], task, sample.metainfo) for name, task in self.tasks.items()}
+
+    def _original(self, output: Tensor, task: Task, meta: Mapping[str, Any]) -> Tensor:
+        """Return an output (1, C, H, W), or (1, C), as of the original image, without the first dimension."""
+        if output.dim() == 4:
+            output = _flipped_back(_without_padding(output, meta), meta)
+            output = self._resize(output, meta.get('ori_shape', output.shape[2:]))
+        elif meta.get('flip'):
+            raise ValueError(
+                f'the pipeline must not flip images of which a task predicts a vector, such as {task.label_kind!r}, '
+                f'got a flip of {meta.get("img_path", "an image")}'
+            )
+        return task.undo_zoom(output[0], meta)
+
     def _losses(
-        self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]
+        self, features: Sequence[Tensor], size: Sequence[int], data_samples: Sequence[Any]
     ) -> tuple[Tensor, Tensor, list[Comparison]]:
         """Return losses (B, T), booleans (B, T), and what they compare, for a weighting that needs it."""
         losses, annotated, comparisons = [], [], []
-        for name, task in self.tasks.items():
-            output = self._as_labels(outputs[name], task, data_samples)
-            targets = task.targets(output, data_samples)
+        for task in self.tasks.values():
+            output, targets = self._compared(task, features, size, data_samples)
             values, has_label = task.compare(output, targets)
+            for auxiliary in task.auxiliary if self.training else ():
+                values = values + auxiliary.compare(*self._compared(auxiliary, features, size, data_samples))[0]
             losses.append(values)
             annotated.append(has_label)
             if self.weighting.needs_comparisons:
                 comparisons.append(Comparison.of(task.compare, output, targets))
         return torch.stack(losses, dim=1), torch.stack(annotated, dim=1), comparisons
 
+    def _compared(
+        self, task: Task, features: Sequence[Tensor], size: Sequence[int], data_samples: Sequence[Any]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs of a task, of the size of its labels, and these."""
+        output = self._as_labels(self._resize(task(features), size), task, data_samples)
+        return output, task.targets(output, data_samples)
+
+    def _features(self, inputs: Tensor) -> Sequence[Tensor]:
+        return self.neck(self.backbone(inputs))
+
     def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
-        features = self.neck(self.backbone(inputs))
+        features = self._features(inputs)
         return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
 
     def _slide(self, inputs: Tensor, windows: SlidingWindows) -> dict[str, Tensor]:
@@ -154,8 +202,7 @@ class MultiTaskSegmentor(BaseModel):
         return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
-        outputs = self._outputs(inputs)
-        losses, annotated, comparisons = self._losses(outputs, data_samples)
+        losses, annotated, comparisons = self._losses(self._features(inputs), inputs.shape[2:], data_samples)
         if self.training and (epoch := _current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
         needed = dict(comparisons=comparisons) if self.weighting.needs_comparisons else {}
@@ -169,20 +216,13 @@ class MultiTaskSegmentor(BaseModel):
         return log
 
     def _predict(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> list[Any]:
-        outputs = self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
         if data_samples is None:
             from mmseg.structures import SegDataSample
 
             data_samples = [SegDataSample() for _ in inputs]
-        for index, sample in enumerate(data_samples):
-            meta = sample.metainfo
+        for sample, outputs in zip(data_samples, self.original_outputs(inputs, data_samples), strict=True):
             for name, task in self.tasks.items():
-                maps = outputs[name][index : index + 1]
-                if maps.dim() == 2:
-                    task.add_prediction(maps[0], sample)
-                    continue
-                maps = _without_padding(maps, meta)
-                task.add_prediction(self._resize(maps, meta.get('ori_shape', maps.shape[2:]))[0], sample)
+                task.add_prediction(outputs[name], sample)
         return list(data_samples)
 
 
@@ -210,6 +250,11 @@ def _warn_of_a_single_epoch(name: str) -> None:
         "iteration-based, add `dict(type='mmfct.DataEpochHook')` to `custom_hooks` of the config"
     )
     print_log(text, 'current', logging.WARNING)
+
+
+def _flipped_back(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:
+    """Return maps (..., H, W) of an image that a transform has flipped as those of the image before."""
+    return maps.flip(_FLIPPED[meta['flip_direction']]) if meta.get('flip') else maps
 
 
 def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:

@@ -141,6 +141,86 @@ def test_a_weighting_by_agreement_gets_the_outputs_and_labels_of_the_batch(build
             torch.testing.assert_close(found.values[i, t], torch.stack(ratios).mean(), rtol=1e-4, atol=1e-5)
 
 
+AUXILIARY = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.4)
+
+
+@pytest.fixture
+def with_auxiliary(monkeypatch):
+    """Give the task of segmentation an auxiliary head."""
+    auxiliary = head(3) | dict(loss_decode=AUXILIARY)
+    monkeypatch.setitem(TASKS, 'seg', dict(TASKS['seg'], auxiliary_head=auxiliary))
+
+
+def test_the_loss_of_an_auxiliary_head_is_added_in_training(build, sample, with_auxiliary):
+    model, images = build(), torch.randn(3, 3, *SIZE)
+    samples = [sample('seg', 'depth'), sample('depth'), sample('seg')]
+    outputs = model(images)  # with the statistics of the batch, as in the loss
+    assert outputs.keys() == {'seg', 'depth'}  # the auxiliary head predicts nothing
+    expected = expected_losses(outputs, samples)
+    auxiliary = expected_losses(
+        dict(seg=model.tasks.seg.auxiliary[0](model.backbone(images)), depth=outputs['depth']), samples
+    )
+    losses, annotated = instance_losses(model, images, samples)
+    total = [main + 0.4 * extra for main, extra in zip(expected['seg'], auxiliary['seg'], strict=True)]
+    torch.testing.assert_close(losses[[0, 2], 0], torch.stack(total))
+    torch.testing.assert_close(losses[[0, 1], 1], torch.stack(expected['depth']))
+    assert annotated.tolist() == [[True, True], [False, True], [True, False]]
+    losses, _ = instance_losses(model.eval(), images, samples)
+    torch.testing.assert_close(losses[[0, 2], 0], torch.stack(expected_losses(model(images), samples)['seg']))
+
+
+def test_a_weight_of_an_instance_is_that_of_its_auxiliary_loss_too(build, sample, with_auxiliary):
+    model, images = build(weighting='AgreementWeighting'), torch.randn(2, 3, *SIZE)
+    samples = [sample('seg', 'depth') for _ in images]
+    model.weighting.requires_grad_(False)
+    model.weighting.set_instances(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), ['a', 'b'])
+    model(images, samples, mode='loss')['loss'].backward()
+    found = model.tasks.seg.auxiliary[0].head.conv_seg.weight.grad.clone()
+    model.zero_grad()
+    scores = model.tasks.seg.auxiliary[0](model.backbone(images))
+    (0.4 * 2 / 2 * F.cross_entropy(scores[1:], samples[1].gt_sem_seg.data)).backward()
+    torch.testing.assert_close(found, model.tasks.seg.auxiliary[0].head.conv_seg.weight.grad)
+
+
+def test_agreement_is_that_of_the_head_alone(build, sample, with_auxiliary):
+    model, images = build(weighting='AgreementWeighting'), torch.randn(3, 3, *SIZE)
+    samples, reports = [sample('seg', 'depth') for _ in images], []
+    for _ in range(2):
+        model.weighting.set_instances(torch.ones(3, 2), ['a', 'b', 'c'])
+        model(images, samples, mode='loss')
+        reports.append(model.weighting.pop_report())
+        nn.init.normal_(model.tasks.seg.auxiliary[0].head.conv_seg.weight, std=10)
+    torch.testing.assert_close(reports[0].values, reports[1].values)
+    assert bool((reports[0].losses[:, 0] != reports[1].losses[:, 0]).all())
+
+
+@pytest.mark.parametrize(('direction', 'dims'), [('horizontal', -1), ('vertical', -2), ('diagonal', (-2, -1))])
+def test_predictions_of_a_flipped_image_are_those_of_the_original(build, sample, direction, dims):
+    model, images = build().eval(), torch.randn(1, 3, *SIZE)
+    outputs = model(images)
+    (found,) = model(images, [sample(flip=True, flip_direction=direction)], mode='predict')
+    torch.testing.assert_close(found.pred_depth_map.data, outputs['depth'][0].flip(dims))
+    assert torch.equal(found.pred_sem_seg.data, outputs['seg'].argmax(1).flip(dims))
+    (same,) = model(images, [sample(flip=False, flip_direction=None)], mode='predict')
+    torch.testing.assert_close(same.pred_depth_map.data, outputs['depth'][0])
+
+
+def test_depth_of_a_zoomed_image_is_that_of_the_original(build, sample):
+    model, images = build().eval(), torch.randn(1, 3, *SIZE)
+    meta = dict(zoom=2.0, depth_target='inverse_depth', ori_shape=(3, 4))
+    (found,) = model(images, [sample(**meta)], mode='predict')
+    expected = F.interpolate(model(images)['depth'], (3, 4), mode='bilinear')[0] / 2
+    torch.testing.assert_close(found.pred_depth_map.data, expected)
+
+
+def test_vectors_of_flipped_images_are_refused(build, sample, monkeypatch):
+    model = build().eval()
+    monkeypatch.setattr(model.tasks.depth, 'forward', lambda features: torch.zeros(2, 5))
+    samples = [sample(flip=True, flip_direction='horizontal', img_path='a.png')] * 2
+    with pytest.raises(ValueError, match="must not flip images .* such as 'depth_map', got a flip of a.png"):
+        model(torch.randn(2, 3, *SIZE), samples, mode='predict')
+
+
 def test_losses_of_instances(build, sample):
     model, images = build().eval(), torch.randn(3, 3, *SIZE)
     samples = [sample('seg', 'depth'), sample('seg'), sample('depth')]

@@ -28,8 +28,9 @@ from mmfct.utils.checkpoint import (
 from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.torchscript import is_torchscript
 
-# What merges the predictions of an image where the config does not say, by host.
+# What merges the predictions of an image where the config does not say, by host, and of a model of several tasks.
 _TTA_MODELS = dict(mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'), mmseg=dict(type='mmseg.SegTTAModel'))
+_MULTI_TASK_TTA_MODEL = dict(type='mmfct.MultiTaskTTAModel')
 
 
 def test(
@@ -55,8 +56,8 @@ def test(
         out: File for the predictions (``.pkl``) or the metrics (``.json``), see ``out_item``.
         out_item: ``'pred'`` or ``'metrics'``.
         show_dir: Folder for pictures of the predictions; needs a ``visualization`` hook in the config.
-        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config. A segmentor of mmseg needs
-            only the pipeline, a classifier of mmpretrain neither: its default is flips.
+        tta: Use test-time augmentation: ``tta_model`` and ``tta_pipeline`` of the config. A segmentor of mmseg and a
+            `MultiTaskSegmentor` need only the pipeline, a classifier of mmpretrain neither: its default is flips.
 
     Returns:
         The metrics.
@@ -108,16 +109,18 @@ def _use_test_time_augmentation(config: Config) -> None:
     if not pipeline:
         raise ValueError('`--tta` needs `test_dataloader.dataset.pipeline` in the config; there is none to augment')
     scope = config.get('default_scope')
-    tta_model = config.get('tta_model') or _TTA_MODELS.get(scope)
+    several_tasks = type_name(config.model) == 'MultiTaskSegmentor'
+    default = _MULTI_TASK_TTA_MODEL if several_tasks else _TTA_MODELS.get(scope)
+    tta_model = config.get('tta_model') or default
     if tta_model is None:
         raise ValueError(
             '`--tta` needs `tta_model` in the config, which merges the predictions of an image, got none and '
             f'`default_scope` {scope!r}; there are defaults for {sorted(_TTA_MODELS)}'
         )
-    if type_name(config.model) == 'MultiTaskSegmentor' and type_name(tta_model) == 'SegTTAModel':
+    if several_tasks and type_name(tta_model) == 'SegTTAModel':
         raise ValueError(
-            '`--tta` needs a `tta_model` in the config that merges the predictions of every task of '
-            "mmfct.MultiTaskSegmentor, got mmseg's SegTTAModel, which merges those of one segmentation"
+            "`tta_model` of the config must merge the predictions of every task, got mmseg's SegTTAModel, which "
+            'merges those of one segmentation; leave it out'
         )
     if 'tta_pipeline' not in config:
         if scope != 'mmpretrain':

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.structures import PixelData
 from torch import Tensor
 
+from mmfct.functional.depth_zoom import depth_zoom
 from mmfct.functional.task_weighting import mean_over_valid
 from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
@@ -81,6 +82,15 @@ class DepthTask(Task):
         difference = depth - torch.where(valid, targets, 0.0)  # a NaN would reach the gradient
         errors = difference.abs() if self.error == 'l1' else difference.square()
         return mean_over_valid(errors, valid)
+
+    def undo_zoom(self, output: Tensor, meta: Mapping[str, Any]) -> Tensor:
+        """Return the depth (1, H, W) of a zoomed image as that of the original one, see `depth_zoom`.
+
+        Raises:
+            ValueError: If the meta information has a ``zoom`` but no ``depth_target``.
+        """
+        zoom = meta.get('zoom', 1.0)
+        return output if zoom == 1 else output / depth_zoom(meta.get('depth_target'), zoom)
 
     def add_prediction(self, depth: Tensor, data_sample: Any) -> None:
         """Add the depth (1, H, W) to a data sample."""

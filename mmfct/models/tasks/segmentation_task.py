@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -20,17 +21,22 @@ class SegmentationTask(Task):
 
     Args:
         head: Config of a decode head of mmseg that returns one map, with a single ``loss_decode`` and no ``sampler``.
+        auxiliary_head: Config of a further such head, or of several, as in mmseg's segmentors: in training, its loss
+            of the same labels is added, and its ``loss_weight``, usually 0.4, says how much it counts.
         init_cfg: Initialisation config.
 
     Raises:
-        ValueError: If the head has several losses (they are one task, and an instance has one loss of it), chooses
-            pixels with a sampler (over the whole batch), or returns something else than a map.
+        ValueError: If a head has several losses (they are one task, and an instance has one loss of it), chooses
+            pixels with a sampler (over the whole batch), or returns something else than a map; or if an auxiliary head
+            has other classes than the head.
     """
 
     label_kind = 'sem_seg'
     form = 'classification'
 
-    def __init__(self, head: dict, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, head: dict, auxiliary_head: dict | Sequence[dict] | None = None, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.head = MODELS.build(head)
         if isinstance(self.head.loss_decode, nn.ModuleList):
@@ -39,6 +45,13 @@ class SegmentationTask(Task):
             raise ValueError(
                 f'`head` must have no `sampler`, which chooses pixels over the whole batch, got '
                 f'{type(self.head.sampler).__name__}'
+            )
+        heads = [auxiliary_head] if isinstance(auxiliary_head, dict) else auxiliary_head or ()
+        self.auxiliary.extend(SegmentationTask(head) for head in heads)
+        numbers = [task.head.num_classes for task in self.auxiliary]
+        if set(numbers) - {self.head.num_classes}:
+            raise ValueError(
+                f'`auxiliary_head` must have the {self.head.num_classes} classes of `head`, got {numbers}'
             )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
@@ -63,6 +76,13 @@ class SegmentationTask(Task):
     def compare(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each instance (B,) from scores (B, C, H, W), and whether it has a label (B,)."""
         return instance_losses(self.head.loss_decode, scores, targets, ignore_index=self.head.ignore_index)
+
+    def merge(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the scores (C, H, W) of the mean probabilities of several, each (C, H, W)."""
+        single = len(outputs[0]) == 1
+        probabilities = (scores.float().sigmoid() if single else scores.float().softmax(dim=0) for scores in outputs)
+        mean = reduce(torch.add, probabilities) / len(outputs)
+        return mean.logit() if single else mean.log()
 
     def add_prediction(self, scores: Tensor, data_sample: Any) -> None:
         """Add the most likely class, (1, H, W), to a data sample, from its scores (C, H, W)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
-from mmengine.model import BaseModule
+import torch
+from mmengine.model import BaseModule, ModuleList
 from mmengine.structures import PixelData
 from torch import Tensor
 
@@ -17,10 +19,18 @@ class Task(BaseModule):
     Attributes:
         label_kind: Field of a data sample with the label, without its prefix ``gt_``; predictions have ``pred_``.
         form: Form of the loss, see `mmfct.functional.task_weighting`.
+        auxiliary: Tasks whose losses of the same labels are added in training.
+
+    Args:
+        init_cfg: Initialisation config.
     """
 
     label_kind: ClassVar[str]
     form: str
+
+    def __init__(self, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.auxiliary = ModuleList()
 
     @abstractmethod
     def forward(self, features: Sequence[Tensor]) -> Tensor:
@@ -51,6 +61,19 @@ class Task(BaseModule):
     @abstractmethod
     def add_prediction(self, output: Tensor, data_sample: Any) -> None:
         """Add the prediction, from an output (C, H, W) or (C,), to a data sample."""
+
+    def undo_zoom(self, output: Tensor, meta: Mapping[str, Any]) -> Tensor:
+        """Return an output (C, H, W), or (C,), of a zoomed image as that of the original one; by default the same.
+
+        Args:
+            output: The output.
+            meta: Meta information of the data sample, with ``zoom`` where `mmfct.ZoomDepth` has noted one.
+        """
+        return output
+
+    def merge(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return one output for several of an image, each (C, H, W) or (C,); by default their mean."""
+        return reduce(torch.add, outputs) / len(outputs)
 
     def label_size(self, data_sample: Any) -> tuple[int, int] | None:
         """Return height and width of the label of a data sample; ``None`` where it has none, or is no map."""

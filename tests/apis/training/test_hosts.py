@@ -180,8 +180,9 @@ def test_tta_of_a_segmentor_takes_the_model_of_its_host(folder, trained, tmp_pat
     plain = run_test(str(config), trained['segmentor'], options)
     flipped = run_test(str(config), trained['segmentor'], options, tta=True)
     assert flipped.keys() == plain.keys() and all(np.isfinite([*flipped.values()]))
-    config.write_text(config.read_text().replace("'EncoderDecoder'", "'mmfct.MultiTaskSegmentor'"))
-    with pytest.raises(ValueError, match=r"merges the predictions of every task .* got mmseg's SegTTAModel"):
+    text = config.read_text().replace("'EncoderDecoder'", "'mmfct.MultiTaskSegmentor'")
+    config.write_text(f"{text}\ntta_model = dict(type='SegTTAModel')")
+    with pytest.raises(ValueError, match=r"must merge the predictions of every task, got mmseg's SegTTAModel.*leave"):
         run_test(str(config), trained['segmentor'], options, tta=True)
 
 

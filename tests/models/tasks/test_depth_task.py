@@ -176,3 +176,17 @@ def test_another_fill(task, sample):
     target, depth = torch.tensor([[-1.0, 2.0, 255.0]]), torch.zeros(1, 1, 1, 3)
     losses, _ = losses_of(task(signed=True, fill=-1.0), depth, [sample(target)])
     assert losses.item() == pytest.approx(128.5)
+
+
+@pytest.mark.parametrize(('target', 'expected'), [('inverse_depth', 3), ('disparity', 3), ('depth', 12)])
+def test_a_zoom_is_undone(task, target, expected):
+    module, depth = task(), torch.full((1, 2, 2), 6.0)
+    assert module.undo_zoom(depth, dict(zoom=2.0, depth_target=target)).unique().tolist() == [expected]
+    assert module.undo_zoom(depth, {}) is module.undo_zoom(depth, dict(zoom=1.0)) is depth
+    with pytest.raises(ValueError, match='`meta_keys` of the packing must name it'):
+        module.undo_zoom(depth, dict(zoom=2.0))
+
+
+def test_depth_is_merged_by_its_mean(task):
+    depths = [torch.rand(1, 2, 2) for _ in range(3)]
+    torch.testing.assert_close(task().merge(depths), torch.stack(depths).mean(0))

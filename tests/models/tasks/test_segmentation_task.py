@@ -116,3 +116,35 @@ def test_a_head_of_several_outputs_is_refused(task, monkeypatch):
         ValueError, match='`head` must be one that returns one map of scores, got a tuple from FCNHead'
     ):
         task((torch.randn(2, 4, 5, 6),))
+
+
+def test_scores_are_merged_as_probabilities(task):
+    scores = [torch.randn(3, 5, 6) for _ in range(4)]
+    expected = sum(values.softmax(dim=0) for values in scores) / 4
+    torch.testing.assert_close(task.merge(scores).softmax(dim=0), expected)
+    binary = [torch.randn(1, 5, 6) for _ in range(4)]
+    expected = sum(values.sigmoid() for values in binary) / 4
+    torch.testing.assert_close(task.merge(binary).sigmoid(), expected)
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_auxiliary_heads_are_tasks_of_the_same_labels(several, samples):
+    loss = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+    head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_convs=0, concat_input=False, num_classes=3)
+    auxiliary = head | dict(loss_decode=loss | dict(loss_weight=0.4))
+    config = dict(type='mmfct.SegmentationTask', head=head | dict(loss_decode=loss))
+    task = MODELS.build(config | dict(auxiliary_head=[auxiliary] * 2 if several else auxiliary))
+    assert len(task.auxiliary) == 1 + several and len(MODELS.build(config).auxiliary) == 0
+    scores = torch.randn(4, 3, 5, 6)
+    plain = task.compare(scores, task.targets(scores, samples[0]))[0]
+    for extra in task.auxiliary:
+        torch.testing.assert_close(extra.compare(scores, extra.targets(scores, samples[0]))[0], 0.4 * plain)
+    nn.init.constant_(task.auxiliary[0].head.conv_seg.weight, 7.0)
+    task.init_weights()
+    assert task.auxiliary[0].head.conv_seg.weight.std() < 0.05
+
+
+def test_an_auxiliary_head_of_other_classes_is_refused():
+    head = dict(type='mmseg.FCNHead', in_channels=4, channels=4, num_convs=0, num_classes=3)
+    with pytest.raises(ValueError, match=r'`auxiliary_head` must have the 3 classes of `head`, got \[3, 5\]'):
+        MODELS.build(dict(type='mmfct.SegmentationTask', head=head, auxiliary_head=[head, head | dict(num_classes=5)]))
