@@ -31,7 +31,7 @@ _PROPERTIES: dict[Callable, Callable[[torch.device], Any]] = {
     Tensor.get_device: lambda place: 0 if place == CUDA else -1,
 }
 _MOVES = {Tensor.to, Tensor.cuda, Tensor.cpu, Tensor.type_as}
-_TO_NUMPY = {Tensor.numpy, Tensor.__array__, torch.Tensor.pin_memory}
+_TO_NUMPY = {Tensor.numpy, Tensor.__array__, Tensor.pin_memory}
 # Their tensors may lie anywhere.
 _ANYWHERE = {Tensor.copy_, Tensor.data.__set__, Tensor.grad.__set__, torch._has_compatible_shallow_copy_type}
 _INDEXING = {Tensor.__getitem__, Tensor.__setitem__}
@@ -51,16 +51,16 @@ class PretendedCuda(TorchFunctionMode):
         tensors = list(_tensors((args, kwargs)))
         place = None if func in _ANYWHERE else _common_place(func, args, tensors)
         if func in _TO_NUMPY and place == CUDA:
-            raise TypeError(
-                "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it to the host."
-            )
+            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
+        if func == Tensor.pin_memory:
+            return args[0]
         if kwargs.get('device') is not None:
             place, kwargs['device'] = _as_place(kwargs['device']), CPU
             if place == CUDA and kwargs.get('generator') is not None:
                 raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+            if func is torch.as_tensor and isinstance(args[0], Tensor):
+                return _move(Tensor.to, func(*args, **kwargs), place)
         results = func(*args, **kwargs)
-        if func is Tensor.grad.__get__:
-            place = place_of(args[0])
         return _placed(results, place or CPU) if func not in _ANYWHERE else results
 
 

@@ -36,6 +36,7 @@ CALLS = {
     'fill_a_slice': lambda g, c: g[:2].copy_(c[:2]),
     'move': lambda g, c: g + c.to(g.device),
     'move_like': lambda g, c: g + c.to(g),
+    'as_tensor': lambda g, c: g + torch.as_tensor(c, device=g.device),
     'move_back': lambda g, c: g.cpu() + c,
     'type_as': lambda g, c: g + c.type_as(g),
     'new_zeros': lambda g, c: g + g.new_zeros(3),
