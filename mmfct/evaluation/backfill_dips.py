@@ -74,8 +74,8 @@ def find_dip(points: Sequence[QueryScores], score: str) -> Dip | None:
 
 
 def curve_bands(points: Sequence[QueryScores], score: str) -> list[Interval]:
-    """Confidence intervals of the mean score at each point, which hold for all points at once."""
-    return [_ends(row) for row in _intervals(point_scores(points, score))]
+    """Confidence intervals of the mean score at each point, within [0, 1], which hold for all points at once."""
+    return [_ends(row) for row in _intervals(point_scores(points, score)).clamp(0, 1)]
 
 
 def point_scores(points: Sequence[QueryScores], score: str) -> Tensor:

@@ -1,8 +1,11 @@
-"""Markdown tables of scores."""
+"""Tables of scores as Markdown, and any table as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+from collections.abc import Iterable, Sequence
 
 
 def percent(fraction: float) -> str:
@@ -22,3 +25,10 @@ def markdown_table(rows: list[list[str]]) -> str:
     ]
     rule = ' | '.join('-' * width if i == 0 else '-' * (width - 1) + ':' for i, width in enumerate(widths))
     return '\n'.join(f'| {line} |' for line in (lines[0], rule, *lines[1:]))
+
+
+def csv_table(rows: Iterable[Sequence[object]]) -> bytes:
+    """Encode rows, the header first, as a CSV file; names of files keep their bytes, even those that are no text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(rows)
+    return text.getvalue().encode(errors='surrogateescape')

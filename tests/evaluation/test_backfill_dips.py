@@ -61,3 +61,12 @@ def test_queries_that_count_and_bands():
     assert len(bands) == 22
     for (low, high), mean in zip(bands, values.mean(dim=0).tolist(), strict=True):
         assert low < mean < high
+
+
+def test_no_band_leaves_what_a_score_can_be():
+    """Nearly all queries are right, so that an interval of equal sides would end above 1."""
+    right = torch.ones(100, 22).double()
+    right[0, :21] = 0  # and the last point has no spread
+    points = [QueryScores(column[:, None], column, column.isfinite()) for column in right.T]
+    lows, highs = zip(*curve_bands(points, 'map'), strict=True)
+    assert set(highs) == {1.0} and all(0 < low < 0.99 for low in lows[:21]) and lows[21] == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from mmfct.apis.find_corrupt_labels.ranking import Suspects
 from mmfct.utils.files import write_atomically
+from mmfct.utils.tables import csv_table
 
 
 def write_suspects_csv(suspects: Suspects, folder: Path) -> Path:
@@ -77,11 +76,7 @@ def write_fiftyone_csv(ranking: Sequence[Suspects], paths: Sequence[str | None],
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    write_atomically(path, text.getvalue().encode())
+    write_atomically(path, csv_table([header, *([_cell(value) for value in row] for row in rows)]))
     return path
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_m
 from mmfct.retrieval.stores.loaded import open_checked
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.utils.files import write_atomically
+from mmfct.utils.tables import csv_table
 
 
 def plan_backfill(
@@ -120,8 +119,5 @@ def _read_sets(
 
 
 def _write_order(rows: np.ndarray, ids: np.ndarray, path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['row', 'id'])
-    writer.writerows(zip(rows.tolist(), ids[rows].tolist(), strict=True))
-    write_atomically(path, text.getvalue().encode())
+    cells = zip(rows.tolist(), ids[rows].tolist(), strict=True)
+    write_atomically(path, csv_table([('row', 'id'), *cells]))

@@ -43,6 +43,12 @@ def test_suspects_in_order_with_empty_cells_for_what_is_unknown(tmp_path):
     assert path.name == 'suspects_seg.csv'
 
 
+def test_names_of_files_keep_bytes_that_are_no_text(tmp_path):
+    files = [b'\xff.png'.decode(errors='surrogateescape'), 'a.png', 'd.png']
+    path = write_suspects_csv(make_suspects(files=files), tmp_path)
+    assert path.read_bytes().splitlines()[1].startswith(b'\xff.png,seg,')
+
+
 def test_truth_is_a_column_where_it_is_known(tmp_path):
     path = write_suspects_csv(make_suspects(corrupted=np.array([True, False, True])), tmp_path)
     with path.open(newline='') as file:

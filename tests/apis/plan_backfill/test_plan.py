@@ -38,6 +38,16 @@ def test_orders_without_the_new_gallery(switch, tmp_path):
     assert away == sorted(away, reverse=True)
 
 
+def test_ids_of_any_bytes(make_gallery, tmp_path):
+    names = ['a.png', b'\xff.png'.decode(errors='surrogateescape')]
+    plan_backfill(make_gallery('g', 'm', [[0.0], [1.0]], id=names), tmp_path, orders=['random'])
+    assert {line.partition(b',')[2] for line in (tmp_path / 'order_random.csv').read_bytes().splitlines()} == {
+        b'id',
+        b'a.png',
+        b'\xff.png',
+    }
+
+
 def test_orders_that_compare_nothing_read_no_embedding(switch, tmp_path, monkeypatch):
     def refuse(gallery, name):
         raise MemoryError(name)
