@@ -18,7 +18,21 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, begin=0, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
+    *(
+        [
+            dict(
+                type='LinearLR',
+                start_factor=1e-3,
+                begin=0,
+                end=warmup_epochs,
+                by_epoch=True,
+                convert_to_iter_based=True,
+            )
+        ]
+        if warmup_epochs
+        else []
+    ),
     dict(
         type='CosineAnnealingLR',
         T_max=epochs - warmup_epochs,

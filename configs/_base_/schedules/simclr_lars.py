@@ -24,7 +24,21 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-4, begin=0, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
+    *(
+        [
+            dict(
+                type='LinearLR',
+                start_factor=1e-4,
+                begin=0,
+                end=warmup_epochs,
+                by_epoch=True,
+                convert_to_iter_based=True,
+            )
+        ]
+        if warmup_epochs
+        else []
+    ),
     dict(
         type='CosineAnnealingLR',
         T_max=side_epochs - warmup_epochs,

@@ -16,7 +16,12 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True),
+    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
+    *(
+        [dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True)]
+        if warmup_epochs
+        else []
+    ),
     dict(
         type='CosineAnnealingLR',
         begin=warmup_epochs,

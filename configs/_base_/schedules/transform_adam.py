@@ -8,7 +8,12 @@ warmup_epochs = 5
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=5e-4, weight_decay=2**-15))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1 / warmup_epochs, begin=0, end=warmup_epochs, by_epoch=True),
+    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
+    *(
+        [dict(type='LinearLR', start_factor=1 / warmup_epochs, begin=0, end=warmup_epochs, by_epoch=True)]
+        if warmup_epochs
+        else []
+    ),
     dict(
         type='CosineAnnealingLR',
         T_max=transform_epochs - warmup_epochs,

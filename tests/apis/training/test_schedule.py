@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmfct.apis.training.config import load_config
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.apis.training.train import train
 
 CONFIGS = Path(__file__).parents[3] / 'configs/fct'
+WITH_WARM_UP = [path for path in CONFIGS.glob('../_base_/schedules/*.py') if 'warmup_epochs = ' in path.read_text()]
 
 
 def config(*schedulers: dict, batch_size: int = 539, drop_last: bool = False, **entries) -> Config:
@@ -115,3 +117,11 @@ def test_every_stage_is_checked_before_the_first_is_trained(tmp_path, options, s
     with pytest.raises(ValueError, match=rf"of '.*/{stage}\.py' has no step"):
         train(str(name), TrainingOptions(cfg_options=options))
     assert not list(tmp_path.rglob('*.pth')) and not list(tmp_path.rglob('*.log'))
+
+
+@pytest.mark.parametrize('path', WITH_WARM_UP, ids=lambda path: path.stem)
+def test_a_warm_up_can_be_left_out(path):
+    first, *others = load_config(path).param_scheduler
+    without = load_config(path, dict(warmup_epochs=0)).param_scheduler
+    assert first.type == 'LinearLR' and [entry.type for entry in without] == [entry.type for entry in others]
+    assert without[0].begin == 0 and without[0].T_max == without[0].end
