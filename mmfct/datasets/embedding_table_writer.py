@@ -65,28 +65,18 @@ def write_embedding_table(
     if len(images) == 0:
         raise ValueError(f'the data set of the embedding table {str(path)!r} is empty')
     network = MODELS.build({'type': 'mmfct.FrozenEncoders', **copy.deepcopy(encoders)}).to(device)
-    identity = fingerprint_images(map(images.get_data_info, range(len(images))))
-    description = fingerprint_json(
-        dict(
-            dataset=settings,
-            images=identity,
-            encoders=plain_json({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
-            weights=fingerprint_state_dict(network.state_dict()),
-            num_views=num_views,
-            seed=seed,
-        )
+    metadata = table_metadata(
+        images,
+        network,
+        settings,
+        encoders,
+        num_views=num_views,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        seed=seed,
     )
     num_rows = num_views * len(images)
-    shard_rows = max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS))
-    # Workers draw random numbers of their own, so the same views need the same loader.
-    loader = [num_workers, batch_size] if num_workers else [0]
-    metadata = dict(
-        fingerprint=description,
-        roles=list(network.roles),
-        num_views=num_views,
-        views=fingerprint_json([settings, identity, num_views, seed, shard_rows, loader]),
-        columns={role: _fingerprint_encoder(network, encoders, role) for role in network.roles},
-    )
+    shard_rows = _shard_rows(num_rows)
     if dist.is_main_process():
         previous.set_aside(path, metadata)
     dist.barrier()
@@ -112,7 +102,7 @@ def write_embedding_table(
         fill_shards(
             writer,
             images,
-            partial(_rows, network=network, device=device, roles=missing if known else None),
+            partial(embed_batch, network=network, device=device, roles=missing if known else None),
             known=known,
             batch_size=batch_size,
             num_workers=num_workers,
@@ -128,8 +118,71 @@ def write_embedding_table(
     return classes
 
 
-def _rows(batch: dict, network: torch.nn.Module, device: str, roles: list[str] | None) -> dict[str, np.ndarray]:
-    """Compute the columns of one batch of images."""
+def table_metadata(
+    images: Any,
+    network: Any,
+    settings: object,
+    encoders: dict,
+    *,
+    num_views: int,
+    batch_size: int,
+    num_workers: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what identifies a table: fingerprints of all of it (``fingerprint``), its views and its columns.
+
+    Args:
+        images: The image data set.
+        network: The `FrozenEncoders`.
+        settings: Config of the image data set.
+        encoders: Config of the `FrozenEncoders`.
+        num_views: See `write_embedding_table`, as for the others.
+        batch_size: See there.
+        num_workers: See there.
+        seed: See there.
+    """
+    settings = plain_json(settings)
+    identity = fingerprint_images(map(images.get_data_info, range(len(images))))
+    roles = list(network.roles)
+    # Workers draw random numbers of their own, so the same views need the same loader.
+    loader = [num_workers, batch_size] if num_workers else [0]
+    shard_rows = _shard_rows(num_views * len(images))
+    return dict(
+        fingerprint=fingerprint_json(
+            dict(
+                dataset=settings,
+                images=identity,
+                encoders=plain_json({role: _without_checkpoint(encoder) for role, encoder in encoders.items()}),
+                weights=fingerprint_state_dict(network.state_dict()),
+                num_views=num_views,
+                seed=seed,
+            )
+        ),
+        roles=roles,
+        num_views=num_views,
+        views=fingerprint_json([settings, identity, num_views, seed, shard_rows, loader]),
+        columns={role: _fingerprint_encoder(network, encoders, role) for role in roles},
+    )
+
+
+def _shard_rows(num_rows: int) -> int:
+    return max(_SHARD_ROWS, -(-num_rows // _MAX_SHARDS))
+
+
+def embed_batch(
+    batch: dict, network: torch.nn.Module, device: str, roles: list[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Compute the columns of one batch of images.
+
+    Args:
+        batch: B images, as ``pseudo_collate`` makes it.
+        network: The `FrozenEncoders`.
+        device: Where they run.
+        roles: Roles to compute; ``None`` for all.
+
+    Returns:
+        Embeddings of shape (B, D) by role, ``id`` and ``label`` of shape (B,).
+    """
     embeddings = network(torch.stack(batch['inputs']).to(device), roles)
     samples = batch['data_samples']
     return {

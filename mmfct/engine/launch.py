@@ -43,11 +43,14 @@ def init_launcher(launcher: str) -> None:
     torch.distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo', timeout=_TIMEOUT)
 
 
-def leave_ranks() -> None:
+def leave_ranks(status: int = 0) -> None:
     """Exit at once if this process is a rank on gloo whose work is done; otherwise do nothing.
 
     A thread of gloo that is still running when the interpreter shuts down sometimes aborts the process (torch 2.14),
     also after ``destroy_process_group``, and the launcher would report a failure.
+
+    Args:
+        status: Exit status, the same on every rank.
     """
     if not torch.distributed.is_initialized() or torch.distributed.get_backend() != 'gloo':
         return
@@ -55,7 +58,7 @@ def leave_ranks() -> None:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def _translate_environment(launcher: str) -> None:

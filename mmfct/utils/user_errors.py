@@ -21,13 +21,14 @@ def user_errors(*, of_others: bool = True) -> Iterator[None]:
     try:
         yield
     except (OSError, ImportError, ValueError) as error:
-        if not of_others and not _is_ours(error):
+        if not of_others and not is_ours(error):
             raise
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
 
 
-def _is_ours(error: BaseException) -> bool:
+def is_ours(error: BaseException) -> bool:
+    """Return whether an error was raised by this package, and not by another one that it called."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

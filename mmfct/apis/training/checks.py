@@ -14,7 +14,7 @@ from mmfct.utils.dataset_configs import dataset_chains, type_name
 _LOSE_DEPTH = ('Albu', 'CenterCrop', 'Pad', 'RandomRotFlip', 'TenCrop')
 _LOAD_DEPTH = ('LoadDisparity', 'LoadDepthAnnotation', 'LoadSurreal')
 # Data sets of mmpretrain that are downloaded if they are missing.
-_DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
+DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 _HINT = 'set it with `--cfg-options data_root=...`'
 
 
@@ -41,7 +41,7 @@ def check_data(
             for part in (dataset, *wrappers):
                 _check_depth(part.get('pipeline') or ())
             kind = type_name(dataset)
-            if not dataset.get('data_root') or kind in _DOWNLOADED:
+            if not dataset.get('data_root') or kind in DOWNLOADED:
                 continue
             if not isinstance(dataset['data_root'], (str, Path)):
                 raise ValueError(f'`data_root` must be the folder of the data, got {dataset["data_root"]!r}; {_HINT}')

@@ -91,26 +91,40 @@ def unfinished_prerequisites(config: Config, options: TrainingOptions) -> list[P
     """
     found: dict[Path, Prerequisite] = {}
     for entry in config.get('prerequisites', []):
-        path = _config_of(entry, Path(config.filename).parent)
-        checkpoint = Path(entry['checkpoint'])
-        cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
-        names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
-        stage_options = replace(
-            options,
-            work_dir=str(checkpoint.parent),
-            resume='auto',
-            cfg_options={name: value for name, value in cfg_options.items() if name in names},
-        )
-        # A finished one may have lost the checkpoints to resume from.
-        stage = Prerequisite(path, checkpoint, stage_options, replace(stage_options, resume=None).load(path))
+        stage = find_prerequisite(entry, config, options)
         if stage.is_finished():
-            print_log(f'{entry["config"]}: finished, using {checkpoint}', 'current')
+            print_log(f'{entry["config"]}: finished, using {stage.checkpoint}', 'current')
         else:
-            stage_options.continue_training(stage.config)
-            for earlier in unfinished_prerequisites(stage.config, stage_options):
+            stage.options.continue_training(stage.config)
+            for earlier in unfinished_prerequisites(stage.config, stage.options):
                 found.setdefault(earlier.checkpoint, earlier)
-            found.setdefault(checkpoint, stage)
+            found.setdefault(stage.checkpoint, stage)
     return list(found.values())
+
+
+def find_prerequisite(entry: Mapping[str, Any], config: Config, options: TrainingOptions) -> Prerequisite:
+    """Load the config of a prerequisite, which is not resumed from anything yet.
+
+    Args:
+        entry: An entry of ``prerequisites``.
+        config: The config that it is in.
+        options: Its options, see `unfinished_prerequisites`.
+
+    Raises:
+        FileNotFoundError: If the config of the prerequisite is missing.
+    """
+    path = _config_of(entry, Path(config.filename).parent)
+    checkpoint = Path(entry['checkpoint'])
+    cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
+    names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
+    stage_options = replace(
+        options,
+        work_dir=str(checkpoint.parent),
+        resume='auto',
+        cfg_options={name: value for name, value in cfg_options.items() if name in names},
+    )
+    # A finished one may have lost the checkpoints to resume from.
+    return Prerequisite(path, checkpoint, stage_options, replace(stage_options, resume=None).load(path))
 
 
 def _config_of(entry: Mapping[str, Any], folder: Path) -> Path:

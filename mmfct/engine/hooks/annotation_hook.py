@@ -102,6 +102,14 @@ class AnnotationHook(Hook):
         """Warn of a test without labels."""
         self._warn(runner.test_dataloader)
 
+    def missing(self) -> list[str]:
+        """Return the tasks that should have labels, and have had none so far; all ranks must call this."""
+        tasks = sorted(self._tasks)
+        flags = torch.tensor([self._needed, *(task not in self._unseen for task in tasks)], dtype=torch.float32)
+        all_reduce(flags, op='max')
+        needed, *seen = flags.tolist()
+        return [task for task, found in zip(tasks, seen, strict=True) if needed and not found]
+
     def _start(self, runner: Runner) -> None:
         self._model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self._needed = isinstance(self._model, _Tasks)
@@ -119,7 +127,7 @@ class AnnotationHook(Hook):
                     self._unseen.clear()
 
     def _refuse(self, runner: Runner) -> None:
-        missing = self._missing()
+        missing = self.missing()
         if missing:
             raise ValueError(
                 f'the training set must have labels of every task, got no label of {missing!r} for any of '
@@ -128,21 +136,13 @@ class AnnotationHook(Hook):
             )
 
     def _warn(self, loader: DataLoader) -> None:
-        missing = self._missing()
+        missing = self.missing()
         if missing:
             text = (
                 f'no label of {missing!r} for any of {_number(loader)} images: its metrics cannot be measured; check '
                 'the label files, `label_ids` and the pipeline'
             )
             print_log(text, 'current', logging.WARNING)
-
-    def _missing(self) -> list[str]:
-        """Return the tasks that should have labels, and have had none on any rank."""
-        tasks = sorted(self._tasks)
-        flags = torch.tensor([self._needed, *(task not in self._unseen for task in tasks)], dtype=torch.float32)
-        all_reduce(flags, op='max')
-        needed, *seen = flags.tolist()
-        return [task for task, found in zip(tasks, seen, strict=True) if needed and not found]
 
 
 def _ignore_index(model: Any) -> int:

@@ -1,0 +1,91 @@
+"""A config that reads what is there, finds stand-ins for what is not, and writes nothing but into one folder."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmfct.apis.training.dry_run.sample_table import SampleTable
+from mmfct.utils.checkpoint import checkpoint_file
+from mmfct.utils.dataset_configs import type_name
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def with_stand_ins(config: Config, stand_ins: Mapping[str, str]) -> Config:
+    """Copy a config with other checkpoints.
+
+    Args:
+        config: Config of a stage.
+        stand_ins: File to read instead, by checkpoint; ``FILE::ENTRY`` becomes the file.
+    """
+    config = copy.deepcopy(config)
+    for key, value in config.items():
+        config[key] = _replaced(value, stand_ins)
+    return config
+
+
+def named_files(value: Any) -> set[str]:
+    """Return the strings in a config that may be checkpoints, without entries in them."""
+    if isinstance(value, Mapping):
+        return set().union(*(named_files(item) for item in value.values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*map(named_files, value))
+    return {str(checkpoint_file(value))} if isinstance(value, str) else set()
+
+
+def confined(config: Config, folder: Path) -> Config:
+    """Copy a config so that logs, checkpoints and tables go into a folder, or nowhere.
+
+    Tables of embeddings become those of a few images in memory, and visualisers report to no service.
+
+    Args:
+        config: Config of a stage.
+        folder: Folder for whatever it writes.
+    """
+    config = copy.deepcopy(config)
+    config.work_dir = str(folder)
+    config.log_level = 'WARNING'
+    if config.get('visualizer') is not None:
+        config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
+        config.visualizer.pop('save_dir', None)
+    checkpoint = (config.get('default_hooks') or {}).get('checkpoint')
+    if checkpoint is not None:
+        checkpoint.pop('out_dir', None)
+    for loader in LOADERS:
+        if config.get(loader) is not None:
+            _confine_data(config[loader].dataset, folder)
+    return config
+
+
+def _confine_data(value: Any, folder: Path) -> None:
+    """Change the config of a data set, and of those that it wraps, in place."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        _confine_data(item, folder)
+    if not isinstance(value, dict) or 'type' not in value:
+        return
+    kind = type_name(value)
+    if kind == 'EmbeddingTable':
+        value['type'] = SampleTable
+    elif kind == 'Surreal':  # its index is made if it is missing, and updated if files have changed
+        root, split = Path(value['data_root']).expanduser(), value.get('split', 'train')
+        index = Path(value.get('index_file') or root / f'surreal_{split}.json').expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        value['index_file'] = str(folder / f'surreal_{split}.json')
+        if index.is_file():
+            shutil.copyfile(index, value['index_file'])
+
+
+def _replaced(value: Any, stand_ins: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _replaced(item, stand_ins)
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, stand_ins) for item in value)
+    return stand_ins.get(str(checkpoint_file(value)), value) if isinstance(value, str) else value
