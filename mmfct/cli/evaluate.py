@@ -24,7 +24,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import add_groups, add_vector_columns, command_parser, need_hosts, vector_columns
+from mmfct.cli._arguments import (
+    add_groups,
+    add_skip_missing,
+    add_vector_columns,
+    command_parser,
+    need_hosts,
+    vector_columns,
+)
 from mmfct.utils.distances import DISTANCES
 
 
@@ -97,6 +104,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         '--distance', choices=DISTANCES, help='distance of sets of other programs whose store does not say it'
     )
     add_vector_columns(parser)
+    add_skip_missing(parser)
     return parser
 
 
@@ -115,7 +123,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         query, gallery = named_folders(args.query), named_folders(args.gallery)
         models, columns = named_folders(args.model), vector_columns(args)
         sources = {
-            name: SourceOptions(columns, model=models.get(name), distance=args.distance)
+            name: SourceOptions(
+                columns, model=models.get(name), distance=args.distance, skip_missing=args.skip_missing
+            )
             for name in {**query, **gallery, **models}
         }
         options = dict(also=args.also, groups=args.groups, exclude=args.exclude, options=sources, adapter=args.adapter)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from mmfct.cli._arguments import (
     add_groups,
     add_source_model,
+    add_skip_missing,
     add_vector_columns,
     command_parser,
     need_hosts,
@@ -50,6 +51,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
     )
     add_vector_columns(parser)
+    add_skip_missing(parser)
     return parser
 
 

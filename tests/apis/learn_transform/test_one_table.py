@@ -118,3 +118,29 @@ def test_a_gallery_of_the_rows_with_a_vector(write, make_pairs, tmp_path, run_to
     assert '`--skip-missing`' in capsys.readouterr().err and not (tmp_path / 'g').exists()
     assert run_tool('convert_gallery.py', *words, '--skip-missing') == 0
     assert np.array_equal(Gallery(tmp_path / 'g').column('embedding'), pairs.new[::SAMPLED].numpy())
+
+
+def test_commands_that_score_rows_with_a_vector(make_pairs, tmp_path, run_tool, capsys):
+    pa, pq = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
+    pairs = make_pairs(60, with_side=False)
+    rows = arrow_table(pairs).append_column('label', pa.array(pairs.labels.tolist()))
+    table, queries = tmp_path / 'items.parquet', tmp_path / 'queries.parquet'
+    for path in (table, queries):
+        pq.write_table(rows, path)
+    named = ['--vector-column', 'v2', '--distance', 'l2']
+    commands = {
+        'search': ['search_gallery.py', table, '--query', queries, '--model', 'm', *named],
+        'evaluate': [
+            *('evaluate_compatibility.py', '--query', f'new={queries}', '--gallery', f'new={table}'),
+            *('--model', 'new=m', '--out', tmp_path / 'evaluation', *named),
+        ],
+        'plan': ['plan_backfill.py', table, tmp_path / 'plan', '--model', 'm', *named],
+    }
+    said = ''
+    for name, words in commands.items():
+        assert run_tool(*words) == 2, name
+        assert '`--skip-missing`' in capsys.readouterr().err
+        assert run_tool(*words, '--skip-missing') == 0, name
+        said += capsys.readouterr().out
+    # Once for each file, and all this is one process
+    assert said.count(': 40 of 60 rows have no vector and are left out') == 2
