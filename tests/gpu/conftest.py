@@ -22,7 +22,8 @@ def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
         pytest.skip('needs a GPU that torch can use')
     worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
     chosen = torch.device('cuda', worker % torch.cuda.device_count())
-    with torch.cuda.device(chosen):
+    with torch.cuda.device(chosen), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.backends.cudnn, 'allow_tf32', False)  # float32 that is worth comparing
         yield chosen
 
 

@@ -150,10 +150,16 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 @contextlib.contextmanager
 def pretended_cuda() -> Iterator[None]:
     """Pretend that this machine has a GPU, and that torch and mmengine see it."""
-    init = torch.autocast.__init__
+    init, torch_load = torch.autocast.__init__, torch.load
 
     def autocast(self, device_type, *args, **kwargs) -> None:
         init(self, 'cpu' if device_type == 'cuda' else device_type, *args, **kwargs)
+
+    def load(*args, map_location=None, **kwargs) -> Any:
+        loaded = torch_load(*args, map_location='cpu', **kwargs)
+        for tensor in _tensors(loaded):
+            tensor.untyped_storage().place = CPU if map_location is None else _as_place(map_location)
+        return loaded
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in dict(
@@ -165,6 +171,7 @@ def pretended_cuda() -> Iterator[None]:
         patch.setattr(torch.cuda, 'get_device_name', lambda *_: 'pretended')
         patch.setattr(torch.accelerator, 'current_stream', lambda *_: SimpleNamespace(is_capturing=lambda: False))
         patch.setattr(torch.autocast, '__init__', autocast)
+        patch.setattr(torch, 'load', load)
         patch.setattr('mmengine.device.utils.DEVICE', 'cuda')
         with PretendedCuda():
             yield
