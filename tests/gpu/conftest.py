@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -31,3 +32,16 @@ def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
 def real(device: torch.device) -> bool:
     """Whether the device is one."""
     return torch.cuda.get_device_name(device) != 'pretended'
+
+
+@pytest.fixture
+def on_cpu() -> Callable[[], contextlib.AbstractContextManager]:
+    """Function that makes a context in which mmengine and the tools choose the CPU."""
+
+    @contextlib.contextmanager
+    def context() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+            yield
+
+    return context

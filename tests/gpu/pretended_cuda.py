@@ -153,7 +153,10 @@ def pretended_cuda() -> Iterator[None]:
     init, torch_load = torch.autocast.__init__, torch.load
 
     def autocast(self, device_type, *args, **kwargs) -> None:
-        init(self, 'cpu' if device_type == 'cuda' else device_type, *args, **kwargs)
+        if device_type == 'cpu':  # does not concern a GPU: leave what there is
+            enabled, dtype = torch.is_autocast_enabled('cpu'), torch.get_autocast_dtype('cpu')
+            args, kwargs = (), dict(kwargs, enabled=enabled, dtype=dtype)
+        init(self, 'cpu', *args, **kwargs)
 
     def load(*args, map_location=None, **kwargs) -> Any:
         loaded = torch_load(*args, map_location='cpu', **kwargs)
