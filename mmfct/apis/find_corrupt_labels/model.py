@@ -50,7 +50,10 @@ def build_model(config: Config, checkpoint: dict[str, Any], path: str, device: s
     Raises:
         ValueError: If the weights are another model's.
     """
-    model = MODELS.build(config.model)
+    options = config.model
+    if config.get('data_preprocessor') is not None:  # beside the model, from where the Runner takes it
+        options = dict(data_preprocessor=config.data_preprocessor) | dict(options)
+    model = MODELS.build(options)
     load_weights(model, checkpoint.get('state_dict', checkpoint), path)
     return model.to(device).eval()
 

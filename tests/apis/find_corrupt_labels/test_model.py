@@ -45,6 +45,13 @@ def test_losses_do_not_depend_on_the_batch(street, batch_size):
         assert np.argwhere(np.isnan(values)).tolist() == [[2, 0], [4, 1]]
 
 
+def test_a_data_preprocessor_beside_the_model_is_used(street):
+    config = Config.fromfile(street.config)
+    expected = run(street, config)
+    config.data_preprocessor = config.model.pop('data_preprocessor')
+    np.testing.assert_array_equal(run(street, config).losses, expected.losses)
+
+
 @pytest.mark.parametrize('references', [400, 5])
 @pytest.mark.parametrize('weighting', ['InstanceTaskWeighting', 'AgreementWeighting'])
 def test_ranks_are_those_of_a_plain_loop(street, references, weighting):
