@@ -12,7 +12,7 @@ import torch
 from .pretended_cuda import pretended_cuda
 
 
-@pytest.fixture(params=['pretended', pytest.param('cuda', marks=pytest.mark.gpu)])
+@pytest.fixture(scope='module', params=['pretended', pytest.param('cuda', marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
     """A GPU, on which the processes of the tests take turns, and without one a pretended one."""
     if request.param == 'pretended':
@@ -28,13 +28,13 @@ def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
         yield chosen
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def real(device: torch.device) -> bool:
     """Whether the device is one."""
     return torch.cuda.get_device_name(device) != 'pretended'
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def on_cpu() -> Callable[[], contextlib.AbstractContextManager]:
     """Function that makes a context in which mmengine and the tools choose the CPU."""
 
