@@ -39,7 +39,7 @@ class CompatibilityMetric(BaseMetric):
     The results are ``{pair}_cmc{k}`` and ``{pair}_map`` as fractions, ``num_queries`` (images that share their class
     with another one; the others have nothing to find and do not count), and ``update_gain_cmc{k}`` and
     ``update_gain_map``: the share of the gap between old/old and new/new that new/upgraded recovers, NaN if the new
-    model is not better than the old one by more than the confidence interval. A pair of roles with different widths
+    model is not better than the old one by more than the noise, see `Gap`. A pair of roles with different widths
     cannot be compared and gives NaN.
 
     On several ranks each one gets all embeddings, since it needs the whole gallery, and scores its share of the

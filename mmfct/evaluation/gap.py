@@ -18,8 +18,8 @@ CONFIDENCE = 0.95
 class Gap(NamedTuple):
     """The gap in one score that an upgrade can recover.
 
-    There is one if new/new is better than old/old by more than the confidence interval over queries. Without a gap a
-    share of it is a quotient of noise.
+    There is one if new/new is better than old/old by more than the confidence interval over queries. A share of no
+    gap, or of one that is small against its interval, is a quotient of noise.
 
     Attributes:
         old: Mean score of old/old.
@@ -47,9 +47,14 @@ class Gap(NamedTuple):
         """Whether the new model is worse than the old one, by more than the interval."""
         return (self.new - self.old if self.interval is None else self.interval[1]) < -ROUNDING
 
+    @property
+    def is_small(self) -> bool:
+        """Whether there is a gap, but one that may as well be a third of it, and a share three times as large."""
+        return self.is_open and self.interval is not None and 3 * self.interval[0] < self.new - self.old
+
     def recovered(self, mean: float) -> float:
-        """Return the share that a mean score recovers, the update gain; NaN if there is no gap."""
-        return update_gain(mean, self.old, self.new) if self.is_open else math.nan
+        """Return the share that a mean score recovers, the update gain; NaN if there is no gap, or a small one."""
+        return update_gain(mean, self.old, self.new) if self.is_open and not self.is_small else math.nan
 
 
 def measure_gaps(
@@ -79,7 +84,7 @@ def measure_gaps(
 
 
 def update_gains(upgraded: MeanScores, gaps: Mapping[str, Gap]) -> dict[str, float]:
-    """Return the share of each gap that an upgraded gallery recovers, by score; NaN where there is no gap."""
+    """Return the share of each gap that an upgraded gallery recovers, by score; NaN where `Gap.recovered` is."""
     return {name: gaps[name].recovered(mean) for name, mean in upgraded.means.items()}
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmfct.evaluation.pair import NEW_UPGRADED
-from mmfct.evaluation.report import closed_gaps, list_titles, score_title
+from mmfct.evaluation.report import closed_gaps, list_titles, score_title, small_gaps
 from mmfct.evaluation.scores import Scores
 from mmfct.utils.figures import COLORS, clean_axes, legend_below, save_png, scatter_classes, set_square_limits
 
@@ -124,12 +124,13 @@ def _gain_title(scores: Scores) -> str:
         for name, gain in scores.gains.get(NEW_UPGRADED, {}).items()
         if not math.isnan(gain)
     ]
-    closed = closed_gaps(scores.gaps) if scores.gains else {}
-    if closed and gains:
-        return f'Update gain: {", ".join(gains)}\nno gap to recover in {list_titles(closed)}'
-    if closed:
+    closed, small = (find(scores.gaps) if scores.gains else {} for find in (closed_gaps, small_gaps))
+    if closed and not gains and not small:
         return 'No gap to recover: the new model is no better than the old one'
-    return f'Update gain: {", ".join(gains) or "not measured"}'
+    lines = [f'Update gain: {", ".join(gains) or ("too small a gap" if small else "not measured")}']
+    lines += [f'no gap to recover in {list_titles(closed)}'] if closed else []
+    lines += [f'too small a gap in {list_titles(small)}'] if small and gains else []
+    return '\n'.join(lines)
 
 
 def _check_embeddings(embeddings: Mapping[str, Tensor], labels: Tensor) -> None:

@@ -20,9 +20,9 @@ def score_title(name: str) -> str:
 def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
     """Markdown table with a row for each pair (query/gallery), in percent; ``-`` for what could not be measured.
 
-    Where the new model itself is not better than the old one, the first line says so. If a gallery was upgraded, the
-    last column is the share of the gap in mAP between old/old and new/new that it recovers. Below the table stands how
-    many items do not count.
+    Where the new model itself is not better than the old one, or hardly, the first lines say so. If a gallery was
+    upgraded, the last column is the share of the gap in mAP between old/old and new/new that it recovers. Below the
+    table stands how many items do not count.
 
     Args:
         scores: Scores of at least one pair.
@@ -67,23 +67,28 @@ def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:
 
 
 def gap_notes(gaps: Mapping[str, Gap]) -> list[str]:
-    """Say in which scores the new model itself is not better than the old one; nothing if it is better in all.
+    """Say in which scores the new model itself is not better than the old one, or hardly; nothing if it is in none.
 
     It belongs above a table: no upgrade is worth more than the model that it leads to.
     """
-    closed = closed_gaps(gaps)
-    if not closed:
-        return []
+    notes = []
+    if closed := closed_gaps(gaps):
+        notes.append(_closed_note(closed))
+    if small := small_gaps(gaps):
+        notes.append(
+            f'The new model is better than the old one in {list_titles(small)}, but by too little to speak of a share '
+            f'of the gap ({_differences(small)}): ask more queries.'
+        )
+    return notes
+
+
+def _closed_note(closed: Mapping[str, Gap]) -> str:
     lost = [name for name, gap in closed.items() if gap.is_loss]
     equal = [name for name in closed if name not in lost]
     parts = [f'worse than the old one in {list_titles(lost)}'] if lost else []
     if equal:
         parts.append(f'no better {"" if lost else "than the old one "}in {list_titles(equal)}')
-    differences = [f'{score_title(name)} {_difference(gap)}' for name, gap in closed.items()]
-    return [
-        f'The new model is {" and ".join(parts)}, so there is no gap to recover there '
-        f'(new/new minus old/old, in points: {"; ".join(differences)}).'
-    ]
+    return f'The new model is {" and ".join(parts)}, so there is no gap to recover there ({_differences(closed)}).'
 
 
 def list_titles(names: Iterable[str]) -> str:
@@ -95,6 +100,16 @@ def list_titles(names: Iterable[str]) -> str:
 def closed_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
     """Return the gaps that were measured and are none."""
     return {name: gap for name, gap in gaps.items() if gap.is_closed}
+
+
+def small_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
+    """Return the gaps of which no share is stated, see `Gap.is_small`."""
+    return {name: gap for name, gap in gaps.items() if gap.is_small}
+
+
+def _differences(gaps: Mapping[str, Gap]) -> str:
+    differences = [f'{score_title(name)} {_difference(gap)}' for name, gap in gaps.items()]
+    return f'new/new minus old/old, in points: {"; ".join(differences)}'
 
 
 def _difference(gap: Gap) -> str:

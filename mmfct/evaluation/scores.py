@@ -27,7 +27,7 @@ class Scores:
 
     Args:
         pairs: Pair -> mean scores.
-        gains: Upgraded pair -> name of the score -> update gain, NaN where there is no gap to recover; empty where the
+        gains: Upgraded pair -> name of the score -> update gain, NaN where `Gap.recovered` is; empty where the
             gap was not measured.
         gaps: Name of the score -> gap between old/old and new/new; empty where it was not measured.
         unlabelled: Name of a set -> number of its items and number of those without a class, if there are any.

@@ -75,3 +75,14 @@ def test_a_loss_is_told_from_no_gain():
 def test_no_gap(old, new):
     gap = Gap(old, new)
     assert not gap.is_open and math.isnan(gap.recovered(0.9))
+
+
+@pytest.mark.parametrize(('interval', 'small'), [((0.009, 0.05), True), ((0.011, 0.05), False), (None, False)])
+def test_no_share_of_a_gap_that_may_be_a_third_of_it(interval, small):
+    gap = Gap(0.6, 0.63, interval)
+    assert gap.is_open and gap.is_small is small
+    assert math.isnan(gap.recovered(0.69)) if small else gap.recovered(0.69) == pytest.approx(3)
+
+
+def test_no_gap_is_not_small():
+    assert not Gap(0.6, 0.63, (-0.01, 0.07)).is_small

@@ -87,6 +87,14 @@ def test_a_new_model_that_is_not_better_is_said_first():
     assert gap_notes(dict(map=Gap(0.4, 0.4)))[0].startswith('The new model is no better than the old one in mAP, so')
 
 
+def test_a_gap_that_is_too_small_to_speak_of_is_said_in_points():
+    (note,) = gap_notes(dict(cmc1=Gap(0.4, 0.5, (0.06, 0.14)), map=Gap(0.63, 0.656, (0.002, 0.05))))
+    assert note == (
+        'The new model is better than the old one in mAP, but by too little to speak of a share of the gap '
+        '(new/new minus old/old, in points: mAP +2.60, 95 % interval +0.20 to +5.00): ask more queries.'
+    )
+
+
 def test_score_that_one_pair_lacks_is_a_dash():
     scores = make_scores({'new/new': (0.5, 0.25), 'old/old': (math.nan, 0.125)}, ('cmc1', 'map'))
     assert cells(compatibility_table(scores))[-1] == ['old/old', '-', '12.50']

@@ -28,7 +28,7 @@ class MethodScores:
     Args:
         scores: ``cmc1``, ``cmc5`` and ``map`` of new queries on the upgraded gallery, as fractions.
         gains: Share of the gap between old/old and new/new that is recovered, for each of these; NaN where there is
-            no gap.
+            no gap, or a small one.
         goal: The same scores of new/new: they differ from the usual ones where the method alters the new model.
         order: How items are chosen for a partial backfill: by ``uncertainty`` where the method predicts it, else
             at ``random``.
@@ -73,7 +73,7 @@ class Comparison:
 
     @property
     def first_notes(self) -> list[str]:
-        """Sentences for above the tables: where the new model itself is not better."""
+        """Sentences for above the tables: where the new model itself is not better, or hardly."""
         return gap_notes(self.gaps)
 
     @property
