@@ -28,6 +28,11 @@ class GallerySource(ABC):
         return self._description.num_rows
 
     @property
+    def argument(self) -> str:
+        """What a command takes to open it: the path, or the address of a table or collection."""
+        return str(self.path)
+
+    @property
     def columns(self) -> dict[str, tuple[str, int | None]]:
         """Dtype and width by name, as `GalleryWriter` takes them."""
         return {name: (column.dtype, column.width) for name, column in self._description.columns.items()}

@@ -10,6 +10,7 @@ from typing import Any
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.index.faiss_index import check_parameters, faiss_module, is_quantised, set_parameters
+from mmfct.retrieval.stores.foreign import READ_FROM
 from mmfct.utils.files import file_sha256, replaced_when_done
 from mmfct.utils.json import encode_json
 
@@ -69,7 +70,8 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
         ValueError: If it is damaged, or belongs to another gallery or model; the message names both.
     """
     path = Path(path)
-    repair = f'build it with `mmfct index {_words(gallery.path, path)}`'
+    command = f'mmfct index {_words(gallery.argument, path)}{_model_options(gallery)}'
+    repair = f'build it with `{command}`'
     for file in (path, notes_file(path)):
         if not file.is_file():
             raise FileNotFoundError(f'an index needs its file and the notes beside it, got no {file}; {repair}')
@@ -77,7 +79,7 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
         notes = json.loads(notes_file(path).read_bytes())
         version, checksum, origin = notes['format_version'], notes['sha256'], notes['gallery']
         name, fingerprint, model = origin['name'], origin['fingerprint'], Provenance.from_metadata(origin).embedding
-        repair = f'{repair[:-1]}{_options(notes)}`'
+        repair = f'build it with `{command}{_options(notes)}`'
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{notes_file(path)} must be the notes of an index, got {error!r}; {repair}') from error
     if version != FORMAT_VERSION:
@@ -101,7 +103,7 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f'{notes_file(path)} must have `parameters` of the index, got {notes["parameters"]!r}: {error}; build it '
-            f'again with `mmfct index {_words(gallery.path, path)}`'
+            f'again with `{command}`'
         ) from error
     return index
 
@@ -123,6 +125,18 @@ def _options(notes: dict[str, Any]) -> str:
     """Return the options of `mmfct index` that an index was built with."""
     given = {name: notes.get(name) for name in ('factory', 'parameters')}
     return ''.join(f' --{name} {_words(value)}' for name, value in given.items() if value)
+
+
+def _model_options(gallery: GallerySource) -> str:
+    """Return the options of `mmfct index` that say which model made the vectors of another program."""
+    if READ_FROM not in gallery.metadata:
+        return ''
+    provenance = Provenance.from_metadata(gallery.metadata)
+    model = provenance.embedding
+    given = {'model': model.name, 'distance': provenance.distance}
+    if not model.is_named_only:
+        given['fingerprint'] = model.fingerprint
+    return ''.join(f' --{name} {_words(value)}' for name, value in given.items())
 
 
 def _words(*values: object) -> str:

@@ -77,6 +77,11 @@ class JoinedSource(GallerySource):
         self._advise()
 
     @property
+    def argument(self) -> str:
+        """What a command takes to open the gallery alone."""
+        return self.base.argument
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the gallery alone."""
         return self.base.fingerprint

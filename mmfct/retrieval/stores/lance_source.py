@@ -67,6 +67,11 @@ class LanceSource(ForeignSource):
         provenance = options.provenance_of(self.where, known_distance=self._distance(), stored=stored)
         self._open(vectors, side, provenance, kind='lancedb', shard_rows=options.shard_rows, present=present)
 
+    @property
+    def argument(self) -> str:
+        """Address of the table, with the column if one was named."""
+        return str(self.address)
+
     def _identity(self) -> Any:
         versions = {entry['version']: entry['timestamp'] for entry in self._table.list_versions()}
         written = versions.get(self.version)

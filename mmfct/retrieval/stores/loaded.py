@@ -26,7 +26,7 @@ class LoadedSource(GallerySource):
     """
 
     def __init__(self, source: GallerySource) -> None:
-        self.path, self._fingerprint = source.path, source.fingerprint
+        self.path, self._argument, self._fingerprint = source.path, source.argument, source.fingerprint
         self._description = GalleryDescription(source.columns, len(source), len(source), source.metadata)
         columns = {name: Column(name, *column) for name, column in source.columns.items()}
         self._rows = {name: np.empty(one.shape(len(source)), one.numpy_dtype) for name, one in columns.items()}
@@ -37,6 +37,11 @@ class LoadedSource(GallerySource):
         zero_rows = count_zero_rows(self._rows['embedding'])
         if zero_rows:
             say_once(f'{source.path}: {zero_rows} of {len(source)} embeddings are all zero, which no model makes')
+
+    @property
+    def argument(self) -> str:
+        """What a command takes to open the source."""
+        return self._argument
 
     @property
     def fingerprint(self) -> str:

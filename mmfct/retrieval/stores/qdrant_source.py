@@ -123,6 +123,11 @@ class QdrantSource(ForeignSource):
         lengths = [float(np.linalg.norm(vector)) for vector in vectors if vector is not None and any(vector)]
         return bool(lengths) and max(abs(length - 1) for length in lengths) < _UNIT
 
+    @property
+    def argument(self) -> str:
+        """Address of the collection, with the vector if one was named."""
+        return str(self.address)
+
     def _identity(self) -> Any:
         points = self._client.retrieve(self.address.name, self._marks, with_payload=False, with_vectors=True)
         first = {str(point.id): named_vectors(point.vector).get(self._vector) for point in points}
