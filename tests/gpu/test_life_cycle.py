@@ -1,4 +1,4 @@
-"""The tools on a GPU, from a training to an upgraded gallery that is searched: what they write is what the CPU writes."""
+"""The tools on a GPU, from a training to a gallery that is searched: what they write is what the CPU writes."""
 
 from __future__ import annotations
 

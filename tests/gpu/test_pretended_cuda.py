@@ -136,6 +136,7 @@ def test_generators_and_devices_that_are_not_there_are_refused():
 
 
 def test_nothing_is_left_of_it():
+    before = torch.cuda.is_available()
     with pretended_cuda():
         assert torch.cuda.is_available() and torch.zeros(2, device='cuda').is_cuda
-    assert torch.cuda.is_available() == (torch.cuda._device_count_nvml() > 0) and not torch.zeros(2).is_cuda
+    assert torch.cuda.is_available() == before and torch.load.__module__ == 'torch.serialization'
