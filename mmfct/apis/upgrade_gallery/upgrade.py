@@ -15,7 +15,6 @@ from mmengine.logging import print_log
 from mmfct.apis.upgrade_gallery.job import UpgradeJob
 from mmfct.apis.upgrade_gallery.ray_engine import ray_module, upgrade_on_ray
 from mmfct.datasets.image_pass import finish_together, time_per_item
-from mmfct.engine.launch import init_launcher
 from mmfct.retrieval import Gallery
 from mmfct.retrieval.gallery.writer import write_behind
 from mmfct.retrieval.stores.address import absolute_source, is_store
@@ -83,6 +82,9 @@ def upgrade_gallery(
         ray_module()  # before anything is written
         if launcher != 'none':
             raise ValueError(f"`launcher` must be 'none' with the engine 'ray', got {launcher!r}")
+    # Not at the top: the workers of Ray import this module, and for the hooks beside it a third of their start.
+    from mmfct.engine.launch import init_launcher
+
     init_launcher(launcher)
     words: dict[str, Any] = dict(gallery=gallery, transforms=transforms, out=out)
     settings: dict[str, Any] = dict(
