@@ -42,7 +42,8 @@ class MultiTaskSegmentor(BaseModel):
         pretrained: Accepted since mmseg's ``init_model`` sets it; must be left out.
         train_cfg: As `pretrained`.
         test_cfg: How mmseg's segmentors predict: ``dict(mode='whole')``, or ``dict(mode='slide', crop_size=(h, w),
-            stride=(h, w))`` for overlapping windows, whose outputs are averaged. Losses are always of whole images.
+            stride=(h, w))`` for overlapping windows, whose outputs are averaged. In evaluation mode, losses are those
+            of these predictions; in training always of whole images.
         init_cfg: Initialisation config.
 
     Attributes:
@@ -117,7 +118,7 @@ class MultiTaskSegmentor(BaseModel):
         Raises:
             ValueError: If an image was flipped of which a task predicts a vector.
         """
-        outputs = self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
+        outputs = self._predicted(inputs)
         for i, sample in enumerate(data_samples):
             of_image = {name: output[i : i + 1] for name, output in outputs.items()}
             yield {name: self._original(of_image[name], task, sample.metainfo) for name, task in self.tasks.items()}
@@ -135,34 +136,45 @@ class MultiTaskSegmentor(BaseModel):
         return task.undo_zoom(output[0], meta)
 
     def _losses(
-        self, features: Sequence[Tensor], size: Sequence[int], data_samples: Sequence[Any]
+        self, outputs: Mapping[str, Tensor], data_samples: Sequence[Any]
     ) -> tuple[Tensor, Tensor, list[Comparison]]:
         """Return losses (B, T), booleans (B, T), and what they compare, for a weighting that needs it."""
         losses, annotated, comparisons = [], [], []
-        for task in self.tasks.values():
-            output, targets = self._compared(task, features, size, data_samples)
+        for name, task in self.tasks.items():
+            output = self._as_labels(outputs[name], task, data_samples)
+            targets = task.targets(output, data_samples)
             values, has_label = task.compare(output, targets)
-            for auxiliary in task.auxiliary if self.training else ():
-                values = values + auxiliary.compare(*self._compared(auxiliary, features, size, data_samples))[0]
             losses.append(values)
             annotated.append(has_label)
             if self.weighting.needs_comparisons:
                 comparisons.append(Comparison.of(task.compare, output, targets))
         return torch.stack(losses, dim=1), torch.stack(annotated, dim=1), comparisons
 
-    def _compared(
-        self, task: Task, features: Sequence[Tensor], size: Sequence[int], data_samples: Sequence[Any]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the outputs of a task, of the size of its labels, and these."""
-        output = self._as_labels(self._resize(task(features), size), task, data_samples)
-        return output, task.targets(output, data_samples)
+    def _auxiliary_losses(
+        self, features: Sequence[Tensor], size: Sequence[int], data_samples: Sequence[Any]
+    ) -> Tensor:
+        """Return the sums of the losses of each task's auxiliary heads, (B, T), for images of this size."""
+        sums = []
+        for task in self.tasks.values():
+            total = torch.zeros(len(data_samples), device=features[0].device)
+            for auxiliary in task.auxiliary:
+                output = self._as_labels(self._resize(auxiliary(features), size), auxiliary, data_samples)
+                total = total + auxiliary.compare(output, auxiliary.targets(output, data_samples))[0]
+            sums.append(total)
+        return torch.stack(sums, dim=1)
 
     def _features(self, inputs: Tensor) -> Sequence[Tensor]:
         return self.neck(self.backbone(inputs))
 
+    def _of_features(self, features: Sequence[Tensor], size: Sequence[int]) -> dict[str, Tensor]:
+        return {name: self._resize(task(features), size) for name, task in self.tasks.items()}
+
     def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
-        features = self._features(inputs)
-        return {name: self._resize(task(features), inputs.shape[2:]) for name, task in self.tasks.items()}
+        return self._of_features(self._features(inputs), inputs.shape[2:])
+
+    def _predicted(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Return outputs (B, C, H, W), or (B, C), by task, of whole images or of windows."""
+        return self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
 
     def _slide(self, inputs: Tensor, windows: SlidingWindows) -> dict[str, Tensor]:
         """Return outputs (B, C, H, W) by task, each pixel the mean over the windows that it is in."""
@@ -202,7 +214,12 @@ class MultiTaskSegmentor(BaseModel):
         return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def _loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
-        losses, annotated, comparisons = self._losses(self._features(inputs), inputs.shape[2:], data_samples)
+        if self.training:
+            features, size = self._features(inputs), inputs.shape[2:]
+            losses, annotated, comparisons = self._losses(self._of_features(features, size), data_samples)
+            losses = losses + self._auxiliary_losses(features, size, data_samples)
+        else:
+            losses, annotated, comparisons = self._losses(self._predicted(inputs), data_samples)
         if self.training and (epoch := _current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
         needed = dict(comparisons=comparisons) if self.weighting.needs_comparisons else {}

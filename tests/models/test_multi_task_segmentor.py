@@ -374,6 +374,17 @@ def test_sliding_windows_are_those_of_mmseg(build, sample, size):
                 assert torch.equal(data.pred_sem_seg.data, expected[i].argmax(dim=0, keepdim=True))
 
 
+def test_losses_in_evaluation_mode_are_those_of_the_predictions(build, sample):
+    model = build(test_cfg=dict(mode='slide', crop_size=(4, 5), stride=(2, 3)))
+    images, samples = torch.randn(2, 3, *SIZE), [sample('seg', 'depth') for _ in range(2)]
+    for training in (False, True):
+        model.train(training)
+        outputs = model(images) if training else model._slide(images, model.windows)
+        expected = {name: torch.stack(values) for name, values in expected_losses(outputs, samples).items()}
+        losses, _ = instance_losses(model, images, samples)
+        torch.testing.assert_close(losses, torch.stack([expected['seg'], expected['depth']], dim=1))
+
+
 def test_windows_do_not_slide_over_vectors(build, monkeypatch):
     model = build(test_cfg=dict(mode='slide', crop_size=(6, 8), stride=(6, 8))).eval()
     monkeypatch.setattr(model.tasks.depth, 'forward', lambda features: torch.zeros(2, 5))
