@@ -42,7 +42,9 @@ def test_metadata_are_those_of_the_config(model):
     config = Config.fromfile(ROOT / model['Config'])
     assert model['Name'] == Path(model['Config']).stem
     batch_size = config.get('auto_scale_lr', {}).get('base_batch_size', config.train_dataloader.batch_size)
-    expected = dict(Epochs=config.train_cfg.max_epochs) | {'Batch Size': batch_size}
+    schedule = config.train_cfg
+    length = dict(Iterations=schedule.max_iters) if 'max_iters' in schedule else dict(Epochs=schedule.max_epochs)
+    expected = length | {'Batch Size': batch_size}
     assert {key: model['Metadata'][key] for key in expected} == expected
 
 
