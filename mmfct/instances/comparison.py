@@ -29,12 +29,17 @@ class Comparison(NamedTuple):
 
     @classmethod
     def of(
-        cls, loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], outputs: Tensor, targets: Tensor
+        cls,
+        loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        outputs: Tensor,
+        targets: Tensor,
+        *,
+        most: int = _MOST,
     ) -> Comparison:
-        """Compare maps on a grid of at most 64 x 64 of their pixels, and everything else as it is."""
+        """Compare maps on a grid of at most ``most`` x ``most`` of their pixels, and everything else as it is."""
         outputs = outputs.detach()
         if outputs.dim() == 4 and targets.shape[-2:] == outputs.shape[-2:]:
-            outputs, targets = _thin(outputs), _thin(targets)
+            outputs, targets = _thin(outputs, most), _thin(targets, most)
         return cls(loss, outputs.float(), targets)
 
     @torch.no_grad()
@@ -92,11 +97,11 @@ def same_labels(first: Tensor, second: Tensor) -> Tensor:
     return (first == second).flatten(1).all(dim=1) if first.dim() == 2 else first == second
 
 
-def _thin(maps: Tensor) -> Tensor:
-    """Return at most 64 evenly spaced rows and columns of maps (..., H, W)."""
+def _thin(maps: Tensor, most: int) -> Tensor:
+    """Return at most ``most`` evenly spaced rows and columns of maps (..., H, W)."""
     for dim in (-2, -1):
         size = maps.shape[dim]
-        if size > _MOST:
-            chosen = torch.linspace(0, size - 1, _MOST, device=maps.device).round().long()
+        if size > most:
+            chosen = torch.linspace(0, size - 1, most, device=maps.device).round().long()
             maps = maps.index_select(dim, chosen)
     return maps

@@ -43,6 +43,29 @@ def test_large_maps_are_compared_on_a_grid():
     assert rows.unique().numel() == 64 and rows[0] == 0 and rows[-1] == 199
     assert torch.equal(comparison.outputs, outputs[:, :, rows])
     assert torch.equal(comparison.targets, targets[:, rows])
+    full = Comparison.of(error, outputs, targets, most=200)
+    assert full.outputs.shape == outputs.shape and full.targets is targets
+
+
+def test_a_grid_ranks_the_labels_of_large_maps_as_all_pixels_do():
+    # Maps of blobs, of which the network has seen the coarse ones; two fifths of the labels are another image's.
+    number, size = 40, (256, 512)
+
+    def upscaled(shape):
+        return torch.nn.functional.interpolate(torch.randn(number, 1, *shape), size, mode='bicubic')
+
+    coarse = upscaled((4, 8))
+    labels = coarse + upscaled((16, 32)) + upscaled((64, 128))
+    labels[:16] = labels[:16].roll(1, 0)
+
+    def squared(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (outputs - targets).square().mean((1, 2, 3)), torch.ones(len(targets), dtype=torch.bool)
+
+    ranks = []
+    for most in (64, max(size)):
+        own, others = Comparison.of(squared, coarse, labels, most=most).losses(7)
+        ranks.append(contrasts(own[:, None], others[..., None])[:, 0].argsort().argsort().double())
+    assert torch.corrcoef(torch.stack(ranks))[0, 1] > 0.99
 
 
 @pytest.mark.parametrize('shape', [(4,), (4, 3), (4, 3, 64, 20), (4, 100, 90)])
