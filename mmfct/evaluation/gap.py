@@ -13,13 +13,14 @@ from mmfct.functional.bootstrap import affordable_resamples, bootstrap_differenc
 from mmfct.functional.compatibility import ROUNDING
 
 CONFIDENCE = 0.95
+PRECISION = 0.5  # of a share that is stated
 
 
 class Gap(NamedTuple):
     """The gap in one score that an upgrade can recover.
 
     There is one if new/new is better than old/old by more than the confidence interval over queries. A share of no
-    gap, or of one that is small against its interval, is a quotient of noise.
+    gap is a quotient of noise.
 
     Attributes:
         old: Mean score of old/old.
@@ -47,14 +48,20 @@ class Gap(NamedTuple):
         """Whether the new model is worse than the old one, by more than the interval."""
         return (self.new - self.old if self.interval is None else self.interval[1]) < -ROUNDING
 
-    @property
-    def is_small(self) -> bool:
-        """Whether there is a gap, but one that may as well be a third of it, and a share three times as large."""
-        return self.is_open and self.interval is not None and 3 * self.interval[0] < self.new - self.old
+    def is_small_for(self, mean: float) -> bool:
+        """Whether there is a gap, but one that is too small to say which share of it a mean score recovers.
+
+        It is where the share would be another one by more than `PRECISION` if the gap were as small as its interval
+        allows. Near the score of one of the models any gap will do: nothing of it is recovered, or all.
+        """
+        if not self.is_open or self.interval is None:
+            return False
+        away = min(abs(mean - self.old), abs(mean - self.new))
+        return away / self.interval[0] - away / (self.new - self.old) > PRECISION
 
     def recovered(self, mean: float) -> float:
         """Return the share that a mean score recovers, the update gain; NaN if there is no gap, or a small one."""
-        return update_gain(mean, self.old, self.new) if self.is_open and not self.is_small else math.nan
+        return math.nan if not self.is_open or self.is_small_for(mean) else update_gain(mean, self.old, self.new)
 
 
 def measure_gaps(

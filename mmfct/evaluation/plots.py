@@ -124,7 +124,8 @@ def _gain_title(scores: Scores) -> str:
         for name, gain in scores.gains.get(NEW_UPGRADED, {}).items()
         if not math.isnan(gain)
     ]
-    closed, small = (find(scores.gaps) if scores.gains else {} for find in (closed_gaps, small_gaps))
+    closed = closed_gaps(scores.gaps) if scores.gains else {}
+    small = small_gaps(scores.gaps, scores.upgraded)
     if closed and not gains and not small:
         return 'No gap to recover: the new model is no better than the old one'
     lines = [f'Update gain: {", ".join(gains) or ("too small a gap" if small else "not measured")}']

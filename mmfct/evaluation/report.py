@@ -35,7 +35,7 @@ def compatibility_table(scores: Scores, *, with_queries: bool = False) -> str:
         ValueError: If there is no pair.
     """
     table = scores_table(scores, with_queries=with_queries)
-    return '\n\n'.join([*gap_notes(scores.gaps), table, *unlabelled_notes(scores.unlabelled)])
+    return '\n\n'.join([*gap_notes(scores.gaps, scores.upgraded), table, *unlabelled_notes(scores.unlabelled)])
 
 
 def scores_table(scores: Scores, *, with_queries: bool = False) -> str:
@@ -66,15 +66,22 @@ def unlabelled_notes(unlabelled: Mapping[str, tuple[int, int]]) -> list[str]:
     ]
 
 
-def gap_notes(gaps: Mapping[str, Gap]) -> list[str]:
-    """Say in which scores the new model itself is not better than the old one, or hardly; nothing if it is in none.
+def gap_notes(gaps: Mapping[str, Gap], upgraded: Iterable[Mapping[str, float]] = ()) -> list[str]:
+    """Say in which scores the new model itself is not better than the old one, or by too little to speak of a share.
 
     It belongs above a table: no upgrade is worth more than the model that it leads to.
+
+    Args:
+        gaps: Name of the score -> gap.
+        upgraded: Mean scores of upgraded galleries by name.
+
+    Returns:
+        A sentence for each; none if the new model is clearly better in all.
     """
     notes = []
     if closed := closed_gaps(gaps):
         notes.append(_closed_note(closed))
-    if small := small_gaps(gaps):
+    if small := small_gaps(gaps, upgraded):
         notes.append(
             f'The new model is better than the old one in {list_titles(small)}, but by too little to speak of a share '
             f'of the gap ({_differences(small)}): ask more queries.'
@@ -102,9 +109,10 @@ def closed_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
     return {name: gap for name, gap in gaps.items() if gap.is_closed}
 
 
-def small_gaps(gaps: Mapping[str, Gap]) -> dict[str, Gap]:
-    """Return the gaps of which no share is stated, see `Gap.is_small`."""
-    return {name: gap for name, gap in gaps.items() if gap.is_small}
+def small_gaps(gaps: Mapping[str, Gap], upgraded: Iterable[Mapping[str, float]]) -> dict[str, Gap]:
+    """Return the gaps that are too small for one of the upgraded galleries, see `Gap.is_small_for`."""
+    means = list(upgraded)
+    return {name: gap for name, gap in gaps.items() if any(gap.is_small_for(scores[name]) for scores in means)}
 
 
 def _differences(gaps: Mapping[str, Gap]) -> str:

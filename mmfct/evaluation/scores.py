@@ -75,6 +75,11 @@ class Scores:
         return list(next(iter(self.pairs.values())).means)
 
     @property
+    def upgraded(self) -> list[Mapping[str, float]]:
+        """Mean scores of the upgraded pairs that were scored."""
+        return [self.pairs[pair].means for pair in self.gains if pair in self.pairs]
+
+    @property
     def num_queries(self) -> int:
         """Number of queries that count, in the pair where most do."""
         return max(scores.num_queries for scores in self.pairs.values())

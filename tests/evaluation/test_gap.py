@@ -77,12 +77,21 @@ def test_no_gap(old, new):
     assert not gap.is_open and math.isnan(gap.recovered(0.9))
 
 
-@pytest.mark.parametrize(('interval', 'small'), [((0.009, 0.05), True), ((0.011, 0.05), False), (None, False)])
-def test_no_share_of_a_gap_that_may_be_a_third_of_it(interval, small):
+@pytest.mark.parametrize(
+    ('interval', 'mean', 'small'),
+    [
+        ((0.01, 0.05), 0.69, True),  # three times the gap, or seven times one of 0.01
+        ((0.028, 0.032), 0.69, False),
+        ((0.01, 0.05), 0.628, False),  # nearly all of any gap
+        ((0.01, 0.05), 0.602, False),  # nearly nothing
+        ((0.01, 0.05), 0.5, True),
+        ((-0.01, 0.07), 0.69, False),  # no gap
+        ((0.01, 0.05), math.nan, False),  # not measured
+        (None, 0.69, False),
+    ],
+)
+def test_a_gap_that_is_too_small_to_say_which_share_is_recovered(interval, mean, small):
     gap = Gap(0.6, 0.63, interval)
-    assert gap.is_open and gap.is_small is small
-    assert math.isnan(gap.recovered(0.69)) if small else gap.recovered(0.69) == pytest.approx(3)
-
-
-def test_no_gap_is_not_small():
-    assert not Gap(0.6, 0.63, (-0.01, 0.07)).is_small
+    assert gap.is_small_for(mean) is small
+    stated = gap.is_open and not small and not math.isnan(mean)
+    assert gap.recovered(mean) == pytest.approx((mean - 0.6) / 0.03 if stated else math.nan, nan_ok=True)

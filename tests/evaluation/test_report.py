@@ -88,7 +88,9 @@ def test_a_new_model_that_is_not_better_is_said_first():
 
 
 def test_a_gap_that_is_too_small_to_speak_of_is_said_in_points():
-    (note,) = gap_notes(dict(cmc1=Gap(0.4, 0.5, (0.06, 0.14)), map=Gap(0.63, 0.656, (0.002, 0.05))))
+    gaps = dict(cmc1=Gap(0.4, 0.5, (0.06, 0.14)), map=Gap(0.63, 0.656, (0.002, 0.05)))
+    assert gap_notes(gaps) == gap_notes(gaps, [dict(cmc1=0.52, map=0.655)]) == []
+    (note,) = gap_notes(gaps, [dict(cmc1=0.52, map=0.655), dict(cmc1=0.52, map=0.71)])
     assert note == (
         'The new model is better than the old one in mAP, but by too little to speak of a share of the gap '
         '(new/new minus old/old, in points: mAP +2.60, 95 % interval +0.20 to +5.00): ask more queries.'

@@ -26,6 +26,6 @@ def gap_note(gains: Sequence[float | None]) -> list[str]:
         return []
     return [
         '',
-        f'-: in {missing} of {len(gains)} runs the new model is no better than the old one, so there is no gap to '
-        'recover.',
+        f'-: in {missing} of {len(gains)} runs the new model is no better than the old one, or by too little to '
+        'speak of a share of the gap.',
     ]

@@ -74,7 +74,7 @@ class Comparison:
     @property
     def first_notes(self) -> list[str]:
         """Sentences for above the tables: where the new model itself is not better, or hardly."""
-        return gap_notes(self.gaps)
+        return gap_notes(self.gaps, [method.scores for method in self.methods.values()])
 
     @property
     def notes(self) -> list[str]:

@@ -47,7 +47,7 @@ class Evaluation:
     @property
     def first_notes(self) -> list[str]:
         """Sentences for above the tables: whether the new model itself is better."""
-        return gap_notes(self.scores.gaps) if self.scores.pairs else [_UNKNOWN_GAP]
+        return gap_notes(self.scores.gaps, self.scores.upgraded) if self.scores.pairs else [_UNKNOWN_GAP]
 
     @property
     def notes(self) -> list[str]:
