@@ -41,7 +41,7 @@ def test_every_command_has_its_tool():
 
 def test_code_and_pages_name_the_command_and_not_its_script():
     """Who installed the wheel has no folder ``tools/``."""
-    scripts = re.compile(rf'(?<!/)\btools/(?:{"|".join(path.stem for path in SHELLS)})\.py')
+    scripts = re.compile(rf'(?<!/)(?<!mmpretrain\'s `)\btools/(?:{"|".join(path.stem for path in SHELLS)})\.py')
     found = {
         path.relative_to(ROOT).as_posix(): scripts.findall(path.read_text()) for path in [ROOT / 'README.md', *PAGES]
     }
