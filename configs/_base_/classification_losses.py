@@ -7,6 +7,7 @@ custom_hooks = dict(plain=[], itp=[_base_.instance_hook]).get(weighting, [gradie
 
 instance_momentum = 0.9  # this and the decay: of 'data_parameters' and 'itp_gradient'
 instance_decay = 0.0
+suspects = None  # of 'itp': for a second pass, the folder that `mmfct suspects` wrote for the first
 
 plain_loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
 losses = dict(
@@ -15,5 +16,5 @@ losses = dict(
     itp=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss),
     itp_gradient=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss, gradient=True),
 )
-instance_hook = dict(type='mmfct.InstanceTaskWeightHook')
+instance_hook = dict(type='mmfct.InstanceTaskWeightHook', suspects=suspects)
 gradient_hook = dict(instance_hook, momentum=instance_momentum, decay=instance_decay)

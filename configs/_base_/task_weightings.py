@@ -15,6 +15,7 @@ instance_momentum = 0.0
 instance_decay = 0.0
 instance_max_factor = 20.0
 others = 7  # of 'itp': predictions of other images that each label is compared with
+suspects = None  # of 'itp': for a second pass, the folder that `mmfct suspects` wrote for the first
 
 weightings = dict(
     equal=dict(type='mmfct.EqualWeighting'),
@@ -28,7 +29,7 @@ weightings = dict(
     itp_instance=dict(type='mmfct.AgreementWeighting', others=others, shared=False),
     itp_gradient=dict(type='mmfct.InstanceTaskWeighting'),
 )
-instance_hook = dict(type='mmfct.InstanceTaskWeightHook')
+instance_hook = dict(type='mmfct.InstanceTaskWeightHook', suspects=suspects)
 gradient_hook = dict(
     instance_hook,
     lr=instance_lr,

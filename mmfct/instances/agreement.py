@@ -34,6 +34,7 @@ class AgreementStore(InstanceStore):
         keys: Keys of the training instances; row i belongs to the i-th.
         track_losses: Whether to keep the mean loss of every instance too.
         device: Where the state lives.
+        given: Weights of all instances, of shape (I, T), which then stay as they are; contrasts are only recorded.
 
     Attributes:
         shares: Estimated share of wrong labels by task, of shape (T,); NaN before the first fit.
@@ -49,12 +50,14 @@ class AgreementStore(InstanceStore):
         *,
         track_losses: bool,
         device: torch.device | str,
+        given: Tensor | None = None,
     ) -> None:
         super().__init__(modules, keys, track_losses=track_losses, device=device)
         size = len(keys), len(self.tasks)
         self._sums = torch.zeros(size, device=device)
         self._counts = torch.zeros(size, device=device)
-        self._rows = torch.ones(size, device=device)
+        self._given = given is not None
+        self._rows = torch.ones(size, device=device) if given is None else given.to(device)
         self.shares = torch.full((len(self.tasks),), torch.nan, device=device)
 
     @property
@@ -76,12 +79,13 @@ class AgreementStore(InstanceStore):
             state[unique] = torch.where(seen, _MEMORY * before + (1 - _MEMORY) * new, before)
 
     def end_epoch(self) -> None:
-        """Fit the weights of each task to the mean contrasts; instances without any keep the weight 1."""
+        """Fit the weights of each task to the mean contrasts; instances without any, and those given, keep theirs."""
         for column, known in enumerate((self._counts > 0).unbind(dim=1)):
             if known.any():
                 weights, share = agreement_weights(self.contrasts()[known, column].double().cpu().numpy())
-                self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
                 self.shares[column] = share
+                if not self._given:
+                    self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
 
     def contrasts(self) -> Tensor:
         """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""
@@ -90,16 +94,24 @@ class AgreementStore(InstanceStore):
     def learned_state(self) -> dict[str, Any]:
         """Return contrasts, weights and shares."""
         state = dict(contrast_sum=self._sums, contrast_count=self._counts, instance_weight=self._rows)
-        return state | dict(share=self.shares, weight=self.weights())
+        return state | dict(given=self._given, share=self.shares, weight=self.weights())
 
     def load_learned_state(self, state: dict[str, Any]) -> None:
         """Restore contrasts, weights and shares.
 
         Raises:
-            ValueError: If the state has weights that are learned by gradient descent.
+            ValueError: If the state has weights that are learned by gradient descent, or only one of the two
+                trainings is a second pass.
         """
         if 'contrast_sum' not in state:
             raise ValueError('the checkpoint has weights learned by gradient descent, the model weights by agreement')
+        saved = state.get('given', False)
+        if saved != self._given:
+            passes = {False: 'first', True: 'second'}
+            raise ValueError(
+                f'the checkpoint is of a {passes[saved]} pass, this training is a {passes[self._given]} one: resume '
+                'with the same `suspects`'
+            )
         for own, name in (
             (self._sums, 'contrast_sum'),
             (self._counts, 'contrast_count'),

@@ -100,6 +100,28 @@ def test_weights_are_one_until_an_epoch_ends_and_those_of_the_fit_then(module):
     assert torch.equal(2 * given, store.weights()[:39])
 
 
+def test_weights_that_are_given_stay(module):
+    given = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) + 0.1
+    values = torch.cat([torch.full((30, 2), -0.5), torch.full((10, 2), 0.2)]) + 0.02 * torch.randn(40, 2)
+    stores = build(module, size=40), build(module, size=40, given=given)
+    for store in stores:
+        run(store, module, list(range(40)), values)
+        store.step()
+        store.end_epoch()
+    assert torch.equal(stores[1].weights(), 2 * given) and not torch.allclose(stores[0].weights(), 2 * given)
+    assert torch.equal(stores[1].shares, stores[0].shares) and torch.equal(*(store.contrasts() for store in stores))
+    resumed = build(module, size=40, given=torch.ones(40, 2))  # the table of suspects may be another one by then
+    resumed.load_state_dict(stores[1].state_dict())
+    assert torch.equal(resumed.weights(), stores[1].weights())
+
+
+@pytest.mark.parametrize(('saved', 'own'), [('second', 'first'), ('first', 'second')])
+def test_a_second_pass_does_not_go_on_with_a_first_one(module, saved, own):
+    stores = dict(first=build(module), second=build(module, given=torch.full((6, 2), 0.5)))
+    with pytest.raises(ValueError, match=f'is of a {saved} pass, this training is a {own} one: resume with the same'):
+        stores[own].load_state_dict(stores[saved].state_dict())
+
+
 def test_a_task_without_any_label_keeps_its_weights(module):
     store = build(module)
     run(store, module, [0, 1], torch.tensor([[-0.5, 0.0], [0.5, 0.0]]), torch.tensor([[True, False], [True, False]]))

@@ -15,6 +15,7 @@ from spread import spread
 RATES = (0.2, 0.4, 0.6)
 # Title, key in metrics.json, factor, digits
 Column = tuple[str, str, float, int]
+_SECOND = '_second_pass'  # end of the name of a case that starts from what that without it has found
 
 
 def itp_parser(doc: str | None, name: str) -> argparse.ArgumentParser:
@@ -33,8 +34,10 @@ def render(tool: str, folder: Path, *words: str) -> str:
     return data_root
 
 
-def permuted_cases(config: str, rates: Sequence[float], tasks: Sequence[str]) -> dict[str, dict]:
-    """Return the options of every case with permuted labels by its name."""
+def permuted_cases(
+    config: str, rates: Sequence[float], tasks: Sequence[str], *, second_pass: bool = False
+) -> dict[str, dict]:
+    """Return the options of every case with permuted labels by its name; a second pass comes after its first."""
     from mmfct.apis.training.config import load_config
 
     found: dict[str, dict] = {}
@@ -44,9 +47,16 @@ def permuted_cases(config: str, rates: Sequence[float], tasks: Sequence[str]) ->
             label = f'{task}{round(100 * rate)}'
             found[f'{label}_uncertainty'] = dict(corrupted, weighting='uncertainty')
             found[f'{label}_itp'] = dict(corrupted, weighting='itp')
+            if second_pass:
+                found[f'{label}_itp{_SECOND}'] = dict(corrupted, weighting='itp')
             epochs = round(load_config(config).epochs / (1 - rate))  # as many steps as with all instances
             found[f'{label}_oracle'] = dict(corrupted, weighting='uncertainty', only_clean=True, epochs=epochs)
     return found
+
+
+def is_second_pass(name: str) -> bool:
+    """Return whether a case needs what another has found."""
+    return name.endswith(_SECOND)
 
 
 def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str] = ()) -> None:
@@ -66,6 +76,8 @@ def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str]
 
     torch.set_num_threads(1)
     options = dict(options, log_level='WARNING')
+    if is_second_pass(work_dir.name):
+        options['suspects'] = str(work_dir.with_name(work_dir.name.removesuffix(_SECOND)) / 'suspects')
     metrics = work_dir / 'metrics.json'
     finished = metrics.exists() and set(needed) <= read(metrics).keys()
     if not finished:
@@ -75,7 +87,13 @@ def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str]
 
 
 def permuted_tables(
-    folder: Path, seeds: Sequence[int], rates: Sequence[float], tasks: Sequence[str], columns: Sequence[Column]
+    folder: Path,
+    seeds: Sequence[int],
+    rates: Sequence[float],
+    tasks: Sequence[str],
+    columns: Sequence[Column],
+    *,
+    second_pass: bool = False,
 ) -> list[str]:
     """Return the lines of a Markdown table for each task whose labels were permuted."""
     titles, rule = head('share, weighting', columns)
@@ -84,14 +102,17 @@ def permuted_tables(
         lines += ['', f'{task} labels permuted, seeds {seeds}', '']
         lines += [f'{titles} AUROC | wrong labels, estimated |', f'{rule} ---: | --- |']
         for rate in rates:
-            for weighting in ('uncertainty', 'itp', 'oracle'):
+            for weighting in ('uncertainty', 'itp', f'itp{_SECOND}', 'oracle'):
+                if is_second_pass(weighting) and not second_pass:
+                    continue
                 runs = [folder / f'seed{seed}' / f'{task}{round(100 * rate)}_{weighting}' for seed in seeds]
                 area = estimates = ''
-                if weighting == 'itp':
+                if weighting.startswith('itp'):
                     found = [read(run / 'suspects/detection.json')[task] for run in runs]
                     area = spread([entry['rankings']['rank']['auroc'] for entry in found], digits=3)
                     estimates = '; '.join(entry['finding'] for entry in found)
-                lines.append(f'{row(f"{rate:.0%} {weighting}", runs, columns)} {area} | {estimates} |')
+                name = f'{rate:.0%} {weighting.replace("_", " ")}'
+                lines.append(f'{row(name, runs, columns)} {area} | {estimates} |')
     return lines
 
 

@@ -35,7 +35,7 @@ COLUMNS: tuple[itp_runs.Column, ...] = (
 
 def cases(rates: Sequence[float]) -> dict[str, dict]:
     """Return the options of every case by its name."""
-    return CLEAN | itp_runs.permuted_cases(CONFIG, rates, TASKS)
+    return CLEAN | itp_runs.permuted_cases(CONFIG, rates, TASKS, second_pass=True)
 
 
 def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
@@ -52,7 +52,8 @@ def tables(folder: Path, seeds: list[int], rates: Sequence[float]) -> str:
         runs = [folder / f'seed{seed}' for seed in seeds]
         change = '' if case.startswith('single') else spread([relative_change(run, case) for run in runs])
         lines.append(f'{itp_runs.row(case, [run / case for run in runs], COLUMNS)} {change} |')
-    return '\n'.join(lines + itp_runs.permuted_tables(folder, seeds, rates, TASKS, COLUMNS))
+    permuted = itp_runs.permuted_tables(folder, seeds, rates, TASKS, COLUMNS, second_pass=True)
+    return '\n'.join(lines + permuted)
 
 
 def relative_change(run: Path, case: str) -> float:
@@ -73,7 +74,8 @@ def main() -> None:
     data_root = itp_runs.render('tools/render_street_scenes.py', args.folder, *numbers)
     todo = cases(args.rates)
     runs = [(*case, seed, data_root, args.folder) for seed in args.seeds for case in todo.items()]
-    run_cases(run_case, runs, args.jobs)
+    for second in (False, True):  # only when every first pass has ranked its labels
+        run_cases(run_case, [run for run in runs if itp_runs.is_second_pass(run[0]) == second], args.jobs)
     print(f'\n{tables(args.folder, args.seeds, args.rates)}')
 
 

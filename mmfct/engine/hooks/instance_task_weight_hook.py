@@ -16,6 +16,7 @@ from mmfct.instances.keys import InstanceKeys
 from mmfct.instances.parameters import InstanceParameters
 from mmfct.instances.scaled_module import ScaledInstanceModule
 from mmfct.instances.store import InstanceStore
+from mmfct.instances.suspects import read_weights
 from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS
 
@@ -42,14 +43,19 @@ class InstanceTaskWeightHook(InstanceHook):
         max_factor: A scale (standard deviation, temperature) is clamped to [1 / max_factor, max_factor].
         key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
             ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
-        track_losses: Whether to keep the mean loss of every instance too, for `tools/find_corrupt_labels.py`
+        suspects: Folder that ``mmfct suspects`` wrote for an earlier training on the same data. This one is then a
+            second pass, in which a label has from the first step on the weight that it is right according to the
+            first, and no other.
+        track_losses: Whether to keep the mean loss of every instance too, for `mmfct suspects`
             (8 bytes per instance and task).
         histogram: Whether to draw the weights after every epoch: one picture, with their spread so far.
 
     Raises:
-        ValueError: If an option is out of range, the model has no such module, two of one task or both kinds, the data
-            preprocessor mixes images, a data sample has no key or one that the training set does not have, or a
-            training is resumed whose state is missing, of the other kind, or of another data set.
+        FileNotFoundError: If ``suspects`` has no table of any task.
+        ValueError: If an option is out of range, ``suspects`` is of other data, the model has no such module, two of
+            one task or both kinds, the data preprocessor mixes images, a data sample has no key or one that the
+            training set does not have, or a training is resumed whose state is missing, of the other kind, or of
+            another data set.
     """
 
     module_type: ClassVar[Any] = ScaledInstanceModule
@@ -62,6 +68,7 @@ class InstanceTaskWeightHook(InstanceHook):
         decay: float = _RATES['decay'],
         max_factor: float = _RATES['max_factor'],
         key: str = 'img_path',
+        suspects: str | None = None,
         track_losses: bool = True,
         histogram: bool = True,
     ) -> None:
@@ -70,6 +77,7 @@ class InstanceTaskWeightHook(InstanceHook):
             raise ValueError(f'`max_factor` must be above 1, got {max_factor!r}')
         InstanceSGD(0, 0, lr, momentum=momentum, decay=decay)  # checks its options before any data are read
         self.rates: dict[str, Any] = dict(lr=lr, momentum=momentum, decay=decay, max_factor=max_factor)
+        self.suspects = suspects
         self.track_losses = track_losses
 
     def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
@@ -77,6 +85,8 @@ class InstanceTaskWeightHook(InstanceHook):
         trained = [module for module in modules if isinstance(module, InstanceParameters)]
         options: dict[str, Any] = dict(track_losses=self.track_losses, device=device)
         if len(trained) == len(modules):
+            if self.suspects is not None:
+                raise ValueError('`suspects` goes with weights by agreement; weights by gradient descent take none')
             return InstanceTable(trained, keys, **self.rates, **options)
         if trained:
             kinds = sorted({type(module).__name__ for module in modules})
@@ -91,7 +101,10 @@ class InstanceTaskWeightHook(InstanceHook):
                 'current',
                 logging.WARNING,
             )
-        return AgreementStore(modules, keys, **options)
+        given = None
+        if self.suspects is not None:
+            given = read_weights(self.suspects, [task for module in modules for task in module.instance_tasks], keys)
+        return AgreementStore(modules, keys, given=given, **options)
 
     def end_epoch(self, runner: Runner, epoch: int) -> None:
         """Refit, log and draw; say how many labels look wrong."""

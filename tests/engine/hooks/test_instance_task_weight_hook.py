@@ -414,6 +414,19 @@ def test_options_out_of_range_are_refused(options, message):
         HOOKS.build(dict(type='mmfct.InstanceTaskWeightHook', **options))
 
 
+def test_a_second_pass_starts_from_what_the_first_one_found(toy, train, tmp_path):
+    (tmp_path / 'suspects_b.csv').write_text('file,task,probability\n3.png,b,0.75\n')
+    runner = train(agreement=True, hook=dict(suspects=str(tmp_path)))
+    weights = toy.table_of(runner).state_dict()['instance_weight']
+    assert weights[:, 0].eq(1).all()
+    assert torch.allclose(weights[:, 1], torch.tensor([0.25 if row == 3 else 1.0 for row in range(12)]) * 12 / 11.25)
+
+
+def test_weights_by_gradient_descent_take_no_suspects(train, tmp_path):
+    with pytest.raises(ValueError, match='`suspects` goes with weights by agreement'):
+        train(hook=dict(suspects=str(tmp_path)))
+
+
 class TwoOptimisers:
     """Mixin: the layer and the weighting have an optimiser each, of which only the first steps."""
 

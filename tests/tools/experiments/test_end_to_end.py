@@ -163,7 +163,19 @@ def test_data_parameters(experiment):
 
 def test_itp_street_scenes(experiment):
     short = dict(epochs=1, base_channels=4, batch_size=4)
-    assert len(rows(experiment('itp_street_scenes', '--rates', '0.4', short=short))) == 3
+    assert len(rows(experiment('itp_street_scenes', '--rates', '0.4', short=short))) == 4
+
+
+def test_wrong_labels(experiment):
+    short = dict(epochs=1, base_channels=4, batch_size=4, corrupted_depth=0.5, corrupted_seg=0.5)
+    kinds = {'scaled, swapped': dict(depth='scaled', seg=dict(type='swapped', classes=(0, 1)))}
+    lines = rows(experiment('wrong_labels', '--kind-seeds', '1', short=short, SHARES=(0.0, 0.2), KINDS=kinds))
+    assert [line.split(' | ')[:2] for line in lines[4:]] == [
+        ['| permuted', 'depth'],
+        ['| permuted', 'seg'],
+        ['| scaled', 'depth'],
+        ['| swapped', 'seg'],
+    ]
 
 
 def test_itp_surreal(experiment):

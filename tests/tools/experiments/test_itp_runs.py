@@ -36,7 +36,7 @@ def test_options_of_the_cases_are_variables_of_the_config(tool):
     from mmfct.apis.training.config import config_variables, load_config
 
     cases = tool.cases((0.2, 0.4))
-    assert len(cases) == 5 + 2 * len(tool.TASKS) * 3
+    assert len(cases) == 5 + 2 * len(tool.TASKS) * (4 if hasattr(tool, 'relative_change') else 3)
     assert {name for options in cases.values() for name in options} <= config_variables(tool.CONFIG)
     for task in tool.TASKS:
         assert cases[f'{task}40_itp'] == {f'corrupted_{task}': 0.4, 'weighting': 'itp'}
@@ -73,8 +73,21 @@ def test_tables_of_street_scenes_have_mean_and_spread_of_every_case(tool, tmp_pa
     assert rows['| itp'] == '| itp | 30.00 ± 14.14 | 25.0 ± 0.0 | 50.0 ± 0.0 | 80.0 ± 0.0 | 50.0 ± 35.4 |'
     assert rows['| share, weighting'].endswith('| AUROC | wrong labels, estimated |')
     assert rows['| 40% itp'].endswith('| 0.930 ± 0.014 | at least about 34 %; at least about 38 % |')
+    assert rows['| 40% itp second pass'].endswith('| at least about 34 %; at least about 38 % |')
     assert rows['| 40% oracle'].endswith('| 80.0 ± 0.0 |  |  |')
     assert lines[lines.index(rows['| share, weighting']) + 1] == f'| --- |{" ---: |" * 5} --- |'
+
+
+@pytest.mark.parametrize('tool', ['itp_street_scenes'], indirect=True)
+def test_a_second_pass_starts_from_what_the_first_one_found(tool, tmp_path, monkeypatch):
+    options = []
+    monkeypatch.setattr('mmfct.apis.training.train.train', lambda _, given: options.append(given.cfg_options))
+    monkeypatch.setattr('mmfct.apis.find_corrupt_labels.find_corrupt_labels', lambda *_, **__: None)
+    names = [name for name in tool.cases((0.4,)) if name.startswith('depth40_itp')]
+    for name in names:
+        tool.run_case(name, {}, 3, 'data', tmp_path)
+    assert names == ['depth40_itp', 'depth40_itp_second_pass'] and 'suspects' not in options[0]
+    assert options[1]['suspects'] == str(tmp_path / 'seed3/depth40_itp/suspects')
 
 
 @pytest.mark.parametrize('tool', ['itp_surreal'], indirect=True)
