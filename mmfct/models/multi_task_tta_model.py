@@ -16,10 +16,8 @@ class MultiTaskTTAModel(BaseTTAModel):
     """Average what a `MultiTaskSegmentor` says of several views of an image: other sizes, and mirrored.
 
     mmseg's ``SegTTAModel`` does this for a single segmentation. Every task says how its outputs are averaged:
-    probabilities of classes, depth itself. ``mmfct test --tta`` takes this model by default.
-
-    Args:
-        module: Config of the `MultiTaskSegmentor`.
+    probabilities of classes, depth itself. ``mmfct test --tta`` takes this model by default. Its option ``module`` is
+    the config of the `MultiTaskSegmentor`.
     """
 
     def test_step(self, data: dict[str, Sequence[Any]]) -> list[Any]:
