@@ -30,9 +30,9 @@ class LoadDisparity(MapLoader):
 
     Args:
         target: ``'inverse_depth'``; ``'depth'``, in metres, needs a camera file; ``'disparity'``, in pixels of the
-            file (``mmfct.ResizeWithMaps`` rescales it with the image; a host's Resize does not). Without a camera
-            file, inverse depth is disparity divided by the width of the image: correct up to a factor that all images
-            of one camera share.
+            file (``mmfct.ResizeWithMaps`` rescales it with the image, a host's resize only with ``mmfct.ZoomDepth``
+            after it). Without a camera file, inverse depth is disparity divided by the width of the image: correct up
+            to a factor that all images of one camera share.
         npy_holds: Which of these ``.npy`` files hold, for which ``target`` must be the same: ``'inverse_depth'`` for
             the pre-processed form of CityScapes, ``'depth'`` for that of NYUv2.
 
