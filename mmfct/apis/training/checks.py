@@ -57,8 +57,8 @@ def _check_depth(pipeline: Sequence[dict]) -> None:
     if lost:
         raise ValueError(
             f'the `pipeline` of a data set with depth maps must move them with the image, got {lost[0]!r} after '
-            f'{kinds[start]!r}, which does not; use transforms that handle `seg_fields`, such as RandomCrop, RandomFlip '
-            'and RandomRotate of mmseg, RandomResize with mmfct.ZoomDepth after it, or mmfct.RandomZoomCrop'
+            f'{kinds[start]!r}, which does not; use transforms that handle `seg_fields`, such as RandomCrop, '
+            'RandomFlip and RandomRotate of mmseg, RandomResize with mmfct.ZoomDepth after it, or mmfct.RandomZoomCrop'
         )
 
 
