@@ -55,3 +55,17 @@ def test_metrics_of_two_ranks_are_those_of_one(launch, digits, tmp_path):
     assert json.loads(out.read_text()) == pytest.approx(digits.metrics, abs=1e-6)
     assert json.loads((tmp_path / 'work/compatibility.json').read_text()) == pytest.approx(digits.metrics, abs=1e-6)
     assert sum(line.startswith('| new/h(old) ') for line in lines) == 1
+
+
+@pytest.mark.slow
+def test_a_dry_run_on_two_ranks_prints_one_report_and_ends_both_with_its_status(plain_config_environment, tmp_path):
+    schedule = "param_scheduler=[dict(type='OneCycleLR', eta_max=0.1, total_steps=10, by_epoch=False)]"  # of 150
+    command = ['bash', 'tools/dist_train.sh', 'configs/fct/resnet10_digits_old.py', '2', '--dry-run']
+    command += ['--work-dir', str(tmp_path / 'work'), '--cfg-options', 'image_size=8', schedule]
+    done = subprocess.run(command, cwd=ROOT, env=plain_config_environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr[-4000:]
+    lines = done.stdout.splitlines()
+    assert sum('iterations tried' in line for line in lines) == 1
+    (failure,) = [line for line in lines if line.startswith('failed: ')]
+    assert 'fails after iteration 11' in failure and 'rank' not in failure
+    assert not (tmp_path / 'work').exists()

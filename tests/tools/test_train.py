@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmfct.apis.training.dry_run.stage import Stage
 from mmfct.apis.training.options import TrainingOptions
 
 TOOL = Path(__file__).parents[2] / 'tools/train.py'
@@ -75,3 +76,19 @@ def test_a_missing_config_is_named(run, capsys):
     with pytest.raises(SystemExit, match='2'):
         run('missing.py')
     assert "error: there is no config 'missing.py'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('failures', 'status'), [({}, 0), (dict(training='no memory'), 1)])
+def test_a_dry_run_trains_nothing_and_its_exit_status_is_the_verdict(run, monkeypatch, capsys, failures, status):
+    calls = []
+
+    def dry_run(*args, **kwargs):
+        calls.append((args, kwargs))
+        return [Stage('c.py', failures=failures)]
+
+    monkeypatch.setattr('mmfct.apis.training.dry_run.dry_run', dry_run)
+    with pytest.raises(SystemExit) as end:
+        run('c.py', '--dry-run', '--no-prerequisites', '--amp')
+    assert end.value.code == status
+    assert calls == [(('c.py', TrainingOptions(amp=True)), dict(with_prerequisites=False))]
+    assert ('failed: c.py: training: no memory' in capsys.readouterr().out) == bool(status)

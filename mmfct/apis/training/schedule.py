@@ -32,7 +32,7 @@ def check_schedule(config: Config) -> None:
     entries = [entry for entry in entries if isinstance(entry, dict) and 'type' in entry]
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         # What fits an epoch of one iteration fits any epoch.
-        if loader.get('drop_last') or any(_mistake(entry, 1) for entry in entries):
+        if loader.get('drop_last') or any(_mistake(entry, 1, train_cfg) for entry in entries):
             images, batch = _count_images(loader.dataset), loader.batch_size * get_world_size()
             length = images // batch if loader.get('drop_last') else -(-images // batch)
             if length == 0:
@@ -41,17 +41,21 @@ def check_schedule(config: Config) -> None:
                     f'{loader.batch_size} and `drop_last` in {config.filename!r}: make the batches smaller'
                 )
             for index, entry in enumerate(entries):
-                if mistake := _mistake(entry, length):
+                if mistake := _mistake(entry, length, train_cfg):
                     raise ValueError(_explain(config, index, mistake, length))
 
 
-def _mistake(entry: dict, length: int) -> Exception | None:
+def _mistake(entry: dict, length: int, train_cfg: dict) -> Exception | None:
     """Return why a scheduler cannot be built for epochs of ``length`` iterations; ``None`` if it can."""
     if isinstance(entry['type'], str) and PARAM_SCHEDULERS.get(entry['type']) is None:
         return LookupError('there is no scheduler of that name')
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    entry = copy.deepcopy(dict(entry))
+    epochs, iterations = train_cfg.get('max_epochs'), train_cfg.get('max_iters')
+    if epochs is not None and iterations is None:  # the end of the training is that of the scheduler, as in the Runner
+        entry.setdefault('end', epochs if entry.get('by_epoch', True) else epochs * length)
     try:
-        PARAM_SCHEDULERS.build(copy.deepcopy(dict(entry)), default_args=dict(optimizer=optimizer, epoch_length=length))
+        PARAM_SCHEDULERS.build(entry, default_args=dict(optimizer=optimizer, epoch_length=length))
     except (ValueError, ZeroDivisionError, TypeError, AssertionError) as error:
         return error
     except (LookupError, AttributeError):  # it needs the optimiser of the config; the Runner will build it

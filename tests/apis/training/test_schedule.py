@@ -35,6 +35,7 @@ def converted(**entries) -> dict:
         ([converted(end=0.1)], 100),  # one of eleven iterations
         ([converted(end=1), dict(type='CosineAnnealingLR', T_max=2, begin=1, end=3, by_epoch=True)], 5000),
         ([dict(type='StepLR', step_size=100)], 539),
+        ([dict(type='StepLR', step_size=100, begin=5, by_epoch=False)], 539),
         ([], 539),
     ],
 )
@@ -49,6 +50,8 @@ def test_what_has_a_step_passes(schedulers, batch_size):
         ([converted(end=0.5), converted(begin=0.5, end=0.9)], 1, 'got begin=1, end=1'),
         ([dict(type='CosineAnnealingLR', T_max=-4, begin=5, end=1, by_epoch=True)], 0, 'got begin=5, end=1'),
         ([dict(type='LinearLR', end=0)], 0, 'got begin=0, end=0'),
+        ([dict(type='StepLR', step_size=1, begin=3)], 0, 'got begin=3, end=3'),
+        ([dict(type='StepLR', step_size=1, begin=7, by_epoch=False)], 0, 'got begin=7, end=6'),
     ],
 )
 def test_what_has_no_step_is_refused_with_the_values_to_change(schedulers, index, mistake):

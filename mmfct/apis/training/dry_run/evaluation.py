@@ -10,6 +10,7 @@ from mmengine.runner import Runner, TestLoop, ValLoop
 
 from mmfct.apis.training.dry_run.seconds import per_batch
 from mmfct.engine.epochs import is_iterative
+from mmfct.engine.hooks.annotation_hook import AnnotationHook
 
 
 def evaluate_batch(runner: Runner, mode: str, image_seconds: float | None) -> float:
@@ -37,7 +38,10 @@ def evaluate_batch(runner: Runner, mode: str, image_seconds: float | None) -> fl
     batch = next(iter(loader))
     loading = time.perf_counter() - started
     loop.run_iter(0, batch)
-    loop.evaluator.evaluate(min(len(loader.dataset), (loader.batch_size or 1) * get_world_size()))
+    metrics = loop.evaluator.evaluate(min(len(loader.dataset), (loader.batch_size or 1) * get_world_size()))
+    for hook in runner.hooks:  # of which some want a metric by its name, such as that of `save_best`
+        if not isinstance(hook, AnnotationHook):  # it would take the batch for all images
+            getattr(hook, f'after_{mode}_epoch')(runner, metrics=metrics)
     step = runner.model.val_step if mode == 'val' else runner.model.test_step
     with torch.no_grad():
         started = time.perf_counter()
@@ -61,8 +65,6 @@ def count_validations(runner: Runner, first: int = 0) -> int:
         done, length = first, runner.max_iters
     else:
         done, length = first // len(runner.train_dataloader), runner.max_epochs
-    interval, begin = runner.val_interval, runner.val_begin
-    times = {count for count in range(interval, length + 1, interval) if count >= begin}
-    if not is_iterative(runner):
-        times.add(length)  # mmengine validates after the last epoch
-    return sum(count > done for count in times)
+    # As mmengine's loops do: every so often, and after the end.
+    times = {*range(runner.val_interval, length, runner.val_interval), length}
+    return sum(count > done and count >= runner.val_begin for count in times)

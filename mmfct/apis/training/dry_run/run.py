@@ -56,9 +56,7 @@ def dry_run(filename: str, options: TrainingOptions | None = None, *, with_prere
             elif stage.state == 'tried':
                 stage.state = 'not tried'
                 if lost is not None:
-                    stage.failures['prerequisites'] = (
-                        f'not tried, since it reads {lost!r}, which is missing, and there is nothing in its place'
-                    )
+                    stage.failures['prerequisites'] = f'not tried, since it reads {lost!r}, which could not be made'
     for text in check_space(stage.cost.disk for stage in stages if stage.cost is not None):
         stages[-1].failures.setdefault('disk', text)
     return stages
@@ -100,9 +98,10 @@ def _look_at(stage: Stage, prerequisite: Prerequisite, with_prerequisites: bool,
             f'checkpoint {str(prerequisite.checkpoint)!r} does not exist; make it with `{prerequisite.command()}`'
         )
     elif not missing:
-        with stage.part('resume', ranks):
-            prerequisite.options.continue_training(prerequisite.config)
-            stage.config = prerequisite.config
+        stage.config = prerequisite.config
+        if 'checkpoint' not in stage.failures:  # otherwise its folder must be removed, and it starts anew
+            with stage.part('resume', ranks):
+                prerequisite.options.continue_training(prerequisite.config)
 
 
 def _lost(stage: Stage, earlier: list[Stage], stand_ins: dict[str, str]) -> str | None:

@@ -30,15 +30,30 @@ class TableCost:
 
     Args:
         rows: Embeddings of every role.
-        row_bytes: Bytes per row.
+        widths: Widths of the embeddings by role.
         seconds: Seconds to compute it.
-        exists: Whether it is there already; then the rest counts as nothing.
+        exists: Whether it is there already, and costs nothing.
     """
 
     rows: int
-    row_bytes: int
+    widths: dict[str, int]
     seconds: float
     exists: bool
+
+    def __str__(self) -> str:
+        if self.exists:
+            return f'{self.rows:,} embeddings are there'
+        return f'{self.rows:,} embeddings to compute, {self.size / 1e9:.3g} GB in {self.seconds / 3600:.2g} h'
+
+    @property
+    def size(self) -> int:
+        """Bytes to be written: float32 embeddings, ids and labels."""
+        return 0 if self.exists else self.rows * (4 * sum(self.widths.values()) + 16)
+
+    @property
+    def gallery_row(self) -> int:
+        """Bytes of an item in a gallery: its embedding and its side-information."""
+        return 4 * sum(self.widths.get(role, 0) for role in ('old', 'side'))
 
 
 class SampleTable(EmbeddingTable):
@@ -75,7 +90,8 @@ class SampleTable(EmbeddingTable):
                 images, network, self._dataset, self._encoders, num_views=self.num_views, **self._options
             )
             if gallery.metadata.get('fingerprint') == wanted['fingerprint']:
-                self.gallery, self.cost = gallery, TableCost(len(gallery), 0, 0.0, exists=True)
+                widths = {role: int(gallery.width(role) or 0) for role in self.roles}
+                self.gallery, self.cost = gallery, TableCost(len(gallery), widths, 0.0, exists=True)
                 self._fully_initialized = True
                 return
         batch_size, workers = self._options['batch_size'], self._options['num_workers']
@@ -89,8 +105,8 @@ class SampleTable(EmbeddingTable):
             embedded = time.perf_counter()
         rows = self.num_views * number
         seconds = per_batch(embedded - loaded, loaded - started, workers) / len(picked)
-        row_bytes = sum(column[0].nbytes for column in columns.values())
-        self.cost = TableCost(rows, row_bytes, seconds * rows / get_world_size(), exists=False)
+        widths = {role: columns[role].shape[1] for role in self.roles}
+        self.cost = TableCost(rows, widths, seconds * rows / get_world_size(), exists=False)
         self.gallery = cast(Any, _SampledRows(columns, picked, rows, number))
         self._fully_initialized = True
 

@@ -38,7 +38,7 @@ def step_schedulers(runner: Runner, entries: Any) -> list[str]:
     )
     built = runner.build_param_scheduler(entries)
     lines = [line for line in (built.values() if isinstance(built, dict) else [built]) if line]
-    wrappers = [runner.optim_wrapper] if isinstance(real, OptimWrapper) else list(runner.optim_wrapper.values())
+    wrappers = list(runner.optim_wrapper.values()) if isinstance(real, OptimWrapperDict) else [runner.optim_wrapper]
     groups = [wrapper.optimizer.param_groups[0] for wrapper in wrappers]
     for wrapper in wrappers:
         wrapper.step()  # mmengine warns of schedulers that step before their optimiser

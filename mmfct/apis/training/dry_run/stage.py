@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from mmfct.apis.training.dry_run.ranks import Ranks
 from mmfct.utils.user_errors import is_ours
@@ -78,6 +79,8 @@ class Stage:
             yield
         except Exception as error:  # of the hosts and the user's code too: this is what a dry run is for
             message = describe(error)
+            if not is_ours(error) and is_main_process():
+                traceback.print_exception(error)
         message = ranks.agree(message)
         if message is not None:
             self.failures.setdefault(name, message)

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmfct.apis.training.dry_run.sample_table import SampleTable
 from mmfct.utils.checkpoint import checkpoint_file
-from mmfct.utils.dataset_configs import type_name
+from mmfct.utils.dataset_configs import dataset_chains, type_name
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -40,9 +40,9 @@ def named_files(value: Any) -> set[str]:
 
 
 def confined(config: Config, folder: Path) -> Config:
-    """Copy a config so that logs, checkpoints and tables go into a folder, or nowhere.
+    """Copy a config so that logs and checkpoints go into a folder, and visualisers report to no service.
 
-    Tables of embeddings become those of a few images in memory, and visualisers report to no service.
+    Tables of embeddings are left as they are, see `with_sample_tables`.
 
     Args:
         config: Config of a stage.
@@ -59,26 +59,32 @@ def confined(config: Config, folder: Path) -> Config:
         checkpoint.pop('out_dir', None)
     for loader in LOADERS:
         if config.get(loader) is not None:
-            _confine_data(config[loader].dataset, folder)
+            _confine_indices(config[loader].dataset, folder)
     return config
 
 
-def _confine_data(value: Any, folder: Path) -> None:
-    """Change the config of a data set, and of those that it wraps, in place."""
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
-        _confine_data(item, folder)
-    if not isinstance(value, dict) or 'type' not in value:
-        return
-    kind = type_name(value)
-    if kind == 'EmbeddingTable':
-        value['type'] = SampleTable
-    elif kind == 'Surreal':  # its index is made if it is missing, and updated if files have changed
-        root, split = Path(value['data_root']).expanduser(), value.get('split', 'train')
-        index = Path(value.get('index_file') or root / f'surreal_{split}.json').expanduser()
+def with_sample_tables(config: Config) -> Config:
+    """Copy a config with a `SampleTable` in place of every table of embeddings."""
+    config = copy.deepcopy(config)
+    for loader in LOADERS:
+        for chain in dataset_chains(config[loader].dataset) if config.get(loader) is not None else ():
+            for table in chain:
+                if type_name(table) == 'EmbeddingTable':
+                    table['type'] = SampleTable
+    return config
+
+
+def _confine_indices(dataset: dict, folder: Path) -> None:
+    """Copy the indices that SURREAL makes of its clips if they are missing, or replaces if files have changed."""
+    for *_, settings in dataset_chains(dataset):
+        if type_name(settings) != 'Surreal':
+            continue
+        name = f'surreal_{settings.get("split", "train")}.json'
+        index = Path(settings.get('index_file') or Path(settings['data_root'], name)).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-        value['index_file'] = str(folder / f'surreal_{split}.json')
+        settings['index_file'] = str(folder / name)
         if index.is_file():
-            shutil.copyfile(index, value['index_file'])
+            shutil.copyfile(index, folder / name)
 
 
 def _replaced(value: Any, stand_ins: Mapping[str, str]) -> Any:

@@ -10,19 +10,18 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.dry_run.data import Data, describe_empty, look_at_data
-from mmfct.apis.training.dry_run.disk import check_folder, checkpoint_bytes
+from mmfct.apis.training.dry_run.disk import GB, check_folder, checkpoint_bytes, unwrapped_model
 from mmfct.apis.training.dry_run.evaluation import count_validations, evaluate_batch
 from mmfct.apis.training.dry_run.ranks import Ranks
 from mmfct.apis.training.dry_run.sample_table import SampleTable
 from mmfct.apis.training.dry_run.schedules import step_schedulers
 from mmfct.apis.training.dry_run.seconds import per_batch
 from mmfct.apis.training.dry_run.stage import Cost, Stage
-from mmfct.apis.training.dry_run.stand_ins import LOADERS, confined, with_stand_ins
+from mmfct.apis.training.dry_run.stand_ins import LOADERS, confined, with_sample_tables, with_stand_ins
 from mmfct.apis.training.dry_run.steps import Steps, take_steps
 from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.learning_rate import scale_learning_rate
@@ -48,108 +47,144 @@ def try_stage(stage: Stage, config: Config, folder: Path, stand_ins: Mapping[str
         stand_ins: Files to read in place of checkpoints that earlier stages have not made yet.
         ranks: Ranks of the job.
     """
-    given = with_stand_ins(config, stand_ins)
-    confined_config = confined(given, folder)
-    data: dict[str, Data] = {}
-    for loader in (loader for loader in LOADERS if config.get(loader) is not None):
-        with stage.part(loader, ranks):
-            check_data(config, [loader])
-            data[loader] = found = look_at_data(confined_config, loader)
-            stage.notes.append(f'{loader}: {found}')
-            if found.empty:
-                stage.warnings.append(describe_empty(found, loader))
-    with stage.part('work_dir', ranks):
-        check_folder(Path(config.work_dir))
-        record = TrainingRecord(config.work_dir, config)
-        if config.resume:
-            record.check()
-        elif (record.folder / FINAL_CHECKPOINT).is_file():
-            stage.warnings.append(f'{config.work_dir} holds a finished training, which this one replaces')
-    with stage.part('schedule', ranks):
-        check_schedule(given)
-    for mode in _MODES:
-        if f'{mode}_dataloader' in stage.failures:
-            for entry in ('dataloader', 'cfg', 'evaluator'):
-                confined_config[f'{mode}_{entry}'] = None
-    runner: Any = None
-    with stage.part('model', ranks):
-        runner = build_runner(scale_learning_rate(confined_config))
-        add_hooks(runner, AnnotationHook, DataEpochHook)
-    if 'model' in stage.failures:
+    trial = _Trial(stage, config, folder, stand_ins, ranks)
+    trial.look_at_data()
+    trial.check()
+    runner = trial.build()
+    if runner is None:
         return
-    if not {'train_dataloader', 'schedule'} & stage.failures.keys():
-        _try_training(stage, runner, config, given, data, ranks)
+    steps = None if {'train_dataloader', 'schedule'} & stage.failures.keys() else trial.take_steps(runner)
+    if steps is not None:
+        trial.evaluate(runner, steps)
+        trial.weigh(runner)
+        trial.step_schedulers(runner)
+        trial.sum_up(runner, steps)
     with stage.part('weights', ranks):
         _save_weights(runner, folder / FINAL_CHECKPOINT)
 
 
-def _try_training(
-    stage: Stage, runner: Runner, config: Config, given: Config, data: Mapping[str, Data], ranks: Ranks
-) -> None:
-    """Take steps; with what they have built, try schedules, evaluations and checkpoints, and sum up the cost."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    steps = Steps(0, 0, 0.0, 0.0)
-    with stage.part('training', ranks):
-        try_first_image(given, runner.model)
-        check_batches(runner)
-        steps = take_steps(runner)
-        stage.notes.append(f'{steps.taken} iterations tried, {1000 * steps.compute:.3g} ms each without loading')
-        stage.warnings += _missing_labels(runner, steps)
-    if 'training' in stage.failures:
-        return
-    tables = _tables(runner.train_dataloader.dataset)
-    loader = runner.train_dataloader
-    loading = steps.waiting
-    if loader.num_workers and not tables:
-        loading = data['train_dataloader'].seconds * (loader.batch_size or 1)
-    step = per_batch(steps.compute, loading, loader.num_workers)
-    seconds = steps.left * step
-    disk: dict[Path, int] = {}
-    for mode in _MODES:
-        name = f'{mode}_dataloader'
-        if runner.cfg.get(name) is None:
-            continue
-        with stage.part(f'{mode} batch', ranks):
-            images = None if runner.cfg[name].dataset['type'] is SampleTable else data[name].seconds
-            batch = evaluate_batch(runner, mode, images)
-            loop = runner.val_loop if mode == 'val' else runner.test_loop
-            times = count_validations(runner, runner.max_iters - steps.left) if mode == 'val' else 1
-            seconds += batch * len(loop.dataloader) * times
-            known = {table.path for table in tables}
-            tables += [table for table in _tables(loop.dataloader.dataset) if table.path not in known]
-    with stage.part('checkpoint', ranks):
-        out_dir = (config.get('default_hooks') or {}).get('checkpoint', {}).get('out_dir') or config.work_dir
-        if '://' not in str(out_dir):
-            disk[Path(out_dir)] = checkpoint_bytes(runner)
-    for table in tables:
-        stage.notes.append(f'{table.path}: {_describe(table)}')
-        seconds += table.cost.seconds
-        disk[Path(table.path)] = table.cost.rows * table.cost.row_bytes
-    with stage.part('schedule', ranks):
-        stage.warnings += step_schedulers(runner, given.get('param_scheduler'))
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    parameters = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
-    stage.cost = Cost(data['train_dataloader'].images, steps.left, parameters, step, seconds, disk, peak_memory())
+class _Trial:
+    """The parts of a stage, in order; each notes in the stage what fails and what it finds."""
+
+    def __init__(self, stage: Stage, config: Config, folder: Path, stand_ins: Mapping[str, str], ranks: Ranks) -> None:
+        self.stage, self.config, self.ranks = stage, config, ranks
+        self.given = confined(with_stand_ins(config, stand_ins), folder)
+        self.data: dict[str, Data] = {}
+        self.tables: dict[str, SampleTable] = {}
+        self.seconds = 0.0
+        self.disk: dict[Path, int] = {}
+
+    def look_at_data(self) -> None:
+        """Look at the data sets; one of an evaluation that fails is left out of the rest."""
+        for loader in (loader for loader in LOADERS if self.config.get(loader) is not None):
+            with self.stage.part(loader, self.ranks):
+                check_data(self.config, [loader])
+                self.data[loader] = found = look_at_data(self.given, loader)
+                self.stage.notes.append(f'{loader}: {found}')
+                if found.empty:
+                    self.stage.warnings.append(describe_empty(found, loader))
+        for mode in _MODES:
+            if f'{mode}_dataloader' in self.stage.failures:
+                self.given.update({f'{mode}_{entry}': None for entry in ('dataloader', 'cfg', 'evaluator')})
+
+    def check(self) -> None:
+        """Check what a training checks before it starts: its folder and its schedule."""
+        folder = Path(self.config.work_dir)
+        with self.stage.part('work_dir', self.ranks):
+            check_folder(folder)
+            if self.config.resume:
+                TrainingRecord(folder, self.config).check()
+            elif self.stage.checkpoint is None and (folder / FINAL_CHECKPOINT).is_file():
+                self.stage.warnings.append(f'{folder} holds a finished training, which this one replaces')
+        if 'train_dataloader' not in self.stage.failures:
+            with self.stage.part('schedule', self.ranks):
+                check_schedule(self.given)
+
+    def build(self) -> Runner | None:
+        """Build the runner, and with it the model."""
+        runner = None
+        with self.stage.part('model', self.ranks):
+            runner = build_runner(scale_learning_rate(with_sample_tables(self.given)))
+            add_hooks(runner, AnnotationHook, DataEpochHook)
+        return None if 'model' in self.stage.failures else runner
+
+    def take_steps(self, runner: Runner) -> Steps | None:
+        """Load weights and take the first steps."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        steps = None
+        with self.stage.part('training', self.ranks):
+            try_first_image(self.given, runner.model)
+            check_batches(runner)
+            steps = take_steps(runner)
+            self.stage.notes.append(
+                f'{steps.taken} iterations tried, {1000 * steps.compute:.3g} ms each without loading'
+            )
+            self.stage.warnings += _missing_labels(runner, steps)
+            self._add_tables(runner.train_dataloader.dataset)
+        return None if 'training' in self.stage.failures else steps
+
+    def evaluate(self, runner: Runner, steps: Steps) -> None:
+        """Validate and test a batch; add what all validations and the test take."""
+        for mode in _MODES:
+            name = f'{mode}_dataloader'
+            if runner.cfg.get(name) is None:
+                continue
+            with self.stage.part(f'{mode} batch', self.ranks):
+                is_table = runner.cfg[name].dataset['type'] is SampleTable
+                batch = evaluate_batch(runner, mode, None if is_table else self.data[name].seconds)
+                loader = (runner.val_loop if mode == 'val' else runner.test_loop).dataloader
+                times = count_validations(runner, runner.max_iters - steps.left) if mode == 'val' else 1
+                self.seconds += batch * len(loader) * times
+                self._add_tables(loader.dataset)
+
+    def weigh(self, runner: Runner) -> None:
+        """Add the size of checkpoints and tables."""
+        with self.stage.part('checkpoint', self.ranks):
+            hook = (self.config.get('default_hooks') or {}).get('checkpoint') or {}
+            folder = str(hook.get('out_dir') or self.config.work_dir)
+            size = checkpoint_bytes(runner)
+            if '://' not in folder:  # no disk here
+                self.disk[Path(folder)] = size
+        for path, table in self.tables.items():
+            self.stage.notes.append(f'{path}: {table.cost}')
+            self.seconds += table.cost.seconds
+            self.disk[Path(path)] = table.cost.size
+        for table in list(self.tables.values())[:1]:
+            million = 1e6 * table.cost.gallery_row / GB
+            self.stage.notes.append(
+                f'a gallery of old embeddings, with any side-information: {million:.3g} GB per million images'
+            )
+
+    def step_schedulers(self, runner: Runner) -> None:
+        """Step the schedulers to the end of the training."""
+        with self.stage.part('schedule', self.ranks):
+            self.stage.warnings += step_schedulers(runner, self.given.get('param_scheduler'))
+
+    def sum_up(self, runner: Runner, steps: Steps) -> None:
+        """Note the cost of the stage."""
+        loader, data = runner.train_dataloader, self.data['train_dataloader']
+        loading = steps.waiting
+        # The first batches of workers are there before the network is slow enough to need them.
+        if loader.num_workers and not self.tables:
+            loading = data.seconds * (loader.batch_size or 1)
+        step = per_batch(steps.compute, loading, loader.num_workers)
+        parameters = sum(weights.numel() for weights in unwrapped_model(runner).parameters() if weights.requires_grad)
+        seconds = self.seconds + steps.left * step
+        self.stage.cost = Cost(data.images, steps.left, parameters, step, seconds, self.disk, _peak_memory())
+
+    def _add_tables(self, dataset: Any) -> None:
+        for part in walk_data_sets(dataset):
+            if isinstance(part, SampleTable):
+                self.tables.setdefault(part.path, part)
 
 
-def peak_memory() -> int:
+def _peak_memory() -> int:
     """Return the peak of memory in bytes: of the GPU since its statistics were reset, or of this process so far."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == 'darwin' else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _tables(dataset: Any) -> list[SampleTable]:
-    return [part for part in walk_data_sets(dataset) if isinstance(part, SampleTable)]
-
-
-def _describe(table: SampleTable) -> str:
-    if table.cost.exists:
-        return f'{table.cost.rows:,} embeddings are there'
-    size = table.cost.rows * table.cost.row_bytes
-    return f'{table.cost.rows:,} embeddings to compute, {size / 1e9:.3g} GB in {table.cost.seconds / 3600:.2g} h'
 
 
 def _missing_labels(runner: Runner, steps: Steps) -> list[str]:
@@ -163,7 +198,7 @@ def _missing_labels(runner: Runner, steps: Steps) -> list[str]:
 
 def _save_weights(runner: Runner, path: Path) -> None:
     """Save the weights for the stages after this one; random ones if nothing could be trained."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped_model(runner)
     if not getattr(model, 'is_init', True):
         model.init_weights()
     path.parent.mkdir(parents=True, exist_ok=True)
