@@ -14,13 +14,13 @@ VENV=${MMFCT_VENV:-$ROOT/.venv}
 VENV=${VENV%/}
 [[ $VENV == /* ]] || VENV=$PWD/$VENV
 if [[ ${MMFCT_PYTHON:-} == */* && $MMFCT_PYTHON != /* ]]; then MMFCT_PYTHON=$PWD/$MMFCT_PYTHON; fi
-EXTRAS=onedl,faiss,lancedb,metric-learning,onnx,parquet,qdrant,ray,test
+EXTRAS=onedl,docs,faiss,lancedb,metric-learning,onnx,parquet,qdrant,ray,test
 STAMP=$VENV/mmfct-stamp # says that the environment is good
 MARKER=$VENV/mmfct-made # says that these scripts made it, and may remove it
 EARLIER=$VENV.earlier   # a good one, put aside until the one for other requirements is ready
 LOG=$VENV/mmfct-install.log
-PACKAGES='torch, torchvision, mmengine, mmcv, mmpretrain, mmseg, faiss, lancedb, matplotlib, numba, onnx'
-PACKAGES+=', onnxruntime, pytest, qdrant_client, pytorch_metric_learning, pyarrow, ray.data, safetensors, sklearn, torchjd, xdist, mmfct'
+PACKAGES='torch, torchvision, mmengine, mmcv, mmpretrain, mmseg, faiss, lancedb, material, matplotlib'
+PACKAGES+=', mkdocs, mkdocstrings, numba, onnx, onnxruntime, pytest, qdrant_client, pytorch_metric_learning, pyarrow, ray.data, safetensors, sklearn, torchjd, xdist, mmfct'
 
 say() { printf '[environment] %s\n' "$*"; }
 
