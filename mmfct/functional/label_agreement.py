@@ -79,9 +79,24 @@ def fit_agreement(values: ArrayLike) -> Agreement:
     return Agreement((1 - doubt) * (1 - wrong) + doubt, share)
 
 
-def agreement_weights(values: ArrayLike) -> tuple[np.ndarray, float]:
-    """Return weights (N,) of mean 1 in proportion to `fit_agreement`, and the estimated share of wrong labels."""
+def agreement_weights(values: ArrayLike, earlier: float = 1.0) -> tuple[np.ndarray, float]:
+    """Return weights of mean 1 by `fit_agreement`, and the estimated share of wrong labels.
+
+    While the network learns, right labels come to agree with their images, and the share falls. As much of it as
+    another fall like the last one would take away is not that of wrong labels: the evidence against every label is
+    less by that proportion. Otherwise the task whose labels are right would be held up by weights that come too early.
+
+    Args:
+        values: Mean contrasts in [-1, 1], of shape (N,).
+        earlier: The share one epoch ago; 1 for a network that has not been trained.
+
+    Returns:
+        Weights of shape (N,), and the share.
+    """
     right, share = fit_agreement(values)
+    if share > 0:
+        settled = np.clip(2 * share - earlier, 0, share) / share
+        right = 1 - settled * (1 - right)
     return right / right.mean(), share
 
 

@@ -82,7 +82,8 @@ class AgreementStore(InstanceStore):
         """Fit the weights of each task to the mean contrasts; instances without any, and those given, keep theirs."""
         for column, known in enumerate((self._counts > 0).unbind(dim=1)):
             if known.any():
-                weights, share = agreement_weights(self.contrasts()[known, column].double().cpu().numpy())
+                values = self.contrasts()[known, column].double().cpu().numpy()
+                weights, share = agreement_weights(values, self.shares[column].nan_to_num(1.0).item())
                 self.shares[column] = share
                 if not self._given:
                     self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
