@@ -166,7 +166,12 @@ def pretended_cuda() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in dict(
-            is_available=True, device_count=1, current_device=0, is_bf16_supported=True, max_memory_allocated=0
+            is_available=True,
+            device_count=1,
+            current_device=0,
+            is_bf16_supported=True,
+            max_memory_allocated=0,
+            memory_allocated=0,
         ).items():
             patch.setattr(torch.cuda, name, lambda *_, value=value, **__: value)
         for name in ('synchronize', 'empty_cache', 'reset_peak_memory_stats', 'manual_seed_all', 'set_device'):

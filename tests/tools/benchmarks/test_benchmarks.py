@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import re
@@ -19,6 +20,10 @@ RUNS = {
     'cached_training': (
         '--images 2 --batch-size 4 --image-size 32 --depth 18 --repeats 1',
         {'epoch_ratio', 'training_ratio_with_table'},
+    ),
+    'extraction': (
+        '--images 3 --batch-size 2 --image-size 32 --depth 18 --workers 0',
+        {'network', 'loading', 'extraction', 'decoders', 'share_of_network', 'workers_needed'},
     ),
     'learn_transform': (
         '--pairs 400 --old-dims 16 --side-dims 8 --new-dims 12 --whole',
@@ -38,7 +43,7 @@ RUNS = {
         {'milliseconds_per_item', 'share_of_matrix_products', 'backfill_ratio'},
     ),
 }
-HELPERS = {'random_encoder'}
+HELPERS = {'devices', 'random_encoder', 'run_all'}
 
 
 @pytest.fixture
@@ -67,6 +72,12 @@ def test_a_benchmark_runs(benchmark, name):
     assert all(value > 0 for key, value in result.items() if key.endswith(('ratio', 'seconds')) and value is not None)
 
 
+@pytest.mark.slow
+def test_the_memory_of_task_weights_is_that_of_fresh_processes(benchmark):
+    result = benchmark('task_weights', f'{RUNS["task_weights"][0]} --memory')['memory']
+    assert result['ratio'] == result['itp_megabytes'] / result['equal_megabytes'] and result['equal_megabytes'] > 1
+
+
 @pytest.mark.parametrize('name', RUNS)
 def test_commands_on_the_pages_have_these_options(name):
     texts = [path.read_text() for path in [*ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')]]
@@ -85,3 +96,47 @@ def test_a_random_encoder_embeds(monkeypatch, tmp_path):
     random_encoder = runpy.run_path(str(BENCHMARKS / 'random_encoder.py'))['random_encoder']
     encoder = MODELS.build(random_encoder(tmp_path, depth=18))
     assert encoder(torch.rand(2, 3, 32, 32)).shape == (2, 128)
+
+
+@pytest.fixture
+def run_all(monkeypatch):
+    """The script that runs all of them, as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location('run_all', BENCHMARKS / 'run_all.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_one_command_runs_all_and_writes_their_ratios(run_all, monkeypatch, tmp_path, capsys):
+    started = []
+
+    def run(script: str, options: list[str]) -> dict:
+        started.append((script, options))
+        return dict(step=dict(ratio=2.0, ms=5.0), bfloat16_speedup=1.5, seconds=3.0, float16_speedup=None)
+
+    monkeypatch.setattr(run_all, '_run', run)
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--device', 'cpu', '--out', str(tmp_path / 'new/all.json')])
+    run_all.main()
+    written = json.loads((tmp_path / 'new/all.json').read_text())
+    assert (
+        written['ratios']
+        == json.loads(capsys.readouterr().out)
+        == dict.fromkeys(run_all.RUNS, {'step.ratio': 2.0, 'bfloat16_speedup': 1.5})
+    )
+    assert written['quick'] and written['device'] == 'cpu' and written['results'].keys() == run_all.RUNS.keys()
+    assert [script for script, _ in started] == [script for script, _, _ in run_all.RUNS.values()]
+    assert all(options[-2:] == ['--device', 'cpu'] for _, options in started)
+
+
+def test_a_benchmark_that_fails_ends_the_command(run_all, capfd):
+    with pytest.raises(SystemExit, match='missing.py --rows 5 failed, see above'):
+        run_all._run('missing', ['--rows', '5'])
+    assert "can't open file" in capfd.readouterr().err
+
+
+def test_the_command_uses_options_that_its_benchmarks_have(run_all):
+    for script, *options in run_all.RUNS.values():
+        source = (BENCHMARKS / f'{script}.py').read_text()
+        for option in re.findall(r'--[\w-]+', ' '.join(options)):
+            assert f"'{option}'" in source
