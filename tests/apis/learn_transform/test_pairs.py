@@ -98,7 +98,7 @@ def test_too_few_pairs(store, make_pairs):
     old = store('old', pairs.old, pairs.ids)
     few = store('few', pairs.new[:50], pairs.ids[:50])
     with pytest.raises(
-        ValueError, match=r'at least 100 items must be in all of .*old and .*few, got 50; .*plan_sample'
+        ValueError, match=r'at least 100 items must be in all of .*old and .*few, got 50; .*`mmfct plan-sample`'
     ):
         join_pairs(old, few)
     other = store('other', pairs.new, [f'0{text}' for text in pairs.ids])

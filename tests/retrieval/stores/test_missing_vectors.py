@@ -106,7 +106,7 @@ def test_all_rows_have_a_vector(table, rows, capsys):
 
 def test_missing_vectors_are_refused_otherwise(table):
     source = open_source(table, options=replace(OPTIONS, skip_missing=False))
-    with pytest.raises(ValueError, match='without .*; .*leave .* out with `--skip-missing`, which `tools/convert_gal'):
+    with pytest.raises(ValueError, match='without .*; .*leave .* out with `--skip-missing`, which `mmfct convert`'):
         source.verify_shard(0)
 
 
