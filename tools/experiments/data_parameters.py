@@ -22,12 +22,13 @@ from spread import spread
 
 DATA = ('digits', 'omniglot')
 HELD = dict(weighting='data_parameters', instance_lr=1e-12)
-# Case: (title, options of the config)
+# Case: (title, options of the config; `suspects` is the case of a first pass)
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     'clean': ('right labels, plain loss', dict(HELD, corrupted=0.0)),
     'plain': ('plain loss', HELD),
     'data_parameters': ('a temperature per image', dict(weighting='data_parameters')),
     'itp': ('a weight per image by agreement', dict(weighting='itp')),
+    'itp_second_pass': ('the same, a second pass', dict(weighting='itp', suspects='itp')),
     'itp_gradient': ('a log-variance per image', dict(weighting='itp_gradient')),
 }
 RANKINGS = {
@@ -51,6 +52,8 @@ def run_case(data: str, case: str, seed: int, folder: Path, options: dict[str, A
     if not (work_dir / 'suspects/detection.json').exists():
         config = str(ROOT / f'configs/itp/resnet10_{data}_noisy.py')
         cfg_options = dict(CASES[case][1], **options, seed=seed, log_level='WARNING')
+        if 'suspects' in cfg_options:
+            cfg_options['suspects'] = str(work_dir.with_name(cfg_options['suspects']) / 'suspects')
         train(config, TrainingOptions(work_dir=str(work_dir), cfg_options=dict(cfg_options)))
         find_corrupt_labels(config, str(work_dir / 'final.pth'), cfg_options=dict(cfg_options), top=0)
     return f'seed {seed}, {case}'
@@ -85,7 +88,8 @@ def main() -> None:
     args = parser.parse_args()
     options = {} if args.data_root is None else dict(data_root=args.data_root)
     runs = [(args.data, case, seed, args.folder, options) for seed in args.seeds for case in CASES]
-    run_cases(run_case, runs, args.jobs)
+    for second in (False, True):  # only when every first pass has ranked its labels
+        run_cases(run_case, [run for run in runs if ('suspects' in CASES[run[1]][1]) == second], args.jobs)
     print(f'\n{args.data}, seeds {args.seeds}\n\n{tables(args.folder / args.data, args.seeds)}')
 
 

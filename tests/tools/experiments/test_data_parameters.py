@@ -44,7 +44,7 @@ def test_tables_have_mean_and_spread_of_every_case(tool, tmp_path):
     rows = detection.splitlines()[2:]
     plain = ['the rank among other predictions', 'the final loss', 'the mean loss']
     assert [row.split(' | ')[1] for row in rows[:3]] == plain
-    assert len(rows) == 3 + 3 * len(tool.RANKINGS)
+    assert len(rows) == 3 + 4 * len(tool.RANKINGS)
     assert all(row.endswith(' | 0.920 ± 0.028 | 0.460 ± 0.014 |') for row in rows)
     assert '±' not in tool.tables(tmp_path, [1])
 
@@ -74,10 +74,15 @@ def test_cases_are_what_their_titles_say(tool):
             for case, (_, options) in tool.CASES.items()
         }
         shares = {case: config.train_dataloader.dataset.fractions.label for case, config in made.items()}
-        assert shares == dict(clean=0.0, plain=0.4, data_parameters=0.4, itp=0.4, itp_gradient=0.4)
+        assert shares == dict.fromkeys(tool.CASES, 0.4) | dict(clean=0.0)
         rates = {case: config.custom_hooks[0].get('lr', 1) for case, config in made.items()}
         assert [case for case in made if rates[case] < 1e-9] == ['clean', 'plain']  # temperatures stay at 1
         losses = {case: config.model.head.loss.type for case, config in made.items()}
-        wrapped = dict.fromkeys(('itp', 'itp_gradient'), 'mmfct.InstanceTaskWeightLoss')
+        wrapped = dict.fromkeys(('itp', 'itp_second_pass', 'itp_gradient'), 'mmfct.InstanceTaskWeightLoss')
     assert losses == dict.fromkeys(made, 'mmfct.DataParameterLoss') | wrapped
     assert made['itp_gradient'].model.head.loss.gradient and 'gradient' not in made['itp'].model.head.loss
+
+
+def test_a_second_pass_starts_from_what_the_first_one_found(tool, calls, tmp_path):
+    tool.run_case('digits', 'itp_second_pass', 7, tmp_path, {})
+    assert calls[0][2].cfg_options['suspects'] == str(tmp_path / 'digits/seed7/itp/suspects')

@@ -158,7 +158,7 @@ def test_fct_updates(experiment, omniglot):
 
 def test_data_parameters(experiment):
     short = {'epochs': 2, 'image_size': 8, 'warmup_epochs': 1, 'train_dataloader.dataset.dataset.indices': 70}
-    assert len(rows(experiment('data_parameters', 'digits', short=short))) == 5 + 3 + 3 * 4
+    assert len(rows(experiment('data_parameters', 'digits', short=short))) == 6 + 3 + 4 * 4
 
 
 def test_itp_street_scenes(experiment):
