@@ -24,7 +24,7 @@ from mmfct.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / 'docs/tutorials').glob('*.md'))
-EXTRAS = dict(vector_database=('lancedb', 'qdrant_client'))
+EXTRAS = dict(only_vectors=('pyarrow',), vector_database=('lancedb', 'qdrant_client'))
 BLOCK = re.compile(r'^(?:<!-- exit status (\d+) -->\n)?```(\w+)(?: title="(.+?)")?\n(.*?)^```$', re.M | re.S)
 LOG = re.compile(r'^\d\d/\d\d \d\d:\d\d:\d\d - mmengine - \w+ - ', re.M)
 NUMBER = r'(?<![\w/.#-])[-+]?\d+(?:\.\d+)?(?![\w/])'  # and not a part of a name
