@@ -507,7 +507,7 @@ def test_dist_train_takes_a_free_port_and_passes_the_rest_on(ready):
     assert status == 0, output
     expected = (
         r'python -m torch\.distributed\.run --nnodes=1 --node-rank=0 --nproc-per-node=2 '
-        r'--master-addr=127\.0\.0\.1 --master-port=\d{4,5} '
+        r'--master-addr=127\.0\.0\.1 --master-port=\d{4,5} --max-restarts=3 '
         r"tools/train\.py config\.py --amp --cfg-options a=1 b='c d' --launcher pytorch"
     )
     assert re.fullmatch(expected, launched(ready))
@@ -517,7 +517,7 @@ def test_dist_test_passes_config_and_checkpoint(ready):
     assert ready.run('tools/dist_test.sh', 'config.py', 'm.pth', '4', PORT='1234')[0] == 0
     call = launched(ready)
     assert '--nproc-per-node=4' in call
-    assert '--master-port=1234' in call
+    assert '--master-port=1234 --max-restarts=0' in call
     assert call.endswith('tools/test.py config.py m.pth --launcher pytorch')
 
 

@@ -17,7 +17,7 @@ launch() {
     export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
     exec "$python" -m torch.distributed.run \
         --nnodes="$nnodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$1" \
-        --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="$port" \
+        --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="$port" --max-restarts="${MAX_RESTARTS:-0}" \
         "${@:2}" --launcher pytorch
 }
 

@@ -78,11 +78,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     set_local_rank(args.local_rank)
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.train import train
-    from mmfct.engine.launch import leave_ranks
+    from mmfct.engine.launch import is_restarted, leave_ranks
+    from mmfct.utils.interruption import resumable
     from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
-    with user_errors(of_others=False):
+    if is_restarted() and args.resume is None:
+        values['resume'] = 'auto'
+    with user_errors(of_others=False), resumable('run the same command with `--resume` and it continues'):
         if args.dry_run:
             _try(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
         train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)

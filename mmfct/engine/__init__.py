@@ -1,7 +1,14 @@
 """Hooks, and what distributed launchers need."""
 
 from mmfct.engine.cpu_distributed_data_parallel import CpuDistributedDataParallel
-from mmfct.engine.hooks import AnnotationHook, DataEpochHook, EvalModeFromEpochHook, InstanceTaskWeightHook
+from mmfct.engine.hooks import (
+    AnnotationHook,
+    DataEpochHook,
+    EvalModeFromEpochHook,
+    InstanceTaskWeightHook,
+    RandomStateHook,
+    TerminationHook,
+)
 
 __all__ = [
     'AnnotationHook',
@@ -9,4 +16,6 @@ __all__ = [
     'DataEpochHook',
     'EvalModeFromEpochHook',
     'InstanceTaskWeightHook',
+    'RandomStateHook',
+    'TerminationHook',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -41,6 +42,29 @@ def init_launcher(launcher: str) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     torch.distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo', timeout=_TIMEOUT)
+
+
+def grace_seconds() -> float:
+    """Return how long a cluster waits after SIGTERM before it kills: ``MMFCT_GRACE_SECONDS``, or else 20.
+
+    torchrun, slurm and Kubernetes wait for 30 seconds unless they are told otherwise.
+
+    Raises:
+        ValueError: If it is not a number of seconds.
+    """
+    text = os.environ.get('MMFCT_GRACE_SECONDS', '20')
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f'`MMFCT_GRACE_SECONDS` must be a number of seconds, at least 0, got {text!r}')
+    return seconds
+
+
+def is_restarted() -> bool:
+    """Whether torchrun has restarted this process after a failure, or slurm has queued its job once more."""
+    return any(int(os.environ.get(name) or 0) for name in ('TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT'))
 
 
 def leave_ranks(status: int = 0) -> None:

@@ -8,28 +8,37 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+TERMINATED = 128 + signal.SIGTERM  # exit status, as that of a shell
+_GO_ON = 'run the same command once more and it continues where it stopped'
 
-class _Terminated(BaseException):
-    """SIGTERM arrived. Not an ``Exception``, so that no handler of errors on the way catches it."""
+
+class Terminated(SystemExit):
+    """SIGTERM arrived; the exit status is 143. Not an ``Exception``, so that no handler of errors catches it."""
+
+    def __init__(self) -> None:
+        super().__init__(TERMINATED)
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
+def resumable(go_on: str = _GO_ON) -> Iterator[None]:
     """Exit on SIGINT (status 130) and SIGTERM (status 143), with a line that says how to continue.
 
     Meant for work whose files are complete or absent at any moment, so that the same command continues it. Only the
     main thread may use it.
+
+    Args:
+        go_on: How to continue.
     """
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
+        raise Terminated
 
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except (KeyboardInterrupt, _Terminated) as stop:
+    except (KeyboardInterrupt, Terminated) as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not cut the message short
-        print('\ninterrupted; run the same command once more and it continues where it stopped', file=sys.stderr)
-        sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 143)
+        print(f'\ninterrupted; {go_on}', file=sys.stderr)
+        sys.exit(130 if isinstance(stop, KeyboardInterrupt) else TERMINATED)
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmfct.engine import launch
-from mmfct.engine.launch import adapt_to_launcher, init_launcher, leave_ranks
+from mmfct.engine.launch import adapt_to_launcher, grace_seconds, init_launcher, is_restarted, leave_ranks
 
 RANK_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SLURM = dict(SLURM_PROCID='3', SLURM_NTASKS='4', SLURM_LOCALID='1')
@@ -132,6 +132,28 @@ def test_without_gpus_gloo_is_started(monkeypatch, no_gpu, groups, launcher, var
 
 def test_a_single_process_goes_on():
     leave_ranks()  # or there would be no test after this one
+
+
+def test_the_patience_of_a_cluster_is_a_number_of_seconds(monkeypatch):
+    monkeypatch.delenv('MMFCT_GRACE_SECONDS', raising=False)
+    assert grace_seconds() == 20
+    monkeypatch.setenv('MMFCT_GRACE_SECONDS', '0.5')
+    assert grace_seconds() == 0.5
+    for text in ('a minute', '-1', 'nan', 'inf'):
+        monkeypatch.setenv('MMFCT_GRACE_SECONDS', text)
+        with pytest.raises(ValueError, match=f'must be a number of seconds, at least 0, got {text!r}'):
+            grace_seconds()
+
+
+@pytest.mark.parametrize('name', ['TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT'])
+def test_launchers_say_that_they_have_restarted_a_process(monkeypatch, name):
+    for variable in ('TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT'):
+        monkeypatch.delenv(variable, raising=False)
+    assert not is_restarted()
+    monkeypatch.setenv(name, '0')
+    assert not is_restarted()
+    monkeypatch.setenv(name, '2')
+    assert is_restarted()
 
 
 def test_slurm_on_several_machines_meets_on_the_first(monkeypatch, no_gpu, groups, tmp_path):

@@ -21,7 +21,9 @@ from mmfct.apis.training.report import write_report
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
-from mmfct.engine.launch import init_launcher
+from mmfct.engine.hooks.random_state_hook import RandomStateHook
+from mmfct.engine.hooks.termination_hook import TerminationHook
+from mmfct.engine.launch import grace_seconds, init_launcher
 from mmfct.engine.quiet_runner import QuietRunner, quieten
 from mmfct.utils.checkpoint import only_weights
 
@@ -107,9 +109,12 @@ def train_stage(config: Config) -> Runner:
         runner = build_runner(scale_learning_rate(config))
         try_first_image(config, runner.model)
         check_batches(runner)
-        add_hooks(runner, AnnotationHook, DataEpochHook)
+        add_hooks(runner, AnnotationHook, DataEpochHook, RandomStateHook)
         runner.register_hook(_StartRecord(record, resume=config.resume))
-        runner.train()
+        termination = TerminationHook(grace_seconds())
+        runner.register_hook(termination)
+        with termination.listening():
+            runner.train()
     record.finish(runner)
     return runner
 
