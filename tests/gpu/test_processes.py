@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,15 +23,29 @@ from .ranks import CASES, outcomes
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU that torch can use')
 
 
+def free_port() -> str:
+    """A port on which the ranks find one another."""
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        return str(found.getsockname()[1])
+
+
 @pytest.mark.parametrize('place', ['cpu', pytest.param('cuda', marks=[pytest.mark.gpu, NEEDS_GPU])])
 def test_ranks_compute_what_one_process_on_the_cpu_computes(place, on_cpu, tmp_path):
     ranks = torch.cuda.device_count() if place == 'cuda' else 1
-    visible = {} if place == 'cuda' else dict(CUDA_VISIBLE_DEVICES='')
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={ranks}']
-    command += [str(Path(__file__).with_name('ranks.py')), str(tmp_path)]
-    environment = os.environ | dict(OMP_NUM_THREADS='1') | visible
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    command = [sys.executable, str(Path(__file__).with_name('ranks.py')), str(tmp_path)]
+    shared = dict(OMP_NUM_THREADS='1', WORLD_SIZE=str(ranks), MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port())
+    if place == 'cpu':
+        shared['CUDA_VISIBLE_DEVICES'] = ''
+    processes = [
+        subprocess.Popen(command, env=os.environ | shared | dict(RANK=str(rank), LOCAL_RANK=str(rank)))
+        for rank in range(ranks)
+    ]
+    try:
+        assert [process.wait(timeout=300) for process in processes] == [0] * ranks
+    finally:
+        for process in processes:
+            process.kill()
     with on_cpu():
         expected = outcomes(str(tmp_path / 'alone'), 0, 1)
     for rank in range(ranks):
