@@ -50,7 +50,8 @@ def confined(config: Config, folder: Path) -> Config:
     """
     config = copy.deepcopy(config)
     config.work_dir = str(folder)
-    config.log_level = 'WARNING'
+    if config.get('log_level') != 'DEBUG':  # that of `--verbose`
+        config.log_level = 'WARNING'
     if config.get('visualizer') is not None:
         config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
         config.visualizer.pop('save_dir', None)

@@ -117,9 +117,7 @@ class _Trial:
             try_first_image(self.given, runner.model)
             check_batches(runner)
             steps = take_steps(runner)
-            self.stage.notes.append(
-                f'{steps.taken} iterations tried, {1000 * steps.compute:.3g} ms each without loading'
-            )
+            self.stage.notes.append(f'{steps.taken} iterations tried, {steps.compute:.3g} s each without loading')
             self.stage.warnings += _missing_labels(runner, steps)
             self._add_tables(runner.train_dataloader.dataset)
         return None if 'training' in self.stage.failures else steps
