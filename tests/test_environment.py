@@ -513,6 +513,11 @@ def test_dist_train_takes_a_free_port_and_passes_the_rest_on(ready):
     assert re.fullmatch(expected, launched(ready))
 
 
+def test_a_dry_run_that_fails_is_not_started_again(ready):
+    assert ready.run('tools/dist_train.sh', 'config.py', '2', '--dry-run', '--amp')[0] == 0
+    assert '--max-restarts=0 tools/train.py config.py --dry-run --amp --launcher' in launched(ready)
+
+
 def test_dist_test_passes_config_and_checkpoint(ready):
     assert ready.run('tools/dist_test.sh', 'config.py', 'm.pth', '4', PORT='1234')[0] == 0
     call = launched(ready)

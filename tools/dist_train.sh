@@ -13,4 +13,5 @@ if (($# < 2)); then
     exit 2
 fi
 MAX_RESTARTS=${MAX_RESTARTS:-3}
+[[ " $* " != *' --dry-run '* ]] || MAX_RESTARTS=0  # its failures are what it looks for
 launch "$2" "$ROOT/tools/train.py" "$1" "${@:3}"

@@ -85,9 +85,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     if is_restarted() and args.resume is None:
         values['resume'] = 'auto'
-    with user_errors(of_others=False), resumable('run the same command with `--resume` and it continues'):
-        if args.dry_run:
+    if args.dry_run:
+        with user_errors(of_others=False), resumable('nothing was written'):
             _try(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
+    with user_errors(of_others=False), resumable('run the same command with `--resume` and it continues'):
         train(args.config, TrainingOptions(**values), with_prerequisites=not args.no_prerequisites)
     leave_ranks()
 
