@@ -16,6 +16,9 @@ _BANDWIDTH = 0.7 * 1.06
 # Shares of labels that agree with no image better than with their own from which on the estimate counts for less, and
 # for nothing: nearly everything looks wrong to a network that has learned nothing.
 _DOUBTFUL, _NOTHING = 0.65, 0.9
+# What is left of the share after an epoch, up to which the network is still learning the right labels, and from which
+# on the share is that of wrong ones.
+_LEARNING, _SETTLED = 1 / 2, 2 / 3
 
 
 class Agreement(NamedTuple):
@@ -82,9 +85,10 @@ def fit_agreement(values: ArrayLike) -> Agreement:
 def agreement_weights(values: ArrayLike, earlier: float = 1.0) -> tuple[np.ndarray, float]:
     """Return weights of mean 1 by `fit_agreement`, and the estimated share of wrong labels.
 
-    While the network learns, right labels come to agree with their images, and the share falls. As much of it as
-    another fall like the last one would take away is not that of wrong labels: the evidence against every label is
-    less by that proportion. Otherwise the task whose labels are right would be held up by weights that come too early.
+    While the network learns, right labels come to agree with their images, and the share falls. Where it has fallen by
+    half or more in one epoch, it says nothing about wrong labels yet, and all weights are 1; where it has fallen by a
+    third or less, the fit counts in full. Otherwise a task whose labels are right is held up by weights that come too
+    early.
 
     Args:
         values: Mean contrasts in [-1, 1], of shape (N,).
@@ -95,7 +99,7 @@ def agreement_weights(values: ArrayLike, earlier: float = 1.0) -> tuple[np.ndarr
     """
     right, share = fit_agreement(values)
     if share > 0:
-        settled = np.clip(2 * share - earlier, 0, share) / share
+        settled = np.clip((share / earlier - _LEARNING) / (_SETTLED - _LEARNING), 0, 1) if earlier > 0 else 1.0
         right = 1 - settled * (1 - right)
     return right / right.mean(), share
 

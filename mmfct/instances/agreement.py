@@ -27,14 +27,15 @@ class AgreementStore(InstanceStore):
 
     The contrasts come from the modules, see `mmfct.functional.label_agreement`. Under several ranks they are put
     together, so that every rank holds the same means and fits the same weights. A checkpoint has 16 bytes per
-    instance and task.
+    instance and task, and 4 more in a second pass.
 
     Args:
         modules: Modules that use the weights and report contrasts, such as `mmfct.AgreementWeighting`.
         keys: Keys of the training instances; row i belongs to the i-th.
         track_losses: Whether to keep the mean loss of every instance too.
         device: Where the state lives.
-        given: Weights of all instances, of shape (I, T), which then stay as they are; contrasts are only recorded.
+        prior: Weights above 0 that an earlier training has found, of shape (I, T), or ``None``. They are the weights
+            of the first epoch, and multiply all later ones.
 
     Attributes:
         shares: Estimated share of wrong labels by task, of shape (T,); NaN before the first fit.
@@ -50,14 +51,15 @@ class AgreementStore(InstanceStore):
         *,
         track_losses: bool,
         device: torch.device | str,
-        given: Tensor | None = None,
+        prior: Tensor | None = None,
     ) -> None:
         super().__init__(modules, keys, track_losses=track_losses, device=device)
         size = len(keys), len(self.tasks)
         self._sums = torch.zeros(size, device=device)
         self._counts = torch.zeros(size, device=device)
-        self._given = given is not None
-        self._rows = torch.ones(size, device=device) if given is None else given.to(device)
+        self._second_pass = prior is not None
+        self._prior = torch.ones(size, device=device) if prior is None else prior.to(device)
+        self._rows = self._prior.clone()
         self.shares = torch.full((len(self.tasks),), torch.nan, device=device)
 
     @property
@@ -79,14 +81,14 @@ class AgreementStore(InstanceStore):
             state[unique] = torch.where(seen, _MEMORY * before + (1 - _MEMORY) * new, before)
 
     def end_epoch(self) -> None:
-        """Fit the weights of each task to the mean contrasts; instances without any, and those given, keep theirs."""
+        """Fit the weights of each task to the mean contrasts; instances without any keep theirs."""
         for column, known in enumerate((self._counts > 0).unbind(dim=1)):
             if known.any():
                 values = self.contrasts()[known, column].double().cpu().numpy()
                 weights, share = agreement_weights(values, self.shares[column].nan_to_num(1.0).item())
                 self.shares[column] = share
-                if not self._given:
-                    self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
+                rows = torch.from_numpy(weights).to(self._rows) * self._prior[known, column]
+                self._rows[known, column] = rows / rows.mean()
 
     def contrasts(self) -> Tensor:
         """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""
@@ -95,7 +97,9 @@ class AgreementStore(InstanceStore):
     def learned_state(self) -> dict[str, Any]:
         """Return contrasts, weights and shares."""
         state = dict(contrast_sum=self._sums, contrast_count=self._counts, instance_weight=self._rows)
-        return state | dict(given=self._given, share=self.shares, weight=self.weights())
+        if self._second_pass:
+            state['prior'] = self._prior
+        return state | dict(share=self.shares, weight=self.weights())
 
     def load_learned_state(self, state: dict[str, Any]) -> None:
         """Restore contrasts, weights and shares.
@@ -106,13 +110,14 @@ class AgreementStore(InstanceStore):
         """
         if 'contrast_sum' not in state:
             raise ValueError('the checkpoint has weights learned by gradient descent, the model weights by agreement')
-        saved = state.get('given', False)
-        if saved != self._given:
-            passes = {False: 'first', True: 'second'}
+        if ('prior' in state) != self._second_pass:
+            saved, current = ('first', 'second') if self._second_pass else ('second', 'first')
             raise ValueError(
-                f'the checkpoint is of a {passes[saved]} pass, this training is a {passes[self._given]} one: resume '
-                'with the same `suspects`'
+                f'the checkpoint is of a {saved} pass, this training is a {current} one: resume with the same '
+                '`suspects`'
             )
+        if self._second_pass:
+            self._prior.copy_(state['prior'])
         for own, name in (
             (self._sums, 'contrast_sum'),
             (self._counts, 'contrast_count'),

@@ -104,24 +104,27 @@ def test_weights_are_one_until_the_share_has_settled_and_those_of_the_fit_then(m
     assert torch.equal(2 * given, store.weights()[:39])
 
 
-def test_weights_that_are_given_stay(module):
-    given = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) + 0.1
+def test_in_a_second_pass_weights_are_multiplied_by_those_of_the_first(module):
+    prior = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) + 0.1
     values = torch.cat([torch.full((30, 2), -0.5), torch.full((10, 2), 0.2)]) + 0.02 * torch.randn(40, 2)
-    stores = build(module, size=40), build(module, size=40, given=given)
-    for store in stores:
+    first, second = build(module, size=40), build(module, size=40, prior=prior)
+    assert torch.equal(second.weights(), 2 * prior)
+    for store in (first, second):
         run(store, module, list(range(40)), values)
         store.step()
         store.end_epoch()
-    assert torch.equal(stores[1].weights(), 2 * given) and not torch.allclose(stores[0].weights(), 2 * given)
-    assert torch.equal(stores[1].shares, stores[0].shares) and torch.equal(*(store.contrasts() for store in stores))
-    resumed = build(module, size=40, given=torch.ones(40, 2))  # the table of suspects may be another one by then
-    resumed.load_state_dict(stores[1].state_dict())
-    assert torch.equal(resumed.weights(), stores[1].weights())
+        store.end_epoch()
+    expected = first.weights() * prior
+    assert torch.allclose(second.weights(), 2 * expected / expected.mean(dim=0)) and first.weights().std() > 0.1
+    resumed = build(module, size=40, prior=torch.ones(40, 2))  # the table of suspects may be another one by then
+    resumed.load_state_dict(second.state_dict())
+    resumed.end_epoch()
+    assert torch.equal(resumed.weights(), second.weights())
 
 
 @pytest.mark.parametrize(('saved', 'own'), [('second', 'first'), ('first', 'second')])
 def test_a_second_pass_does_not_go_on_with_a_first_one(module, saved, own):
-    stores = dict(first=build(module), second=build(module, given=torch.full((6, 2), 0.5)))
+    stores = dict(first=build(module), second=build(module, prior=torch.full((6, 2), 0.5)))
     with pytest.raises(ValueError, match=f'is of a {saved} pass, this training is a {own} one: resume with the same'):
         stores[own].load_state_dict(stores[saved].state_dict())
 

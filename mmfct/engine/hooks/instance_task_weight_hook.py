@@ -44,8 +44,7 @@ class InstanceTaskWeightHook(InstanceHook):
         key: What identifies an instance in the meta information of its data sample: ``'img_path'``, or
             ``'sample_idx'`` where there are no files (not through a ``ConcatDataset``, whose indices are local).
         suspects: Folder that ``mmfct suspects`` wrote for an earlier training on the same data. This one is then a
-            second pass, in which a label has from the first step on the weight that it is right according to the
-            first, and no other.
+            second pass: every weight is multiplied by the probability that the label is right according to the first.
         track_losses: Whether to keep the mean loss of every instance too, for `mmfct suspects`
             (8 bytes per instance and task).
         histogram: Whether to draw the weights after every epoch: one picture, with their spread so far.
@@ -101,10 +100,10 @@ class InstanceTaskWeightHook(InstanceHook):
                 'current',
                 logging.WARNING,
             )
-        given = None
+        prior = None
         if self.suspects is not None:
-            given = read_weights(self.suspects, [task for module in modules for task in module.instance_tasks], keys)
-        return AgreementStore(modules, keys, given=given, **options)
+            prior = read_weights(self.suspects, [task for module in modules for task in module.instance_tasks], keys)
+        return AgreementStore(modules, keys, prior=prior, **options)
 
     def end_epoch(self, runner: Runner, epoch: int) -> None:
         """Refit, log and draw; say how many labels look wrong."""

@@ -417,7 +417,7 @@ def test_options_out_of_range_are_refused(options, message):
 def test_a_second_pass_starts_from_what_the_first_one_found(toy, train, tmp_path):
     (tmp_path / 'suspects_b.csv').write_text('file,task,probability\n3.png,b,0.75\n')
     runner = train(agreement=True, hook=dict(suspects=str(tmp_path)))
-    weights = toy.table_of(runner).state_dict()['instance_weight']
+    weights = toy.table_of(runner).state_dict()['prior']
     assert weights[:, 0].eq(1).all()
     assert torch.allclose(weights[:, 1], torch.tensor([0.25 if row == 3 else 1.0 for row in range(12)]) * 12 / 11.25)
 
