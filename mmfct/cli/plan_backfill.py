@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from mmfct.cli._arguments import (
     add_groups,
-    add_source_model,
     add_skip_missing,
+    add_source_model,
     add_vector_columns,
     command_parser,
     need_hosts,

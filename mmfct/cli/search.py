@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from mmfct.cli._arguments import (
     add_cfg_options,
-    add_source_model,
     add_skip_missing,
+    add_source_model,
     add_vector_columns,
     command_parser,
     config_file,
