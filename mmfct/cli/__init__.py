@@ -25,6 +25,7 @@ GROUPS = {
     },
     'Retrieval': {
         'extract': 'make a gallery: embed images',
+        'merge': 'merge the parts of a gallery that independent jobs have made',
         'upgrade': 'upgrade a gallery to a new model, without reading an image',
         'evaluate': 'score old and upgraded galleries; decide whether a switch is safe',
         'search': 'find nearest neighbours',

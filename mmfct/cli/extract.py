@@ -8,6 +8,8 @@ Example:
         --role new
     mmfct extract configs/fct/resnet10_grocery.py work_dirs/resnet10_grocery_new/final.pth mine \
         --role new --images photos --labels-from-folders --skip-broken
+    mmfct extract configs/fct/resnet10_digits.py work_dirs/resnet10_digits_old/final.pth old \
+        --shard 1/2 --shard-rows 200
 """
 
 from __future__ import annotations
@@ -63,6 +65,11 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument('--batch-size', type=int, default=256, help='images per forward pass (default: 256)')
     parser.add_argument('--num-workers', type=int, default=0, help='processes that load images (default: 0)')
     parser.add_argument('--shard-rows', type=int, default=16384, help='rows per shard (default: 16384)')
+    parser.add_argument(
+        '--shard',
+        metavar='K/N',
+        help='make part K of N in a folder of its own, such as OUT.03-of-64; `mmfct merge` puts all together',
+    )
     add_device(parser)
     add_launcher(parser)
     add_cfg_options(parser)

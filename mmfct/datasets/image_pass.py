@@ -31,6 +31,7 @@ def fill_shards(
     batch_size: int,
     num_workers: int = 0,
     seed: int = 0,
+    first_shard: int = 0,
 ) -> tuple[float, int]:
     """Compute this rank's share of the missing shards, with a progress bar.
 
@@ -42,6 +43,7 @@ def fill_shards(
         batch_size: Images per forward pass.
         num_workers: Worker processes of the data loader.
         seed: Seed of the transforms; shard k is seeded with ``seed + k``, on whichever rank it is computed.
+        first_shard: Number of the first shard in the whole gallery, of which this one is a part.
 
     Returns:
         Seconds, and the number of rows computed in them.
@@ -56,15 +58,16 @@ def fill_shards(
     progress = Progress(total, 'images')
     with write_behind(writer) as write:
         for index, start, stop in pending:
+            number_of_all = first_shard + index
             parts: dict[str, list[np.ndarray]] = {}
-            with seeded(seed + index):
+            with seeded(seed + number_of_all):
                 loader = DataLoader(
                     Subset(images, [row % number for row in range(start, stop)]),
                     batch_size,
                     num_workers=num_workers,
                     collate_fn=pseudo_collate,
                     # The host's seed is `num_workers * rank + worker + seed`: no two workers of two shards share one.
-                    worker_init_fn=partial(_start_worker, num_workers=num_workers, rank=index, seed=seed),
+                    worker_init_fn=partial(_start_worker, num_workers=num_workers, rank=number_of_all, seed=seed),
                 )
                 for batch in loader:
                     for name, values in columns(batch).items():

@@ -83,14 +83,17 @@ def life_cycle(
         numbers: The signals.
 
     Returns:
-        The processes, and the files that differ, see `differences`.
+        The processes up to one that came to its end, and the files that differ, see `differences`.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     log = folder / 'log.txt'
     again = [*command, '--resume']
-    runs = [run(again, log, kill_after=moment, number=n) for moment, n in zip(moments, numbers, strict=True)]
-    runs.append(run(again, log))
+    runs: list[Run] = []
+    for moment, number in zip([*moments, None], [*numbers, 0], strict=True):
+        runs.append(run(again, log, kill_after=moment, number=number))
+        if runs[-1].status == 0:
+            break
     return runs, differences(folder, reference) if runs[-1].status == 0 else [f'{log}: status {runs[-1].status}']
 
 
@@ -119,14 +122,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'without a kill, the training fails: see {reference / "log.txt"}', file=sys.stderr)
         return 1
     print(f'without a kill: {alone.seconds:.1f} s', flush=True)
-    rng, killed, failed = random.Random(args.seed), 0, 0
+    rng, killed, failed, length = random.Random(args.seed), 0, 0, alone.seconds
     signals = dict(KILL=[signal.SIGKILL], TERM=[signal.SIGTERM], both=[signal.SIGKILL, signal.SIGTERM])[args.signal]
+    folder = args.folder / 'killed'
     while killed < args.kills:
-        moments = [rng.uniform(0, alone.seconds) for _ in range(min(args.per_cycle, args.kills - killed))]
+        moments = [rng.uniform(0, length) for _ in range(min(args.per_cycle, args.kills - killed))]
         numbers = rng.choices(signals, k=len(moments))
-        runs, differing = life_cycle(
-            command(args.folder / 'killed'), args.folder / 'killed', reference, moments, numbers
-        )
+        runs, differing = life_cycle(command(folder), folder, reference, moments, numbers)
+        if len(runs) == 1:  # the machine is less busy than it was: it came to its end before it was killed
+            length = runs[0].seconds
+            continue
         hit = [run for run in runs if run.status != 0]
         killed, failed = killed + len(hit), failed + bool(differing)
         ends = ', '.join(f'{run.seconds:.1f} s ({run.status})' for run in hit)

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from torch import Tensor
+from torch.utils.data import Subset
 
 from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
@@ -20,7 +21,8 @@ from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time
 from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
-from mmfct.retrieval.gallery.description import LABEL_NAMES
+from mmfct.retrieval.gallery.description import LABEL_NAMES, PART
+from mmfct.retrieval.gallery.parts import Part
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance
@@ -42,6 +44,7 @@ def extract_gallery(
     batch_size: int = 256,
     num_workers: int = 0,
     shard_rows: int = 16384,
+    shard: str | None = None,
     device: str | None = None,
     launcher: str = 'none',
     cfg_options: dict[str, Any] | None = None,
@@ -67,12 +70,14 @@ def extract_gallery(
         batch_size: Images per forward pass.
         num_workers: Worker processes that load images.
         shard_rows: Rows per file.
+        shard: ``'3/64'`` for the third of 64 parts, which independent jobs make in folders of their own, such as
+            ``OUT.03-of-64``, for `merge_gallery`; ``None`` for the whole.
         device: Where the networks run; ``None`` for the accelerator if there is one, else the CPU.
         launcher: See `init_launcher`.
         cfg_options: Options of the config, see `load_config`.
 
     Returns:
-        The gallery.
+        The gallery, or the part.
 
     Raises:
         FileNotFoundError: If the config, a checkpoint or the images are missing.
@@ -80,6 +85,7 @@ def extract_gallery(
             another gallery.
     """
     check_distance(distance)
+    part = None if shard is None else Part.parse(shard)
     init_launcher(launcher)
     config = load_model_config(filename, cfg_options)
     encoder = load_encoder(config, checkpoint, role=role, side_checkpoint=side_checkpoint, with_side=with_side)
@@ -103,8 +109,22 @@ def extract_gallery(
     metadata = provenance.to_metadata() | dict(images=data.fingerprint, preprocessing=encoder.preprocessing)
     if data.label_names:
         metadata[LABEL_NAMES] = {str(label): name for label, name in data.label_names.items()}
-    size: dict[str, Any] = dict(num_rows=len(data), shard_rows=shard_rows, metadata=metadata)
-    fill = partial(fill_shards, images=data, columns=rows, known=known, batch_size=batch_size, num_workers=num_workers)
+    chosen, first_shard = slice(0, len(data)), 0
+    if part is not None:
+        shards = part.shards(len(data), shard_rows)
+        chosen = slice(shards.start * shard_rows, min(shards.stop * shard_rows, len(data)))
+        first_shard, out = shards.start, str(part.folder(out))
+        metadata[PART] = dict(part._asdict(), rows=[chosen.start, chosen.stop], num_rows=len(data))
+    size: dict[str, Any] = dict(num_rows=chosen.stop - chosen.start, shard_rows=shard_rows, metadata=metadata)
+    fill = partial(
+        fill_shards,
+        images=data if part is None else Subset(data, range(chosen.start, chosen.stop)),
+        columns=rows,
+        known={name: values[chosen] for name, values in known.items()},
+        batch_size=batch_size,
+        num_workers=num_workers,
+        first_shard=first_shard,
+    )
     seconds, number = 0.0, 0
     if skip_broken:
         write_without_broken(out, columns, fill=fill, **size)

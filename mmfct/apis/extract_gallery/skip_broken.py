@@ -19,7 +19,9 @@ from mmengine.logging import print_log
 
 from mmfct.datasets.image_pass import finish_together
 from mmfct.retrieval import Gallery, GalleryWriter
+from mmfct.retrieval.gallery.description import SKIPPED
 from mmfct.retrieval.gallery.manifest import MANIFEST, read_manifest
+from mmfct.retrieval.gallery.parts import SKIPPED_FILE
 from mmfct.retrieval.gallery.selection import Selection, copy_rows
 from mmfct.retrieval.gallery.texts import TEXT
 from mmfct.utils.files import write_atomically
@@ -27,8 +29,6 @@ from mmfct.utils.fingerprint import canonical_json
 from mmfct.utils.json import encode_json
 
 ERROR = 'error'
-# File in the folder of the gallery, and entry of its metadata with their number.
-SKIPPED_FILE, SKIPPED = 'skipped.json', 'skipped'
 _EXAMPLES = 5
 
 

@@ -16,7 +16,8 @@ from mmfct.utils.fingerprint import canonical_json
 # Entry of the metadata with the names of labels, where there are any.
 LABEL_NAMES = 'label_names'
 # Entries of the metadata that are only true of the very items that a gallery was made of.
-OF_ITEMS = ('images', 'skipped')
+PART, SKIPPED = 'part', 'skipped'
+OF_ITEMS = ('images', PART, SKIPPED)
 _INTEGERS = tuple(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64))
 _NUMBERS = ('bool', *_INTEGERS, 'float16', 'float32', 'float64')
 _MAX_SHARDS = 1_000_000
