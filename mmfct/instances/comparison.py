@@ -9,7 +9,7 @@ import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor
 
-# Rows and columns of a map that are compared: thousands of pixels tell as much as hundreds of thousands.
+# Rows and columns of a map that are compared: on street scenes of 512x1024, such a grid ranks labels as all pixels do.
 _MOST = 64
 
 

@@ -49,7 +49,7 @@ def data_root(tmp_path_factory) -> str:
     return write(tmp_path_factory.mktemp('cityscapes'), num_train=4, num_val=1, size=(1024, 2048))
 
 
-@pytest.fixture(scope='module', params=[DEEPLAB, SEGFORMER])
+@pytest.fixture(scope='module', params=[DEEPLAB, pytest.param(SEGFORMER, marks=pytest.mark.slow)])
 def trained(request, data_root, tmp_path_factory, plain_config_text) -> SimpleNamespace:
     """A short training of each config: ``config``, ``options``, ``folder`` and ``metrics``."""
     folder = tmp_path_factory.mktemp(request.param)
