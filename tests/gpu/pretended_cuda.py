@@ -172,6 +172,7 @@ def pretended_cuda() -> Iterator[None]:
             is_bf16_supported=True,
             max_memory_allocated=0,
             memory_allocated=0,
+            is_current_stream_capturing=False,
         ).items():
             patch.setattr(torch.cuda, name, lambda *_, value=value, **__: value)
         for name in ('synchronize', 'empty_cache', 'reset_peak_memory_stats', 'manual_seed_all', 'set_device'):

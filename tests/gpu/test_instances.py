@@ -10,6 +10,8 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from mmfct.engine.hooks import InstanceTaskWeightHook
+
 TOY = Path(__file__).parents[1] / 'engine/hooks/toy_instances.py'
 CASES = list(runpy.run_path(str(TOY))['RANK_CASES'])
 # The first step overflows, the second one does not.
@@ -36,6 +38,15 @@ def test_a_training_is_that_of_the_cpu(toy, device, on_cpu, tmp_path, case):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(found[name].cpu(), value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize('agreement', [False, True])
+def test_a_store_that_was_left_on_the_cpu_is_found(toy, tmp_path, monkeypatch, agreement):
+    make_store = InstanceTaskWeightHook.make_store
+    on_the_cpu = lambda hook, modules, keys, device: make_store(hook, modules, keys, torch.device('cpu'))  # noqa: E731
+    monkeypatch.setattr(InstanceTaskWeightHook, 'make_store', on_the_cpu)
+    with pytest.raises(RuntimeError, match='same device'):
+        toy.make_runner(str(tmp_path), agreement=agreement).train()
 
 
 @pytest.mark.parametrize('agreement', [False, True])
