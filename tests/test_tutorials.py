@@ -69,7 +69,7 @@ def same(quoted: str, printed: str) -> bool:
     match = re.fullmatch(r'([-+]?[\d.]+)'.join(parts), printed)
     wanted = [float(number) for number in re.findall(NUMBER, quoted)]
     return match is not None and all(
-        float(found) == pytest.approx(number, rel=0.1, abs=5 if abs(number) > 1 else 0.15)
+        float(found) == pytest.approx(number, rel=0.1, abs=8 if abs(number) > 1 else 0.15)
         for number, found in zip(wanted, match.groups(), strict=True)
     )
 
