@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +49,44 @@ def test_a_life_cycle_on_two_ranks_trains_every_stage_once_and_prints_one_report
     assert metrics.keys() == digits.metrics.keys() and metrics['compatibility/num_queries'] == 719
     rows = json.loads((tmp_path / 'resnet10_digits/embeddings_train/manifest.json').read_text())['num_rows']
     assert rows == 1078
+
+
+@pytest.mark.slow
+def test_ranks_are_restarted_if_one_dies_and_leave_together_if_they_are_told_to(plain_config_environment, tmp_path):
+    words = ['--work-dir', str(tmp_path / 'old'), '--cfg-options', 'epochs=500', 'image_size=8']
+    words += ['default_hooks.checkpoint.interval=1']
+    command = ['bash', 'tools/dist_train.sh', 'configs/fct/resnet10_digits_old.py', '2', *words]
+    pointer, log = tmp_path / 'old/last_checkpoint', tmp_path / 'log'
+
+    def saved() -> int:
+        found = re.search(r'epoch_(\d+)\.pth', pointer.read_text() if pointer.is_file() else '')
+        return int(found[1]) if found else 0
+
+    def wait_for_an_epoch_after(epoch: int) -> None:
+        while saved() <= epoch and torchrun.poll() is None:
+            time.sleep(0.1)
+        assert torchrun.poll() is None, log.read_text()[-4000:]
+
+    with (
+        log.open('w') as output,
+        subprocess.Popen(command, cwd=ROOT, env=plain_config_environment, stdout=output, stderr=output) as torchrun,
+    ):
+        wait_for_an_epoch_after(0)
+        ranks = Path(f'/proc/{torchrun.pid}/task/{torchrun.pid}/children').read_text().split()
+        os.kill(int(ranks[-1]), signal.SIGKILL)
+        while len(list((tmp_path / 'old').glob('*/vis_data'))) < 2 and torchrun.poll() is None:
+            time.sleep(0.1)
+        before = saved()
+        wait_for_an_epoch_after(before)
+        torchrun.terminate()
+        torchrun.wait()
+    text = log.read_text()
+    assert torchrun.returncode != 0
+    assert re.findall(r'told to terminate: epoch (\d+) is saved', text) == [str(saved())], text[-4000:]
+    assert saved() > before > 0
+    first, second = sorted((tmp_path / 'old').glob('*/vis_data/scalars.json'))
+    last = [json.loads(file.read_text().splitlines()[0])['epoch'] for file in (first, second)]
+    assert last[0] == 1 and last[1] > 1  # it was resumed
 
 
 @pytest.mark.slow

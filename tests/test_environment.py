@@ -506,8 +506,8 @@ def test_dist_train_takes_a_free_port_and_passes_the_rest_on(ready):
     status, output = ready.run('tools/dist_train.sh', *arguments)
     assert status == 0, output
     expected = (
-        r'python -m torch\.distributed\.run --nnodes=1 --node-rank=0 --nproc-per-node=2 '
-        r'--master-addr=127\.0\.0\.1 --master-port=\d{4,5} --max-restarts=3 '
+        r'python -m torch\.distributed\.run --nnodes=1 --nproc-per-node=2 --rdzv-backend=c10d '
+        r'--rdzv-endpoint=127\.0\.0\.1:\d{4,5} --local-addr=127\.0\.0\.1 --max-restarts=3 '
         r"tools/train\.py config\.py --amp --cfg-options a=1 b='c d' --launcher pytorch"
     )
     assert re.fullmatch(expected, launched(ready))
@@ -522,14 +522,14 @@ def test_dist_test_passes_config_and_checkpoint(ready):
     assert ready.run('tools/dist_test.sh', 'config.py', 'm.pth', '4', PORT='1234')[0] == 0
     call = launched(ready)
     assert '--nproc-per-node=4' in call
-    assert '--master-port=1234 --max-restarts=0' in call
+    assert '--rdzv-endpoint=127.0.0.1:1234' in call and '--max-restarts=0' in call
     assert call.endswith('tools/test.py config.py m.pth --launcher pytorch')
 
 
 def test_several_machines_are_taken_from_the_environment(ready):
     nodes = {'NNODES': '3', 'NODE_RANK': '2', 'MASTER_ADDR': '10.0.0.1'}
     assert ready.run('tools/dist_train.sh', 'config.py', '8', **nodes)[0] == 0
-    expected = '--nnodes=3 --node-rank=2 --nproc-per-node=8 --master-addr=10.0.0.1 --master-port=29500'
+    expected = '--nnodes=3 --nproc-per-node=8 --node-rank=2 --master-addr=10.0.0.1 --master-port=29500 '
     assert expected in launched(ready)
 
 

@@ -15,9 +15,15 @@ launch() {
         ((nnodes > 1)) || port=$("$python" -c "$FREE_PORT")
     fi
     export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
-    exec "$python" -m torch.distributed.run \
-        --nnodes="$nnodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$1" \
-        --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="$port" --max-restarts="${MAX_RESTARTS:-0}" \
+    local meet=(--node-rank="${NODE_RANK:-0}" --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="$port")
+    if ((nnodes == 1)); then
+        # Processes that are started again must not meet in the store of those before, which torch shares by default
+        # (2.14): they would look for one another at addresses of the dead.
+        export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+        meet=(--rdzv-backend=c10d --rdzv-endpoint="127.0.0.1:$port" --local-addr=127.0.0.1)
+        meet+=(--max-restarts="${MAX_RESTARTS:-0}")
+    fi
+    exec "$python" -m torch.distributed.run --nnodes="$nnodes" --nproc-per-node="$1" "${meet[@]}" \
         "${@:2}" --launcher pytorch
 }
 
