@@ -97,8 +97,9 @@ def _common_place(func: Callable, args: tuple, tensors: list[Tensor]) -> torch.d
     """Return where the tensors of a call lie; raise if they lie in different places that the function cannot join."""
     if func in _INDEXING:  # rows of a GPU may be chosen by indices on the CPU, and slices filled from anywhere
         own, indices = place_of(args[0]), list(_tensors(args[1]))
-        values = [tensor for tensor in _tensors(args[2:]) if tensor.dim() and indices]
-        wrong = [t for t in indices if place_of(t) == CUDA != own] + [t for t in values if place_of(t) != own]
+        wrong = [tensor for tensor in indices if place_of(tensor) == CUDA != own]
+        if indices:
+            wrong += [value for value in _tensors(args[2:]) if value.dim() and place_of(value) not in (own, None)]
         if wrong:
             _refuse(func, [args[0], *wrong])
         return own
