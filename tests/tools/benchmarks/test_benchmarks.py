@@ -33,6 +33,10 @@ RUNS = {
         '--rows 60 --dims 4 --classes 5 --repeats 1 --reference-rows 20',
         {'metric_seconds', 'ratio', 'peak_megabytes_above_inputs', 'speed_up_over_sorting'},
     ),
+    'scale': (
+        '--images 5 --rows 12 --width 3 --shard-rows 4',
+        {'list_microseconds', 'list_bytes', 'merge_microseconds', 'row_bytes', 'manifest_bytes'},
+    ),
     'task_weights': (
         '--base-channels 2 --image-size 32 64 --batch-size 2 --repeats 1 --few 10 --many 20 '
         '--weighting-batch-size 4 --rounds 1',
