@@ -78,6 +78,16 @@ def test_a_killed_prerequisite_is_resumed(configs, tmp_path, plain_config_text, 
     (folder,) = trained_epochs(tmp_path / 'work/main')
     assert folder == [1, 2]
 
+    alone = options | dict(work_root=str(tmp_path / 'alone'), epochs=LONG)
+    train(
+        str(configs / 'resnet10_digits_old.py'),
+        TrainingOptions(work_dir=str(tmp_path / 'alone/old'), cfg_options=alone),
+    )
+    weights = [
+        torch.load(tmp_path / name / 'old/final.pth', weights_only=True)['state_dict'] for name in ('work', 'alone')
+    ]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
 
 def test_a_training_that_is_killed_while_it_saves_can_be_resumed(configs, tmp_path, monkeypatch, plain_config_text):
     save = Runner.save_checkpoint
