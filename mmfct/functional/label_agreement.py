@@ -16,9 +16,6 @@ _BANDWIDTH = 0.7 * 1.06
 # Shares of labels that agree with no image better than with their own from which on the estimate counts for less, and
 # for nothing: nearly everything looks wrong to a network that has learned nothing.
 _DOUBTFUL, _NOTHING = 0.65, 0.9
-# What is left of the share after an epoch, up to which the network is still learning the right labels, and from which
-# on the share is that of wrong ones.
-_LEARNING, _SETTLED = 1 / 2, 2 / 3
 
 
 class Agreement(NamedTuple):
@@ -82,25 +79,9 @@ def fit_agreement(values: ArrayLike) -> Agreement:
     return Agreement((1 - doubt) * (1 - wrong) + doubt, share)
 
 
-def agreement_weights(values: ArrayLike, earlier: float = 1.0) -> tuple[np.ndarray, float]:
-    """Return weights of mean 1 by `fit_agreement`, and the estimated share of wrong labels.
-
-    While the network learns, right labels come to agree with their images, and the share falls. Where it has fallen by
-    half or more in one epoch, it says nothing about wrong labels yet, and all weights are 1; where it has fallen by a
-    third or less, the fit counts in full. Otherwise a task whose labels are right is held up by weights that come too
-    early.
-
-    Args:
-        values: Mean contrasts in [-1, 1], of shape (N,).
-        earlier: The share one epoch ago; 1 for a network that has not been trained.
-
-    Returns:
-        Weights of shape (N,), and the share.
-    """
+def agreement_weights(values: ArrayLike) -> tuple[np.ndarray, float]:
+    """Return weights (N,) of mean 1 in proportion to `fit_agreement`, and the estimated share of wrong labels."""
     right, share = fit_agreement(values)
-    if share > 0:
-        settled = np.clip((share / earlier - _LEARNING) / (_SETTLED - _LEARNING), 0, 1) if earlier > 0 else 1.0
-        right = 1 - settled * (1 - right)
     return right / right.mean(), share
 
 

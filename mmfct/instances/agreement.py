@@ -85,7 +85,7 @@ class AgreementStore(InstanceStore):
         for column, known in enumerate((self._counts > 0).unbind(dim=1)):
             if known.any():
                 values = self.contrasts()[known, column].double().cpu().numpy()
-                weights, share = agreement_weights(values, self.shares[column].nan_to_num(1.0).item())
+                weights, share = agreement_weights(values)
                 self.shares[column] = share
                 rows = torch.from_numpy(weights).to(self._rows) * self._prior[known, column]
                 self._rows[known, column] = rows / rows.mean()

@@ -120,19 +120,9 @@ def test_a_single_label_has_weight_one():
 @pytest.mark.parametrize('share', [0.0, 0.3])
 def test_weights_have_mean_one_and_the_proportions_of_the_fit(share):
     values = groups(round(500 * (1 - share)), round(500 * share))
-    fit = fit_agreement(values)
-    weights, estimate = agreement_weights(values, earlier=fit.share)
+    (weights, estimate), fit = agreement_weights(values), fit_agreement(values)
     assert estimate == fit.share and weights.mean() == pytest.approx(1)
     assert weights * fit.right.mean() == pytest.approx(fit.right)
-
-
-@pytest.mark.parametrize(('left', 'settled'), [(1.2, 1), (1.0, 1), (2 / 3, 1), (7 / 12, 0.5), (0.5, 0), (0.1, 0)])
-def test_a_share_that_falls_fast_is_not_that_of_wrong_labels(left, settled):
-    values = groups(350, 150)
-    right, share = fit_agreement(values)
-    weights, estimate = agreement_weights(values, earlier=share / left)
-    expected = 1 - settled * (1 - right)
-    assert estimate == share and weights == pytest.approx(expected / expected.mean())
 
 
 @pytest.mark.parametrize('seed', [0, 1, 2, 3])

@@ -88,8 +88,7 @@ def simulate(toy, data, *, epochs, batch_size=4, others=7, shared=True) -> dict:
         for t in range(2):
             met = counts[:, t] > 0
             if met.any():
-                earlier = 1.0 if math.isnan(shares[t]) else shares[t]
-                weights[met, t], shares[t] = agreement_weights(sums[met, t] / counts[met, t], earlier)
+                weights[met, t], shares[t] = agreement_weights(sums[met, t] / counts[met, t])
     weight, bias = model.layer.parameters()
     return dict(
         contrast_sum=sums,
