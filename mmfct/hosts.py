@@ -27,8 +27,8 @@ def require_hosts(*names: str) -> None:
     The onedl and the upstream OpenMMLab distributions install the same import packages. The one installed last
     overwrites files of the other, which causes obscure errors much later.
 
-    A warning of mmcv is silenced: that its lite edition, which the extra ``onedl`` installs, lacks an operator of
-    detectors. Nothing here uses it.
+    Two warnings of mmcv are silenced: that its lite edition, which the extra ``onedl`` installs, lacks an operator of
+    detectors, which nothing here uses, and what it says whenever ``ColorJitter`` changes the saturation with Pillow.
 
     Args:
         *names: Import names of the hosts, of :data:`HOSTS`; none means all of them.
@@ -50,6 +50,7 @@ def require_hosts(*names: str) -> None:
     if problems:
         raise ImportError(f'mmfct needs {", ".join(problems)}. {_install_hint()}')
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+    warnings.filterwarnings('ignore', "Only use 'alpha' for pillow backend")
     # Upstream mmseg imports them; upstream mmpretrain and the onedl packages do without.
     if 'mmseg' in names and HOSTS['mmseg'][1] in _installed('mmseg') and _lacks_operators():
         raise ImportError(
@@ -57,6 +58,21 @@ def require_hosts(*names: str) -> None:
             "then. Build it again with `pip install 'setuptools<81' wheel ninja` and `pip install "
             '--no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0`, or use the onedl packages'
         )
+
+
+def import_host(scope: str | None) -> None:
+    """Import the host whose components a config uses, if it is one of :data:`HOSTS`.
+
+    Args:
+        scope: Default scope of the config.
+
+    Raises:
+        ImportError: If this host is missing; see `require_hosts`.
+    """
+    if scope in HOSTS:
+        require_hosts(scope)
+    if scope in ('mmpretrain', 'mmseg'):
+        import_quietly(scope)
 
 
 def import_quietly(name: str) -> None:

@@ -162,10 +162,23 @@ def test_a_remark_of_the_hosts_is_left_out_and_nothing_else(tmp_path, monkeypatc
     assert 'chatty.datasets' in sys.modules
 
 
+@pytest.mark.parametrize(
+    ('scope', 'required', 'imported'),
+    [('mmseg', ['mmseg'], ['mmseg']), ('mmengine', ['mmengine'], []), ('mine', [], []), (None, [], [])],
+)
+def test_the_host_of_a_scope_is_imported(monkeypatch, scope, required, imported):
+    calls: dict[str, list[str]] = dict(require_hosts=[], import_quietly=[])
+    for name, called in calls.items():
+        monkeypatch.setattr(hosts, name, called.append)
+    hosts.import_host(scope)
+    assert calls == dict(require_hosts=required, import_quietly=imported)
+
+
 def test_a_default_installation_imports_without_warnings():
     program = (
-        "from mmfct.hosts import import_quietly, require_hosts; require_hosts('mmengine', 'mmcv', 'mmpretrain'); "
-        "import_quietly('mmpretrain'); import mmpretrain.models"
+        "from mmfct.hosts import import_host, require_hosts; require_hosts('mmengine', 'mmcv', 'mmpretrain'); "
+        "import_host('mmpretrain'); import mmpretrain.models, mmcv, numpy; "
+        "mmcv.adjust_color(numpy.zeros((2, 2, 3), 'uint8'), 0.5, backend='pillow')"
     )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ('', '')

@@ -25,6 +25,7 @@ from mmfct.apis.find_corrupt_labels.report import detection_table, measure_detec
 from mmfct.apis.find_corrupt_labels.sheet import draw_suspect_sheet
 from mmfct.apis.find_corrupt_labels.truth import corruption_in_csv, corruption_of_wrappers
 from mmfct.apis.training.config import load_config
+from mmfct.hosts import import_host
 from mmfct.utils.checkpoint import load_checkpoint
 
 
@@ -66,12 +67,14 @@ def find_corrupt_labels(
 
     Raises:
         FileNotFoundError: If a file is missing.
+        ImportError: If the host of the config's default scope is missing; see `require_hosts`.
         ValueError: If the checkpoint has no table of instance parameters, one of another training set, or is of
             another model; a task is unknown; ``top`` is negative; or a file or task in ``corrupted`` is unknown.
     """
     if top < 0:
         raise ValueError(f'`top` must be at least 0, got {top!r}')
     config = load_config(filename, cfg_options)
+    import_host(config.get('default_scope'))
     init_default_scope(config.get('default_scope', 'mmengine'))
     loaded = load_checkpoint(checkpoint)
     learned = read_learned_weights(loaded, checkpoint)

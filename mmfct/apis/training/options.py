@@ -12,7 +12,7 @@ from mmengine.fileio import exists, join_path
 
 from mmfct.apis.training.config import load_config
 from mmfct.engine.launch import adapt_to_launcher
-from mmfct.hosts import HOSTS, import_quietly, require_hosts
+from mmfct.hosts import import_host
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ class TrainingOptions:
         """
         cfg_options = self.cfg_options if self.work_dir is None else {**self.cfg_options, 'work_dir': self.work_dir}
         config = load_config(filename, cfg_options)
-        if config.get('default_scope') in HOSTS:  # the host whose components the config uses
-            require_hosts(config.default_scope)
-            if config.default_scope in ('mmpretrain', 'mmseg'):
-                import_quietly(config.default_scope)
+        import_host(config.get('default_scope'))
         self.apply(config)
         return config
 

@@ -365,3 +365,11 @@ def test_a_negative_number_of_suspects(street):
 def test_a_checkpoint_of_another_model(street):
     with pytest.raises(ValueError, match=r"epoch_1\.pth' is of another model: size mismatch"):
         find_corrupt_labels(street.config, street.checkpoint, cfg_options={'model.tasks.seg.head.num_classes': 9})
+
+
+def test_the_host_of_the_config_is_imported_without_its_remarks(street, monkeypatch, tmp_path):
+    imported = []
+    monkeypatch.setattr('mmfct.apis.find_corrupt_labels.find.import_host', imported.append)
+    with pytest.raises(FileNotFoundError, match=r'none\.pth'):
+        find_corrupt_labels(street.config, str(tmp_path / 'none.pth'))
+    assert imported == ['mmseg']

@@ -231,7 +231,7 @@ def _loaders(config: Config) -> list[dict]:
 
 def test_the_host_of_the_default_scope_must_be_there(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr('mmfct.apis.training.options.require_hosts', asked.append)
+    monkeypatch.setattr('mmfct.hosts.require_hosts', asked.append)
     for scope in ('mmseg', 'mmengine', 'other'):
         path = tmp_path / f'{scope}.py'
         path.write_text(f'default_scope = {scope!r}')
