@@ -127,7 +127,7 @@ def _gain_title(scores: Scores) -> str:
     closed = closed_gaps(scores.gaps) if scores.gains else {}
     small = small_gaps(scores.gaps, scores.upgraded)
     if closed and not gains and not small:
-        return 'No gap to recover: the new model is no better than the old one'
+        return 'No clear gap to recover: the new model is not clearly better than the old one'
     lines = [f'Update gain: {", ".join(gains) or ("too small a gap" if small else "not measured")}']
     lines += [f'no gap to recover in {list_titles(closed)}'] if closed else []
     lines += [f'too small a gap in {list_titles(small)}'] if small and gains else []

@@ -94,8 +94,9 @@ def _closed_note(closed: Mapping[str, Gap]) -> str:
     equal = [name for name in closed if name not in lost]
     parts = [f'worse than the old one in {list_titles(lost)}'] if lost else []
     if equal:
-        parts.append(f'no better {"" if lost else "than the old one "}in {list_titles(equal)}')
-    return f'The new model is {" and ".join(parts)}, so there is no gap to recover there ({_differences(closed)}).'
+        parts.append(f'not clearly better {"" if lost else "than the old one "}in {list_titles(equal)}')
+    gap = 'clear gap' if equal else 'gap'
+    return f'The new model is {" and ".join(parts)}, so there is no {gap} to recover there ({_differences(closed)}).'
 
 
 def list_titles(names: Iterable[str]) -> str:

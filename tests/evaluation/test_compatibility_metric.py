@@ -96,8 +96,8 @@ def test_no_share_of_a_gap_that_is_none(worse, capsys):
     assert row.split('|')[-2].strip() == '-'
     printed = capsys.readouterr().out
     first = next(line for line in printed.splitlines() if line.startswith(('The new model', '| ')))
-    assert first.startswith(f'The new model is {"worse" if worse else "no better"} than the old one in ')
-    assert 'so there is no gap to recover there' in first
+    assert first.startswith(f'The new model is {"worse" if worse else "not clearly better"} than the old one in ')
+    assert f'so there is no {"gap" if worse else "clear gap"} to recover there' in first
     assert metric.scores.to_json()['update_gain']['new/upgraded']['map'] is None
 
 

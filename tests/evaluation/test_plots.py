@@ -82,7 +82,7 @@ def test_the_title_says_where_there_is_no_gap(tmp_path, figures):
     gaps = dict(cmc1=Gap(0.5, 0.4), cmc5=Gap(0.45, 0.46, (0.001, 0.02)), map=Gap(0.3, 0.6))
     for gains, title in (
         (dict(cmc1=math.nan, map=0.5), 'Update gain: mAP 50.0 %\nno gap to recover in CMC-1'),
-        (dict(cmc1=math.nan), 'No gap to recover: the new model is no better than the old one'),
+        (dict(cmc1=math.nan), 'No clear gap to recover: the new model is not clearly better than the old one'),
         (dict(map=0.5, cmc5=math.nan), 'Update gain: mAP 50.0 %\ntoo small a gap in CMC-5'),
         (dict(cmc5=math.nan), 'Update gain: too small a gap'),
     ):
