@@ -159,5 +159,6 @@ def _load(encoder: nn.Module, checkpoint: str) -> None:
     if missing or result.unexpected_keys:
         raise ValueError(
             f'checkpoint {checkpoint!r} is of another model: {len(missing)} of {len(own)} weights are missing '
-            f'{missing[:2]} and {len(result.unexpected_keys)} are not expected {result.unexpected_keys[:2]}'
+            f'{missing[:2]} and {len(result.unexpected_keys)} are not expected {result.unexpected_keys[:2]}; '
+            '`backbone` and `neck` of the encoder must be those of the checkpoint'
         )

@@ -88,7 +88,8 @@ def _check_classes(dataset: dict, kept: int | None, head: dict | None) -> None:
     if kept is not None and kept > len(classes):
         raise ValueError(
             f'a split into old and new classes must keep at most {len(classes)}, the number of folders in '
-            f'{str(folder)!r}, got {kept!r}; change it with `--cfg-options old_classes=...`'
+            f'{str(folder)!r}, got {kept!r}; change it with `--cfg-options old_classes=...`, or with '
+            f'`num_classes={len(classes)}` where it is a share of that'
         )
     outputs = (head or {}).get('num_classes')
     if outputs is not None and min(kept or len(classes), len(classes)) > outputs:

@@ -57,7 +57,8 @@ class Prerequisite:
             return False
         if not self.checkpoint.is_file():
             raise FileNotFoundError(
-                f'checkpoint {str(self.checkpoint)!r} does not exist, and a training creates only {FINAL_CHECKPOINT}'
+                f'checkpoint {str(self.checkpoint)!r} does not exist, and a training creates only {FINAL_CHECKPOINT}: '
+                'check the path that you gave'
             )
         try:
             load_checkpoint(self.checkpoint)

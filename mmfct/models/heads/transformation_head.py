@@ -84,7 +84,7 @@ class TransformationHead(BaseModule):
             width = getattr(self, f'{role}_dims')
             if embedding is not None and (embedding.dim() != 2 or embedding.shape[1] != width):
                 raise ValueError(
-                    f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` says, '
+                    f'the {role} embedding must have shape (B, {width}) as `{role}_dims={width}` of the head says, '
                     f'got {tuple(embedding.shape)}'
                 )
 

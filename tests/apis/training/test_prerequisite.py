@@ -142,7 +142,7 @@ def test_command_means_the_same_training(root, options):
 
 def test_a_checkpoint_of_the_users_own(root):
     mine = root / 'mine.pth'
-    with pytest.raises(FileNotFoundError, match=r"mine\.pth' does not exist, and a training creates only final\.pth"):
+    with pytest.raises(FileNotFoundError, match=r"mine\.pth' does not exist, .* only final\.pth: check the path"):
         stages_of(root, cfg_options=dict(new_checkpoint=str(mine)))
     torch.save(dict(state_dict={}), mine)
     stages = stages_of(root, cfg_options=dict(new_checkpoint=str(mine)))

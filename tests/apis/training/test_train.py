@@ -147,7 +147,7 @@ def test_a_wrong_width_is_noticed_before_anything_is_embedded(copied, digits, ro
     root, options = copied
     shutil.rmtree(root / 'resnet10_digits' / 'embeddings_train')
     options = options | {f'model.head.{role}_dims': 64}
-    message = rf'the {role} embedding must have shape \(B, 64\) as `{role}_dims=64` says, got \(1, 128\)'
+    message = rf'the {role} embedding must have shape \(B, 64\) as `{role}_dims=64` of the head says, got \(1, 128\)'
     with pytest.raises(ValueError, match=message):
         train(digits.config, TrainingOptions(cfg_options=options))
     assert not (root / 'resnet10_digits' / 'embeddings_train').exists()

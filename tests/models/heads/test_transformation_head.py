@@ -172,9 +172,9 @@ def test_a_loss_of_the_class_without_labels():
 @pytest.mark.parametrize(
     ('shapes', 'message'),
     [
-        (((2, 7), (2, 4), (2, 5)), r'the old embedding must have shape \(B, 6\) as `old_dims=6` says, got \(2, 7\)'),
-        (((2, 6), (2, 6), (2, 5)), r'the side embedding must have shape \(B, 4\) as `side_dims=4` says, got \(2, 6\)'),
-        (((2, 6), (2, 4), (2, 1)), r'the new embedding must have shape \(B, 5\) as `new_dims=5` says, got \(2, 1\)'),
+        (((2, 7), (2, 4), (2, 5)), r'old embedding.* \(B, 6\) as `old_dims=6` of the head says, got \(2, 7\)'),
+        (((2, 6), (2, 6), (2, 5)), r'side embedding.* \(B, 4\) as `side_dims=4` of the head says, got \(2, 6\)'),
+        (((2, 6), (2, 4), (2, 1)), r'new embedding.* \(B, 5\) as `new_dims=5` of the head says, got \(2, 1\)'),
         (((2, 6, 1, 1), (2, 4), (2, 5)), r'the old embedding must have shape \(B, 6\).*got \(2, 6, 1, 1\)'),
     ],
 )
