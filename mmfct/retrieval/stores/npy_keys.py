@@ -13,6 +13,7 @@ import numpy as np
 from mmfct.retrieval.gallery.shard import map_npy
 from mmfct.retrieval.stores.columns import TEXT, VECTOR, VectorColumns, choose_columns
 from mmfct.retrieval.stores.packed_texts import PackedTexts, read_lines
+from mmfct.retrieval.stores.say import say_once
 
 _IDS = ('.ids.npy', '.ids.txt', '.ids.csv', '.csv')
 _LABELS = ('.labels.npy', '.labels.txt')
@@ -47,12 +48,12 @@ def read_file_keys(path: Path, columns: VectorColumns) -> FileKeys:
 
     Args:
         path: The file of vectors.
-        columns: Names of the columns of a CSV file.
+        columns: Names of the columns of a CSV file; those of other parts are not used, which is said.
 
     Raises:
         FileNotFoundError: If there are no ids.
-        ValueError: If a file is damaged, there are several with the same content, or a column is named that does not
-            exist.
+        ValueError: If a file is damaged, there are several with the same content, or the CSV file lacks a
+            named column.
     """
     ids, labels = _find(path, _IDS), _find(path, _LABELS)
     if ids is None:
@@ -61,12 +62,9 @@ def read_file_keys(path: Path, columns: VectorColumns) -> FileKeys:
             f'{str(path)!r} must have ids beside it, one for each row, in one of {names}, got none'
         )
     is_csv = ids.suffix == '.csv'
-    for name in ('vector', 'side', *(() if is_csv else ('id', 'label'))):
-        if getattr(columns, name):
-            raise ValueError(
-                f'{str(path)!r} has no columns with names, got {getattr(columns, name)!r} for `--{name}-column`; '
-                'leave it out'
-            )
+    # No error: the names may be those of a table of a database that is given in the same command.
+    if columns.vector or columns.side or (not is_csv and (columns.id or columns.label)):
+        say_once(f'{str(path)!r}: only a CSV file beside it has named columns; others are not used')
     files = tuple(file for file in (ids, labels) if file is not None)
     stored = None if labels is None or columns.label == '' else _read(labels)
     label_name = None if labels is None or stored is None else labels.name

@@ -138,11 +138,20 @@ def test_texts_in_another_encoding_are_refused(path):
         file.unlink()
 
 
-def test_columns_without_a_csv_are_refused(path):
-    beside(path, '.ids.txt', 'a\nb\nc\nd')
-    for name in ('vector', 'id', 'label', 'side'):
-        with pytest.raises(ValueError, match=f"has no columns with names, got 'x' for `--{name}-column`"):
-            read(path, VectorColumns(**{name: 'x'}))
+@pytest.mark.parametrize(
+    ('ending', 'unused', 'used'),
+    [('.ids.txt', ('vector', 'id', 'label', 'side'), ()), ('.csv', ('vector', 'side'), ('id',))],
+)
+def test_names_of_columns_that_the_files_do_not_have_are_not_used(path, monkeypatch, ending, unused, used):
+    said = []
+    monkeypatch.setattr('mmfct.retrieval.stores.npy_keys.say_once', said.append)
+    beside(path, ending, 'id\na\nb\nc\nd' if used else 'a\nb\nc\nd')
+    for name in used:
+        assert read(path, VectorColumns(**{name: 'id'})) == (['a', 'b', 'c', 'd'], None)
+    assert said == []
+    for name in unused:
+        assert read(path, VectorColumns(**{name: 'x'})) == (['a', 'b', 'c', 'd'], None)
+    assert len(said) == len(unused) and all('x.npy' in line and 'are not used' in line for line in said)
 
 
 def test_a_missing_file(tmp_path):
