@@ -31,6 +31,7 @@ class Data:
         classes: Number of classes that the data set names, or that its labels have; 0 if it has neither.
         unlabelled: Images without a class; 0 where images have no class at all, but label maps.
         empty: Classes without an image.
+        spare: Outputs of the model that stand for no class.
         seconds: Seconds to load an image in one process.
     """
 
@@ -38,6 +39,7 @@ class Data:
     classes: int
     unlabelled: int
     empty: list[str]
+    spare: int
     seconds: float
 
     def __str__(self) -> str:
@@ -72,13 +74,14 @@ def look_at_data(config: Config, loader: str) -> Data:
             _read(images, int(index))
         seconds = (time.perf_counter() - started) / min(_TIMED, number)
     counts, unlabelled = _count_labels(images)
-    if loader == 'train_dataloader':
-        _check_outputs(counts, (config.model.get('head') or {}).get('num_classes'))
+    outputs = (config.model.get('head') or {}).get('num_classes') if loader == 'train_dataloader' else None
+    _check_outputs(counts, outputs)
     names = list(map(str, getattr(images, 'metainfo', {}).get('classes') or ()))
     # A `ClassSubset` leaves classes out on purpose, and says itself which of the others have no image.
     chosen = any(type_name(part) == 'ClassSubset' for chain in dataset_chains(settings) for part in chain)
     empty = [] if chosen else [name for label, name in enumerate(names) if counts and label not in counts]
-    return Data(number, len(counts) or len(names), unlabelled, empty, seconds)
+    spare = max(outputs - max(len(names), max(counts) + 1), 0) if outputs is not None and counts else 0
+    return Data(number, len(counts) or len(names), unlabelled, empty, spare, seconds)
 
 
 def describe_empty(data: Data, loader: str) -> str:

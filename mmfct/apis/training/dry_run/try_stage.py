@@ -83,6 +83,10 @@ class _Trial:
                 self.stage.notes.append(f'{loader}: {found}')
                 if found.empty:
                     self.stage.warnings.append(describe_empty(found, loader))
+                if found.spare:
+                    self.stage.warnings.append(
+                        f'{found.spare} outputs of the model have no class in `{loader}`: is `num_classes` right?'
+                    )
         for mode in _MODES:
             if f'{mode}_dataloader' in self.stage.failures:
                 self.given.update({f'{mode}_{entry}': None for entry in ('dataloader', 'cfg', 'evaluator')})

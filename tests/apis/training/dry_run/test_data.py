@@ -38,6 +38,14 @@ def test_images_and_classes(folder):
     assert str(data).startswith('6 images of 3 classes, ') and 0 < data.seconds < 1
 
 
+def test_outputs_without_a_class(folder):
+    (folder / 'list.txt').write_text('a/0.png 0\nb/1.png 1\n')
+    known = images(folder, ann_file='list.txt', metainfo=dict(classes=list('abcd')))
+    for settings, outputs, spare in ((images(folder), 3, 0), (images(folder), 5, 2), (known, 5, 1)):
+        assert look_at_data(config_of(settings, num_classes=outputs), 'train_dataloader').spare == spare
+    assert look_at_data(config_of(images(folder)), 'train_dataloader').spare == 0
+
+
 def test_images_without_a_label_and_classes_without_an_image(folder):
     (folder / 'list.txt').write_text('a/0.png 1\na/1.png -1\n')
     settings = images(folder, ann_file='list.txt', metainfo=dict(classes=list('abcdefgh')))
