@@ -80,7 +80,9 @@ def look_at_data(config: Config, loader: str) -> Data:
     # A `ClassSubset` leaves classes out on purpose, and says itself which of the others have no image.
     chosen = any(type_name(part) == 'ClassSubset' for chain in dataset_chains(settings) for part in chain)
     empty = [] if chosen else [name for label, name in enumerate(names) if counts and label not in counts]
-    spare = max(outputs - max(len(names), max(counts) + 1), 0) if outputs is not None and counts else 0
+    spare = 0
+    if outputs is not None and counts and not chosen:
+        spare = max(outputs - max(len(names), max(counts) + 1), 0)
     return Data(number, len(counts) or len(names), unlabelled, empty, spare, seconds)
 
 

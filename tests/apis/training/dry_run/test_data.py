@@ -44,6 +44,11 @@ def test_outputs_without_a_class(folder):
     for settings, outputs, spare in ((images(folder), 3, 0), (images(folder), 5, 2), (known, 5, 1)):
         assert look_at_data(config_of(settings, num_classes=outputs), 'train_dataloader').spare == spare
     assert look_at_data(config_of(images(folder)), 'train_dataloader').spare == 0
+    subset = dict(type='mmfct.ClassSubset', num_classes=2, dataset=images(folder, pipeline=[]))
+    config = Config(
+        dict(model=dict(head=dict(num_classes=5)), train_dataloader=dict(dataset=subset), default_scope='mmpretrain')
+    )
+    assert look_at_data(config, 'train_dataloader').spare == 0
 
 
 def test_images_without_a_label_and_classes_without_an_image(folder):
