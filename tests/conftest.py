@@ -55,6 +55,14 @@ def seeded() -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_rank_left():
+    """Forget the rank that a command or a test leaves in the environment: the next one would take it for its own."""
+    os.environ.pop('LOCAL_RANK', None)
+    yield
+    os.environ.pop('LOCAL_RANK', None)
+
+
+@pytest.fixture(autouse=True)
 def quick_collections():
     """Keep imported packages from the garbage collector.
 

@@ -82,8 +82,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     need_hosts('mmengine', 'mmcv')
     set_local_rank(options.pop('local_rank'))
     from mmfct.apis.extract_gallery import extract_gallery
-    from mmfct.engine.launch import leave_ranks
     from mmfct.utils.interruption import resumable
+    from mmfct.utils.launch import leave_ranks
     from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     set_local_rank(args.local_rank)
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.test import test
-    from mmfct.engine.launch import leave_ranks
+    from mmfct.utils.launch import leave_ranks
     from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}

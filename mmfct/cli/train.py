@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     set_local_rank(args.local_rank)
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.train import train
-    from mmfct.engine.launch import is_restarted, leave_ranks
     from mmfct.utils.interruption import resumable
+    from mmfct.utils.launch import is_restarted, leave_ranks
     from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
@@ -98,7 +98,7 @@ def _try(config: str, options: TrainingOptions, *, with_prerequisites: bool) -> 
     from mmengine.dist import is_main_process
 
     from mmfct.apis.training.dry_run import dry_run, dry_run_report
-    from mmfct.engine.launch import leave_ranks
+    from mmfct.utils.launch import leave_ranks
 
     stages = dry_run(config, options, with_prerequisites=with_prerequisites)
     if is_main_process():

@@ -97,9 +97,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     need_hosts('mmengine')
     set_local_rank(args.local_rank)
     from mmfct.apis.upgrade_gallery import estimate_upgrade, rollback_switch, upgrade_gallery, upgrade_into_store
-    from mmfct.engine.launch import leave_ranks
     from mmfct.retrieval.stores.address import is_store
     from mmfct.utils.interruption import resumable
+    from mmfct.utils.launch import leave_ranks
     from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -23,12 +24,15 @@ class Terminated(SystemExit):
 def resumable(go_on: str = _GO_ON) -> Iterator[None]:
     """Exit on SIGINT (status 130) and SIGTERM (status 143), with a line that says how to continue.
 
-    Meant for work whose files are complete or absent at any moment, so that the same command continues it. Only the
-    main thread may use it.
+    Meant for work whose files are complete or absent at any moment, so that the same command continues it. In other
+    threads than the main one nothing changes: signals reach only that.
 
     Args:
         go_on: How to continue.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated

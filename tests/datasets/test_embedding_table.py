@@ -24,8 +24,8 @@ from torch.utils.data import ConcatDataset, Subset
 
 import mmfct
 from mmfct.datasets import ClassSubset, EmbeddingTable, batch_collate, embedding_table_writer
-from mmfct.engine.launch import leave_ranks
 from mmfct.retrieval import Gallery, GalleryWriter, is_complete
+from mmfct.utils.launch import leave_ranks
 
 SHARD_ROWS = 4
 

@@ -57,7 +57,7 @@ out = dict(
 data['embeddings']['old'][4] = float('nan')
 out['not finite'] = run(21, True)
 json.dump(out, open(f'{folder}/rank{rank}.json', 'w'))
-from mmfct.engine.launch import leave_ranks
+from mmfct.utils.launch import leave_ranks
 leave_ranks()
 """
 

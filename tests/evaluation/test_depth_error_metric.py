@@ -141,7 +141,7 @@ metric = DepthErrorMetric(rmse=True)
 for i in mine:
     metric.process(None, [samples[i]])
 json.dump(metric.evaluate(len(samples)), open(f'{folder}/rank{rank}.json', 'w'))
-from mmfct.engine.launch import leave_ranks
+from mmfct.utils.launch import leave_ranks
 leave_ranks()
 """
 

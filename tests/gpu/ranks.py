@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_dist_info
 
-from mmfct.engine.launch import init_launcher, leave_ranks
 from mmfct.evaluation import CompatibilityMetric
+from mmfct.utils.launch import init_launcher, leave_ranks
 
 TOY = Path(__file__).parents[1] / 'engine/hooks/toy_instances.py'
 CASES = ('complete', 'accumulated', 'agreement', 'agreement_accumulated')

@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from mmfct.utils.interruption import resumable
 
 STOPPED = """
 import time
@@ -30,3 +33,13 @@ def test_interrupted_tools_end_cleanly_and_say_how_to_go_on(number, status):
         output, error = process.communicate(timeout=30)
     assert process.returncode == status, error
     assert 'run the same command once more and it continues where it stopped' in error
+
+
+def test_other_threads_than_the_main_one_change_nothing():
+    def work() -> bool:
+        with resumable():
+            return signal.getsignal(signal.SIGTERM) == before
+
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()

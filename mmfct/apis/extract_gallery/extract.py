@@ -18,7 +18,6 @@ from mmfct.apis.extract_gallery.encoder import load_encoder, load_model_config
 from mmfct.apis.extract_gallery.images import GalleryImages
 from mmfct.apis.extract_gallery.skip_broken import ERROR, write_without_broken
 from mmfct.datasets.image_pass import fill_shards, finish_together, seeded, time_per_item
-from mmfct.engine.launch import init_launcher
 from mmfct.models.item_encoder import ItemEncoder
 from mmfct.retrieval import Gallery, GalleryWriter
 from mmfct.retrieval.gallery.description import LABEL_NAMES, PART
@@ -26,6 +25,7 @@ from mmfct.retrieval.gallery.parts import Part
 from mmfct.retrieval.gallery.provenance import Provenance
 from mmfct.retrieval.gallery.texts import text_dtype
 from mmfct.utils.distances import check_distance
+from mmfct.utils.launch import init_launcher
 
 
 def extract_gallery(

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.fileio import exists, join_path
 
 from mmfct.apis.training.config import load_config
-from mmfct.engine.launch import adapt_to_launcher
 from mmfct.hosts import import_host
+from mmfct.utils.launch import adapt_to_launcher
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from mmfct.apis.training.record import FINAL_CHECKPOINT
 from mmfct.apis.training.report import write_report
 from mmfct.apis.training.train import add_hooks, build_runner
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
-from mmfct.engine.launch import init_launcher
 from mmfct.utils.checkpoint import (
     ENTRY_SEPARATOR,
     TORCHSCRIPT_SCHEME,
@@ -26,6 +25,7 @@ from mmfct.utils.checkpoint import (
     only_weights,
 )
 from mmfct.utils.dataset_configs import type_name
+from mmfct.utils.launch import init_launcher
 from mmfct.utils.torchscript import is_torchscript
 
 # What merges the predictions of an image where the config does not say, by host, and of a model of several tasks.

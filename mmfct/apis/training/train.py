@@ -23,9 +23,9 @@ from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.hooks.random_state_hook import RandomStateHook
 from mmfct.engine.hooks.termination_hook import TerminationHook
-from mmfct.engine.launch import grace_seconds, init_launcher
 from mmfct.engine.quiet_runner import QuietRunner, quieten
 from mmfct.utils.checkpoint import only_weights
+from mmfct.utils.launch import grace_seconds, init_launcher
 
 
 def train(

@@ -83,7 +83,7 @@ def upgrade_gallery(
         if launcher != 'none':
             raise ValueError(f"`launcher` must be 'none' with the engine 'ray', got {launcher!r}")
     # Not at the top: the workers of Ray import this module, and for the hooks beside it a third of their start.
-    from mmfct.engine.launch import init_launcher
+    from mmfct.utils.launch import init_launcher
 
     init_launcher(launcher)
     words: dict[str, Any] = dict(gallery=gallery, transforms=transforms, out=out)

@@ -19,8 +19,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmfct.engine.epochs import is_iterative
-from mmfct.engine.launch import leave_ranks
 from mmfct.utils.interruption import TERMINATED, Terminated
+from mmfct.utils.launch import leave_ranks
 
 # torchrun passes on what a cluster has sent to all processes: within so many seconds, it is the same notice.
 _SAME_NOTICE = 5.0

@@ -236,7 +236,7 @@ def test_a_stopped_command_says_how_to_go_on(wide_upgrade, tmp_path, number):
 # Two tools in one process, which takes seconds to import what they need; either would end it.
 TOOLS = """
 import json, runpy, sys
-from mmfct.engine import launch
+from mmfct.utils import launch
 
 leave_ranks, launch.leave_ranks = launch.leave_ranks, lambda: None
 for sys.argv in json.loads(sys.argv[1]):

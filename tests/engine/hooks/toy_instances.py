@@ -17,9 +17,9 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmfct.engine.launch import leave_ranks
 from mmfct.instances.comparison import Comparison
 from mmfct.registry import MODELS
+from mmfct.utils.launch import leave_ranks
 
 FORMS = dict(a='gaussian', b='laplace')
 RANK_CASES: dict[str, dict[str, Any]] = dict(

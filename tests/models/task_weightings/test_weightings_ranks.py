@@ -15,9 +15,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from mmfct.engine.launch import leave_ranks
 from mmfct.instances.comparison import Comparison
 from mmfct.registry import MODELS
+from mmfct.utils.launch import leave_ranks
 
 FORMS = dict(seg='classification', depth='laplace', pose='gaussian')
 WEIGHTINGS = {

@@ -15,7 +15,7 @@ from mmfct.apis.training.dry_run.stand_ins import named_files
 from mmfct.apis.training.dry_run.try_stage import try_stage
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.prerequisite import Prerequisite, check_variables, find_prerequisite
-from mmfct.engine.launch import init_launcher
+from mmfct.utils.launch import init_launcher
 
 
 def dry_run(filename: str, options: TrainingOptions | None = None, *, with_prerequisites: bool = True) -> list[Stage]:

@@ -24,8 +24,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmfct.engine import launch
-from mmfct.engine.launch import adapt_to_launcher, grace_seconds, init_launcher, is_restarted, leave_ranks
+from mmfct.utils import launch
+from mmfct.utils.launch import adapt_to_launcher, grace_seconds, init_launcher, is_restarted, leave_ranks
 
 RANK_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SLURM = dict(SLURM_PROCID='3', SLURM_NTASKS='4', SLURM_LOCALID='1')
