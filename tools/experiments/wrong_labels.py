@@ -96,8 +96,8 @@ def calibration_table(folder: Path, seeds: Sequence[int]) -> list[str]:
 def kind_table(folder: Path, seeds: Sequence[int]) -> list[str]:
     """Return a row for each kind of error and task, and one for permuted labels."""
     lines = [
-        '| error | task | AUROC | estimated (%) | precision (%) | recall (%) |',
-        '| --- | --- | ---: | ---: | ---: | ---: |',
+        '| error | task | AUROC | of the final loss | estimated (%) | precision (%) | recall (%) |',
+        '| --- | --- | ---: | ---: | ---: | ---: | ---: |',
     ]
     names = {'permuted': share_name(SHARE)} | {kind: kind_name(kind) for kind in KINDS}
     for kind, name in names.items():
@@ -107,7 +107,10 @@ def kind_table(folder: Path, seeds: Sequence[int]) -> list[str]:
             cells = [
                 word,
                 task,
-                spread([entry['rankings']['rank']['auroc'] for entry in found], digits=3),
+                *(
+                    spread([entry['rankings'][ranking]['auroc'] for entry in found], digits=3)
+                    for ranking in ('rank', 'final_loss')
+                ),
                 spread([entry['share'] for entry in found], 100),
                 percent([entry['precision'] for entry in found]),
                 percent([entry['recall'] for entry in found]),
