@@ -1,4 +1,4 @@
-"""Hooks, and what distributed launchers need."""
+"""Hooks, and data parallelism on CPUs."""
 
 from mmfct.engine.cpu_distributed_data_parallel import CpuDistributedDataParallel
 from mmfct.engine.hooks import (

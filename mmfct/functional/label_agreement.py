@@ -79,10 +79,17 @@ def fit_agreement(values: ArrayLike) -> Agreement:
     return Agreement((1 - doubt) * (1 - wrong) + doubt, share)
 
 
-def agreement_weights(values: ArrayLike) -> tuple[np.ndarray, float]:
-    """Return weights (N,) of mean 1 in proportion to `fit_agreement`, and the estimated share of wrong labels."""
+def agreement_weights(values: ArrayLike, prior: ArrayLike = 1.0) -> tuple[np.ndarray, float]:
+    """Return weights (N,) of mean 1, and the estimated share of wrong labels.
+
+    Args:
+        values: Mean contrasts in [-1, 1], of shape (N,).
+        prior: What is known of the labels from elsewhere, above 0, of shape (N,) or (); the weights are in proportion
+            to it and to `fit_agreement`.
+    """
     right, share = fit_agreement(values)
-    return right / right.mean(), share
+    weights = right * np.asarray(prior)
+    return weights / weights.mean(), share
 
 
 def _density(values: np.ndarray) -> np.ndarray:

@@ -82,13 +82,13 @@ class AgreementStore(InstanceStore):
 
     def end_epoch(self) -> None:
         """Fit the weights of each task to the mean contrasts; instances without any keep theirs."""
+        contrasts = self.contrasts()
         for column, known in enumerate((self._counts > 0).unbind(dim=1)):
             if known.any():
-                values = self.contrasts()[known, column].double().cpu().numpy()
-                weights, share = agreement_weights(values)
+                values, prior = (table[known, column].double().cpu().numpy() for table in (contrasts, self._prior))
+                weights, share = agreement_weights(values, prior)
+                self._rows[known, column] = torch.from_numpy(weights).to(self._rows)
                 self.shares[column] = share
-                rows = torch.from_numpy(weights).to(self._rows) * self._prior[known, column]
-                self._rows[known, column] = rows / rows.mean()
 
     def contrasts(self) -> Tensor:
         """Return the mean contrasts (I, T), in [-1, 1]; NaN where an instance was never compared."""

@@ -125,6 +125,14 @@ def test_weights_have_mean_one_and_the_proportions_of_the_fit(share):
     assert weights * fit.right.mean() == pytest.approx(fit.right)
 
 
+def test_what_is_known_from_elsewhere_multiplies_the_weights():
+    values = groups(300, 200)
+    prior = np.random.default_rng(0).uniform(0.1, 3, 500)
+    expected = fit_agreement(values).right * prior
+    weights, share = agreement_weights(values, prior)
+    assert weights == pytest.approx(expected / expected.mean()) and share == fit_agreement(values).share
+
+
 @pytest.mark.parametrize('seed', [0, 1, 2, 3])
 def test_an_outlier_among_right_labels_says_nothing_about_the_others(seed):
     right, share = fit_agreement(np.append(groups(200, 0, middle=-0.5, spread=0.15, seed=seed), 0.9))
