@@ -6,7 +6,6 @@ import copy
 
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmfct.datasets.image_pass import seeded
@@ -14,6 +13,7 @@ from mmfct.datasets.wrapped_dataset import ready_dataset
 from mmfct.models.forward_transform import ForwardTransform
 from mmfct.registry import MODELS
 from mmfct.utils.dataset_configs import dataset_chains, type_name
+from mmfct.utils.wrappers import unwrapped_model
 
 
 def try_first_image(config: Config, model: nn.Module) -> None:
@@ -29,7 +29,7 @@ def try_first_image(config: Config, model: nn.Module) -> None:
         FileNotFoundError: If a checkpoint or the data are missing.
         ValueError: If a width differs, a checkpoint does not fit, or an encoder returns NaN.
     """
-    inner = model.module if is_model_wrapper(model) else model
+    inner = unwrapped_model(model)
     if not isinstance(inner, ForwardTransform):
         return
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

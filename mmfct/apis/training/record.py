@@ -12,13 +12,13 @@ import torch
 from mmengine import dist
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmfct.utils.checkpoint import checkpoint_file, load_checkpoint, load_state_dict
 from mmfct.utils.dataset_configs import type_name
 from mmfct.utils.files import replaced_when_done, write_atomically
 from mmfct.utils.fingerprint import fingerprint_state_dict, plain_json
+from mmfct.utils.wrappers import unwrapped_model
 
 FINAL_CHECKPOINT = 'final.pth'
 _RECORD = 'training.json'
@@ -109,7 +109,7 @@ class TrainingRecord:
     def finish(self, runner: Runner) -> None:
         """Write the final checkpoint from a trained runner."""
         if dist.is_main_process():
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrapped_model(runner.model)
             state_dict = {name: value.cpu() for name, value in model.state_dict().items()}
             meta = dict(config=self.content, epochs=runner.epoch, **_host_meta(runner))
             checkpoint = dict(meta=meta, state_dict=state_dict)

@@ -10,13 +10,13 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmfct.engine.epochs import epoch_at, is_iterative
 from mmfct.registry import HOOKS
+from mmfct.utils.wrappers import unwrapped_model
 
 _HOST_TASK = 'seg'
 _IGNORED = 255
@@ -111,7 +111,7 @@ class AnnotationHook(Hook):
         return [task for task, found in zip(tasks, seen, strict=True) if needed and not found]
 
     def _start(self, runner: Runner) -> None:
-        self._model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._model = unwrapped_model(runner.model)
         self._needed = isinstance(self._model, _Tasks)
         self._tasks = tuple(self._model.task_names) if self._needed else (_HOST_TASK,)
         self._unseen = set(self._tasks)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmfct.engine.epochs import epoch_at
 from mmfct.registry import HOOKS
+from mmfct.utils.wrappers import unwrapped_model
 
 
 @HOOKS.register_module()
@@ -52,7 +52,7 @@ class EvalModeFromEpochHook(Hook):
                 submodule.eval()
 
     def _submodule(self, runner: Runner):
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped_model(runner.model)
         try:
             return model.get_submodule(self.module)
         except AttributeError:

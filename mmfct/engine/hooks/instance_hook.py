@@ -10,7 +10,6 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch.nn.parallel import DistributedDataParallel
@@ -22,6 +21,7 @@ from mmfct.instances.module import InstanceModule
 from mmfct.instances.sample_tasks import is_multi_task, is_seen
 from mmfct.instances.store import CHECKPOINT_KEY, InstanceStore
 from mmfct.registry import HOOKS
+from mmfct.utils.wrappers import unwrapped_model
 
 _HISTORY = 'instance_weight_quantiles'
 
@@ -58,7 +58,7 @@ class InstanceHook(Hook, ABC):
 
     def before_train(self, runner: Runner) -> None:
         """Find the modules and make a store with a row for each training instance, or restore it."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped_model(runner.model)
         modules = [m for m in model.modules() if isinstance(m, self.module_type) and m.instance_tasks]
         if not modules:
             raise ValueError(

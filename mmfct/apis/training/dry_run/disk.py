@@ -11,15 +11,11 @@ from typing import IO, Any, cast
 
 import torch
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmfct.utils.wrappers import unwrapped_model
+
 GB = 1e9
-
-
-def unwrapped_model(runner: Runner) -> Any:
-    """Return the model of a runner without its wrapper for several ranks."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def existing_parent(path: Path) -> Path:
@@ -46,7 +42,7 @@ def checkpoint_bytes(runner: Runner) -> int:
     Args:
         runner: A runner that has taken steps, so that its optimiser has a state.
     """
-    weights: dict[str, Any] = dict(state_dict=unwrapped_model(runner).state_dict())
+    weights: dict[str, Any] = dict(state_dict=unwrapped_model(runner.model).state_dict())
     runner.call_hook('before_save_checkpoint', checkpoint=weights)  # the parameters of instances, an average
     hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
     final = _saved_bytes(weights)

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.dry_run.data import Data, describe_empty, look_at_data
-from mmfct.apis.training.dry_run.disk import GB, check_folder, checkpoint_bytes, unwrapped_model
+from mmfct.apis.training.dry_run.disk import GB, check_folder, checkpoint_bytes
 from mmfct.apis.training.dry_run.evaluation import count_validations, evaluate_batch
 from mmfct.apis.training.dry_run.ranks import Ranks
 from mmfct.apis.training.dry_run.sample_table import SampleTable
@@ -31,6 +31,7 @@ from mmfct.apis.training.train import add_hooks, build_runner, check_batches
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.instances.positions import walk_data_sets
+from mmfct.utils.wrappers import unwrapped_model
 
 _MODES = ('val', 'test')
 
@@ -171,7 +172,9 @@ class _Trial:
         if loader.num_workers and not self.tables:
             loading = data.seconds * (loader.batch_size or 1)
         step = per_batch(steps.compute, loading, loader.num_workers)
-        parameters = sum(weights.numel() for weights in unwrapped_model(runner).parameters() if weights.requires_grad)
+        parameters = sum(
+            weights.numel() for weights in unwrapped_model(runner.model).parameters() if weights.requires_grad
+        )
         seconds = self.seconds + steps.left * step
         self.stage.cost = Cost(data.images, steps.left, parameters, step, seconds, self.disk, _peak_memory())
 
@@ -200,7 +203,7 @@ def _missing_labels(runner: Runner, steps: Steps) -> list[str]:
 
 def _save_weights(runner: Runner, path: Path) -> None:
     """Save the weights for the stages after this one; random ones if nothing could be trained."""
-    model = unwrapped_model(runner)
+    model = unwrapped_model(runner.model)
     if not getattr(model, 'is_init', True):
         model.init_weights()
     path.parent.mkdir(parents=True, exist_ok=True)
