@@ -1,9 +1,11 @@
-"""mmengine's Runner with a short console output; its log file has everything."""
+"""mmengine's Runner with a short console output and a log file of its own, which has everything."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
+from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
@@ -12,9 +14,23 @@ from mmengine.runner import Runner
 _HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmseg')
 _LINES = 10  # per training, of its progress; and as many of validations
 
+_starts: Counter[str] = Counter()  # Runners of this process, by the second of their start
+
 
 class QuietRunner(Runner):
     """A Runner that shows about a dozen lines per training on the console, with ``log_level='DEBUG'`` all of them."""
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Set up processes, and a name that no other Runner of this process has.
+
+        mmengine names loggers, visualizers and message hubs by the second, and hands out again what has the name:
+        the second of two short trainings of a config would log into the first one's folder, and begin with its values.
+        """
+        super().setup_env(env_cfg)
+        second = self._timestamp
+        _starts[second] += 1
+        if _starts[second] > 1:
+            self._timestamp = f'{second}_{_starts[second]}'
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build the logger; the filter is there before the first message."""

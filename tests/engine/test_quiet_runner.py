@@ -117,3 +117,15 @@ def test_debugging_shows_everything(tmp_path, capsys):
     capsys.readouterr()
     runner.logger.info('of a test')
     assert 'of a test' in capsys.readouterr().out
+
+
+def test_trainings_that_start_in_one_second_share_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 1e9)
+    first, second = (run(QuietRunner, tmp_path / name, epochs=1, experiment_name='one') for name in ('a', 'b'))
+    for runner, name in ((first, 'a'), (second, 'b')):
+        assert len(list((tmp_path / name).glob('*/vis_data/scalars.json'))) == 1
+        assert runner.visualizer.get_backend('LocalVisBackend')._save_dir.startswith(str(tmp_path / name))
+    for part in ('logger', 'message_hub', 'visualizer', 'experiment_name', 'timestamp'):
+        assert getattr(first, part) is not getattr(second, part), part
+    again = run(QuietRunner, tmp_path / 'a', epochs=1, experiment_name='one')
+    assert again.log_dir != first.log_dir
