@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmfct.configs import find_config
 from mmfct.hosts import require_hosts
+from mmfct.utils.distances import DISTANCES
 from mmfct.utils.user_errors import user_errors
 
 if TYPE_CHECKING:
@@ -188,11 +189,24 @@ def add_source_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--side-fingerprint', metavar='SHA256', help='fingerprint of its weights')
 
 
-def source_options(args: argparse.Namespace) -> SourceOptions:
-    """Return what was given for `add_vector_columns`, `add_source_model`, and ``--distance``.
+def add_source_options(
+    parser: argparse.ArgumentParser,
+    distance: str = 'distance between vectors of another program whose store does not say it',
+) -> None:
+    """Add what `source_options` reads: models, ``--distance``, columns and ``--skip-missing``.
 
-    ``--side`` and `add_skip_missing` count where a command has them.
+    Args:
+        parser: The parser of the command.
+        distance: Help text of ``--distance``.
     """
+    add_source_model(parser)
+    parser.add_argument('--distance', choices=DISTANCES, help=distance)
+    add_vector_columns(parser)
+    add_skip_missing(parser)
+
+
+def source_options(args: argparse.Namespace) -> SourceOptions:
+    """Return what was given for `add_source_options`, and for ``--side`` where a command has it."""
     from mmfct.retrieval.stores.options import SourceOptions
 
     names = ('model', 'fingerprint', 'side_model', 'side_fingerprint', 'distance')

@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import add_cfg_options, command_parser, config_file, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -49,7 +50,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     need_hosts('mmengine', 'mmcv')
     from mmfct.apis.compare_methods import compare_methods
     from mmfct.apis.training.options import TrainingOptions
-    from mmfct.utils.user_errors import user_errors
 
     options = TrainingOptions(work_dir=args.work_dir, cfg_options=args.cfg_options)
     aligned = dict(entry.split('=', 1) for entry in args.aligned)

@@ -13,15 +13,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import (
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
-    command_parser,
-    need_hosts,
-    source_options,
-)
-from mmfct.utils.distances import DISTANCES
+from mmfct.cli._arguments import add_source_options, command_parser, need_hosts, source_options
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -36,16 +29,8 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         'out', help='NAME.parquet, or a folder for one Parquet file per shard; or a folder for a gallery'
     )
-    add_source_model(parser)
-    add_vector_columns(parser)
-    foreign = parser.add_argument_group('vectors of other programs')
-    foreign.add_argument(
-        '--distance', choices=DISTANCES, help='distance between the vectors (default: that of the store, or else l2)'
-    )
-    foreign.add_argument(
-        '--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)'
-    )
-    add_skip_missing(foreign)
+    add_source_options(parser, 'distance between vectors of another program (default: that of the store, or else l2)')
+    parser.add_argument('--shard-rows', type=int, default=16384, help='rows per shard of the gallery (default: 16384)')
     parser.add_argument(
         '--accept-changes',
         action='store_true',
@@ -62,7 +47,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     from dataclasses import replace
 
     from mmfct.apis.convert_gallery import convert_gallery
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         options = replace(source_options(args), shard_rows=args.shard_rows, fallback_distance='l2')

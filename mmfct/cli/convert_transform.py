@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import command_parser, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -29,7 +30,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.convert_transform import convert_transform
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         convert_transform(args.transform, args.out)

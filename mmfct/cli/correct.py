@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import command_parser, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -29,7 +30,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.correct_transform import correct_transform
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         correct_transform(args.transform, args.correction, args.out)

@@ -33,6 +33,7 @@ from mmfct.cli._arguments import (
     vector_columns,
 )
 from mmfct.utils.distances import DISTANCES
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -114,7 +115,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     need_hosts('mmengine')
     from mmfct.apis.evaluate_compatibility import GateRule, evaluate_compatibility, named_folders
     from mmfct.retrieval.stores.options import SourceOptions
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         names = ('baseline', 'candidate', 'margin', 'max_lost', 'confidence', 'seed')

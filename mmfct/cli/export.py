@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import add_cfg_options, command_parser, config_file, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -27,7 +28,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine', 'mmcv')
     from mmfct.apis.export_transform import export_transform
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         export_transform(args.config, args.checkpoint, args.out, cfg_options=args.cfg_options)

@@ -15,15 +15,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import (
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
-    command_parser,
-    need_hosts,
-    source_options,
-)
-from mmfct.utils.distances import DISTANCES
+from mmfct.cli._arguments import add_source_options, command_parser, need_hosts, source_options
+from mmfct.utils.interruption import resumable
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -54,12 +48,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         action='store_true',
         help='leave out columns that not all galleries have, such as side_info (default: refuse them)',
     )
-    add_source_model(parser)
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
-    )
-    add_vector_columns(parser)
-    add_skip_missing(parser)
+    add_source_options(parser)
     return parser
 
 
@@ -68,8 +57,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.extend_gallery import extend_gallery
-    from mmfct.utils.interruption import resumable
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
         names = ('gallery', 'out', 'add', 'remove', 'replace_items', 'common_columns')

@@ -27,6 +27,8 @@ from mmfct.cli._arguments import (
     set_local_rank,
 )
 from mmfct.utils.distances import DISTANCES
+from mmfct.utils.interruption import resumable
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -82,9 +84,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     need_hosts('mmengine', 'mmcv')
     set_local_rank(options.pop('local_rank'))
     from mmfct.apis.extract_gallery import extract_gallery
-    from mmfct.utils.interruption import resumable
     from mmfct.utils.launch import leave_ranks
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
         extract_gallery(**options)

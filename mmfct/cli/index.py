@@ -13,15 +13,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import (
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
-    command_parser,
-    need_hosts,
-    source_options,
-)
-from mmfct.utils.distances import DISTANCES
+from mmfct.cli._arguments import add_source_options, command_parser, need_hosts, source_options
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -49,12 +42,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         help='gallery rows that serve as queries without --query; 0 skips the recall (default: 1000)',
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the training rows and the queries (default: 0)')
-    add_source_model(parser)
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
-    )
-    add_vector_columns(parser)
-    add_skip_missing(parser)
+    add_source_options(parser)
     return parser
 
 
@@ -63,7 +51,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.build_index import IndexOptions, index_gallery
-    from mmfct.utils.user_errors import user_errors
 
     options = {key: value for key, value in vars(args).items() if key in IndexOptions.__dataclass_fields__}
     with user_errors():

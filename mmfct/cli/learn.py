@@ -28,6 +28,7 @@ from mmfct.cli._arguments import (
     vector_columns,
 )
 from mmfct.utils.distances import DISTANCES
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -82,7 +83,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.learn_transform import learn_from_sources
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         learn_from_sources(

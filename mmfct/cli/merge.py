@@ -14,6 +14,8 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import command_parser, need_hosts
+from mmfct.utils.interruption import resumable
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -29,8 +31,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.merge_gallery import merge_gallery
-    from mmfct.utils.interruption import resumable
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
         merge_gallery(args.out, args.parts)

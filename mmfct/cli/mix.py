@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import command_parser, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -28,7 +29,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.mix_galleries import mix_galleries
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         mix_galleries(args.upgraded, args.recomputed, args.out)

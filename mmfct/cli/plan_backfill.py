@@ -14,16 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import (
-    add_groups,
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
-    command_parser,
-    need_hosts,
-    source_options,
-)
-from mmfct.utils.distances import DISTANCES
+from mmfct.cli._arguments import add_groups, add_source_options, command_parser, need_hosts, source_options
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -46,12 +38,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument('--uncertainty', help='.npy file with a log-variance per row (default: column log_variance)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random order (default: 0)')
     add_groups(parser)
-    add_source_model(parser)
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
-    )
-    add_vector_columns(parser)
-    add_skip_missing(parser)
+    add_source_options(parser)
     return parser
 
 
@@ -60,7 +47,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.plan_backfill import plan_backfill
-    from mmfct.utils.user_errors import user_errors
 
     options = {name: getattr(args, name) for name in ('new', 'query', 'uncertainty', 'seed', 'groups', 'exclude')}
     with user_errors():

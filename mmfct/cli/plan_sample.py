@@ -22,15 +22,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmfct.cli._arguments import (
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
-    command_parser,
-    need_hosts,
-    source_options,
-)
-from mmfct.utils.distances import DISTANCES
+from mmfct.cli._arguments import add_source_options, command_parser, need_hosts, source_options
+from mmfct.utils.user_errors import user_errors
 
 # Those of `mmfct.apis.plan_sample`, whose import takes seconds.
 METHODS = ('coverage', 'random', 'mixed', 'farthest')
@@ -62,12 +55,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         'kinds that `gallery` may be, where rows without one do not count',
     )
     parser.add_argument('--have-column', metavar='NAME', help='column of --have with the vectors (default: found)')
-    add_skip_missing(parser, 'leave out rows of the gallery without a vector, and say how many')
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='how vectors of another program are compared, where it does not say it'
-    )
-    add_source_model(parser)
-    add_vector_columns(parser)
+    add_source_options(parser)
     return parser
 
 
@@ -76,7 +64,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
     from mmfct.apis.plan_sample import plan_sample
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         names = ('gallery', 'out', 'size', 'by', 'seed', 'have')

@@ -15,15 +15,13 @@ from collections.abc import Sequence
 
 from mmfct.cli._arguments import (
     add_cfg_options,
-    add_skip_missing,
-    add_source_model,
-    add_vector_columns,
+    add_source_options,
     command_parser,
     config_file,
     need_hosts,
     source_options,
 )
-from mmfct.utils.distances import DISTANCES
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -73,12 +71,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         '--query-root', help='folder that the ids of --query are relative to, for the figure (default: --image-root)'
     )
     parser.add_argument('--out', help='folder for neighbours.json and, with --image-root, neighbours.png')
-    add_source_model(parser)
-    parser.add_argument(
-        '--distance', choices=DISTANCES, help='distance between vectors of another program whose store does not say it'
-    )
-    add_vector_columns(parser)
-    add_skip_missing(parser)
+    add_source_options(parser)
     add_cfg_options(parser)
     return parser
 
@@ -93,7 +86,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
         parser.error('give images with --config and --checkpoint, or --query')
     need_hosts('mmengine', 'mmcv')
     from mmfct.apis.search_gallery import AdapterFiles, search_gallery, search_images
-    from mmfct.utils.user_errors import user_errors
 
     options = dict(k=args.k, index=args.index, image_root=args.image_root, out=args.out)
     with user_errors():

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmfct.cli._arguments import add_cfg_options, add_device, command_parser, config_file, need_hosts
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -33,7 +34,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine', 'mmcv')
     from mmfct.apis.find_corrupt_labels import find_corrupt_labels
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors():
         find_corrupt_labels(

@@ -21,6 +21,7 @@ from mmfct.cli._arguments import (
     need_hosts,
     set_local_rank,
 )
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -56,7 +57,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.test import test
     from mmfct.utils.launch import leave_ranks
-    from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     outputs = dict(out=args.out, out_item=args.out_item, show_dir=args.show_dir, tta=args.tta)

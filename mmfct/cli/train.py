@@ -24,6 +24,8 @@ from mmfct.cli._arguments import (
     need_hosts,
     set_local_rank,
 )
+from mmfct.utils.interruption import resumable
+from mmfct.utils.user_errors import user_errors
 
 if TYPE_CHECKING:
     from mmfct.apis.training.options import TrainingOptions
@@ -78,9 +80,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     set_local_rank(args.local_rank)
     from mmfct.apis.training.options import TrainingOptions
     from mmfct.apis.training.train import train
-    from mmfct.utils.interruption import resumable
     from mmfct.utils.launch import is_restarted, leave_ranks
-    from mmfct.utils.user_errors import user_errors
 
     values = {key: value for key, value in vars(args).items() if key in TrainingOptions.__dataclass_fields__}
     if is_restarted() and args.resume is None:

@@ -30,6 +30,8 @@ from mmfct.cli._arguments import (
     source_options,
 )
 from mmfct.utils.distances import DISTANCES
+from mmfct.utils.interruption import resumable
+from mmfct.utils.user_errors import user_errors
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -98,9 +100,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     set_local_rank(args.local_rank)
     from mmfct.apis.upgrade_gallery import estimate_upgrade, rollback_switch, upgrade_gallery, upgrade_into_store
     from mmfct.retrieval.stores.address import is_store
-    from mmfct.utils.interruption import resumable
     from mmfct.utils.launch import leave_ranks
-    from mmfct.utils.user_errors import user_errors
 
     with user_errors(), resumable():
         options = dict(dtype=args.dtype, batch_size=args.batch_size, device=args.device, options=source_options(args))
