@@ -6,11 +6,11 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from running import ROOT, experiment_parser
-from spread import spread
+from spread import spread, way
 
 RATES = (0.2, 0.4, 0.6)
 # Title, key in metrics.json, factor, digits
@@ -90,29 +90,39 @@ def permuted_tables(
     folder: Path,
     seeds: Sequence[int],
     rates: Sequence[float],
-    tasks: Sequence[str],
+    goals: Mapping[str, str],
     columns: Sequence[Column],
     *,
     second_pass: bool = False,
 ) -> list[str]:
-    """Return the lines of a Markdown table for each task whose labels were permuted."""
+    """Return the lines of a Markdown table for each task whose labels were permuted.
+
+    ``goals`` has the score of each of these tasks that says how far ITP goes on the way from uncertainty weighting to
+    the oracle.
+    """
     titles, rule = head('share, weighting', columns)
     lines = []
-    for task in tasks:
+    for task, goal in goals.items():
         lines += ['', f'{task} labels permuted, seeds {seeds}', '']
-        lines += [f'{titles} AUROC | wrong labels, estimated |', f'{rule} ---: | --- |']
+        lines += [f'{titles} way (%) | AUROC | wrong labels, estimated |', f'{rule} ---: | ---: | --- |']
         for rate in rates:
+            label = f'{task}{round(100 * rate)}'
             for weighting in ('uncertainty', 'itp', f'itp{_SECOND}', 'oracle'):
                 if is_second_pass(weighting) and not second_pass:
                     continue
-                runs = [folder / f'seed{seed}' / f'{task}{round(100 * rate)}_{weighting}' for seed in seeds]
-                area = estimates = ''
+                runs = [folder / f'seed{seed}' / f'{label}_{weighting}' for seed in seeds]
+                distance = area = estimates = ''
                 if weighting.startswith('itp'):
                     found = [read(run / 'suspects/detection.json')[task] for run in runs]
+                    scores = [
+                        [read(run.with_name(f'{label}_{name}') / 'metrics.json')[goal] for run in runs]
+                        for name in ('uncertainty', weighting, 'oracle')
+                    ]
+                    distance = way(*scores)
                     area = spread([entry['rankings']['rank']['auroc'] for entry in found], digits=3)
                     estimates = '; '.join(entry['finding'] for entry in found)
                 name = f'{rate:.0%} {weighting.replace("_", " ")}'
-                lines.append(f'{row(name, runs, columns)} {area} | {estimates} |')
+                lines.append(f'{row(name, runs, columns)} {distance} | {area} | {estimates} |')
     return lines
 
 

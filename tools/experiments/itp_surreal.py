@@ -16,8 +16,10 @@ import itp_runs
 from running import ROOT, run_cases
 
 CONFIG = str(ROOT / 'configs/itp/resnet10_surreal_clips.py')
-TASKS = ('pose', 'depth', 'parts')
-CLEAN = ('equal', 'uncertainty', 'dwa', 'torchjd', 'itp')
+# What permuted labels of a task harm
+GOALS = dict(pose='pose/mpjpe', depth='depth/rmse', parts='parts/iou')
+TASKS = tuple(GOALS)
+CLEAN = ('equal', 'uncertainty', 'dwa', 'itp')
 COLUMNS: tuple[itp_runs.Column, ...] = (
     ('MPJPE (mm)', 'pose/mpjpe', 1, 1),
     ('PA-MPJPE (mm)', 'pose/pa_mpjpe', 1, 1),
@@ -45,7 +47,8 @@ def tables(folder: Path, seeds: list[int], rates: Sequence[float], tasks: Sequen
     """Return a Markdown table for right labels, and one for each task whose labels were permuted."""
     lines = [f'right labels, seeds {seeds}', '', *itp_runs.head('weighting', COLUMNS)]
     lines += [itp_runs.row(case, [folder / f'seed{seed}' / case for seed in seeds], COLUMNS) for case in CLEAN]
-    return '\n'.join(lines + itp_runs.permuted_tables(folder, seeds, rates, tasks, COLUMNS))
+    goals = {task: GOALS[task] for task in tasks}
+    return '\n'.join(lines + itp_runs.permuted_tables(folder, seeds, rates, goals, COLUMNS))
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def test_options_of_the_cases_are_variables_of_the_config(tool):
     from mmfct.apis.training.config import config_variables, load_config
 
     cases = tool.cases((0.2, 0.4))
-    assert len(cases) == 5 + 2 * len(tool.TASKS) * (4 if hasattr(tool, 'relative_change') else 3)
+    assert len(cases) == len(tool.CLEAN) + 2 * len(tool.TASKS) * (4 if hasattr(tool, 'relative_change') else 3)
     assert {name for options in cases.values() for name in options} <= config_variables(tool.CONFIG)
     for task in tool.TASKS:
         assert cases[f'{task}40_itp'] == {f'corrupted_{task}': 0.4, 'weighting': 'itp'}
@@ -64,6 +64,9 @@ def test_tables_of_street_scenes_have_mean_and_spread_of_every_case(tool, tmp_pa
     for seed, (error, share) in enumerate([(0.02, 34), (0.04, 38)]):
         metrics = {'mIoU': 50.0, 'aAcc': 80.0, 'depth/abs_error': error, 'depth/rel_error': 0.25}
         write_results(tool, tmp_path / f'seed{seed}', metrics, 0.9 + error, share)
+        for case, part in (('uncertainty', 20.0), ('oracle', 60.0)):
+            changed = json.dumps(metrics | {'mIoU': part})
+            (tmp_path / f'seed{seed}/seg40_{case}/metrics.json').write_text(changed)
         single = {'depth/abs_error': 0.01, 'depth/rel_error': 0.25}
         (tmp_path / f'seed{seed}/single_depth/metrics.json').write_text(json.dumps(single))
     lines = tool.tables(tmp_path, [0, 1], (0.4,)).splitlines()
@@ -71,11 +74,11 @@ def test_tables_of_street_scenes_have_mean_and_spread_of_every_case(tool, tmp_pa
     assert rows['| single_seg'] == '| single_seg |  |  | 50.0 ± 0.0 | 80.0 ± 0.0 |  |'
     # One of four metrics is twice and four times as large as that of the single task: 25 and 75 %.
     assert rows['| itp'] == '| itp | 30.00 ± 14.14 | 25.0 ± 0.0 | 50.0 ± 0.0 | 80.0 ± 0.0 | 50.0 ± 35.4 |'
-    assert rows['| share, weighting'].endswith('| AUROC | wrong labels, estimated |')
-    assert rows['| 40% itp'].endswith('| 0.930 ± 0.014 | at least about 34 %; at least about 38 % |')
+    assert rows['| share, weighting'].endswith('| way (%) | AUROC | wrong labels, estimated |')
+    assert rows['| 40% itp'].endswith('| 75 ± 0 | 0.930 ± 0.014 | at least about 34 %; at least about 38 % |')
     assert rows['| 40% itp second pass'].endswith('| at least about 34 %; at least about 38 % |')
-    assert rows['| 40% oracle'].endswith('| 80.0 ± 0.0 |  |  |')
-    assert lines[lines.index(rows['| share, weighting']) + 1] == f'| --- |{" ---: |" * 5} --- |'
+    assert rows['| 40% oracle'].endswith('| 80.0 ± 0.0 |  |  |  |')
+    assert lines[lines.index(rows['| share, weighting']) + 1] == f'| --- |{" ---: |" * 6} --- |'
 
 
 @pytest.mark.parametrize('tool', ['itp_street_scenes'], indirect=True)
@@ -98,11 +101,11 @@ def test_tables_of_clips_have_mean_and_spread_of_every_case(tool, tmp_path):
         write_results(tool, tmp_path / f'seed{seed}', metrics, error / 100, share)
     lines = tool.tables(tmp_path, [0, 1], (0.4,)).splitlines()
     rows = [line for line in lines if line.startswith('| ') and '---' not in line]
-    assert len(rows) == 1 + 5 + 3 * (1 + 3)
+    assert len(rows) == 1 + 4 + 3 * (1 + 3)
     cells = '| 92.0 ± 2.8 | 50.0 ± 0.0 |  | 100.0 ± 0.0 | 50.0 ± 0.0 | 90.0 ± 0.0 |'
-    assert rows[5] == f'| itp {cells}'
-    assert rows[7] == f'| 40% uncertainty {cells}  |  |'
-    assert rows[8] == f'| 40% itp {cells} 0.920 ± 0.028 | at least about 34 %; at least about 38 % |'
+    assert rows[4] == f'| itp {cells}'
+    assert rows[6] == f'| 40% uncertainty {cells}  |  |  |'
+    assert rows[7] == f'| 40% itp {cells} - | 0.920 ± 0.028 | at least about 34 %; at least about 38 % |'
 
 
 @pytest.mark.parametrize('tool', ['itp_surreal'], indirect=True)

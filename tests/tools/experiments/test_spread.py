@@ -27,3 +27,11 @@ def test_what_was_not_measured_is_a_dash(tool):
     assert tool.percent([0.5, None]) == '-'
     assert tool.gap_note([0.5, 0.75]) == []
     assert tool.gap_note([0.5, None, None])[-1].startswith('-: in 2 of 3 runs the new model is no better than the old')
+
+
+def test_the_way_from_one_mean_to_another(tool):
+    # Of three values that have the deviation 1, with fixed ends: the error of their mean, sqrt(1 / 3), in quarters.
+    assert tool.way([0.0] * 3, [3.0, 2.0, 1.0], [4.0] * 3) == '50 ± 14'
+    assert tool.way([4.0] * 3, [1.0, 2.0, 3.0], [0.0] * 3) == '50 ± 14'
+    assert tool.way([1.0], [1.0], [3.0]) == '0'
+    assert tool.way([1.0, 2.0], [1.0, 2.0], [2.0, 1.0]) == '-'
