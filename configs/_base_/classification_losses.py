@@ -2,7 +2,7 @@
 
 head = dict(..., loss=_base_.losses[weighting])
 gradient_hook = dict(_base_.gradient_hook, lr=instance_lr)
-custom_hooks = dict(plain=[], itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
+custom_hooks = dict(plain=_base_.plain_hooks, itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
 """
 
 instance_momentum = 0.9  # this and the decay: of 'data_parameters' and 'itp_gradient'
@@ -17,4 +17,5 @@ losses = dict(
     itp_gradient=dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=plain_loss, gradient=True),
 )
 instance_hook = dict(type='mmfct.InstanceTaskWeightHook', suspects=suspects)
+plain_hooks = [instance_hook] if suspects else []  # it refuses `suspects`
 gradient_hook = dict(instance_hook, momentum=instance_momentum, decay=instance_decay)

@@ -15,7 +15,7 @@ instance_momentum = 0.0
 instance_decay = 0.0
 instance_max_factor = 20.0
 others = 7  # of 'itp': predictions of other images that each label is compared with
-suspects = None  # of 'itp': for a second pass, the folder that `mmfct suspects` wrote for the first
+suspects = None  # of 'itp', 'itp_instance': for a second pass, what `mmfct suspects` wrote for the first
 
 weightings = dict(
     equal=dict(type='mmfct.EqualWeighting'),
@@ -37,4 +37,6 @@ gradient_hook = dict(
     decay=instance_decay,
     max_factor=instance_max_factor,
 )
-weighting_hooks = dict(itp=[instance_hook], itp_instance=[instance_hook], itp_gradient=[gradient_hook])
+weighting_hooks = dict.fromkeys(weightings, [instance_hook] if suspects else []) | dict(  # a hook refuses `suspects`
+    itp=[instance_hook], itp_instance=[instance_hook], itp_gradient=[gradient_hook]
+)

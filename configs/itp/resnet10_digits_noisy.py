@@ -26,7 +26,7 @@ model = dict(
     data_preprocessor=_base_.image_preprocessor,
 )
 gradient_hook = dict(_base_.gradient_hook, lr=instance_lr, max_factor=instance_max_factor)
-custom_hooks = dict(plain=[], itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
+custom_hooks = dict(plain=_base_.plain_hooks, itp=[_base_.instance_hook]).get(weighting, [gradient_hook])
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(

@@ -29,7 +29,7 @@ model = dict(
 # Momentum 0.9, no decay, temperatures from 1/20 to 20, a constant rate. The images have no files.
 instance_hook = dict(_base_.instance_hook, key='sample_idx')
 gradient_hook = dict(_base_.gradient_hook, lr=instance_lr, max_factor=20.0, key='sample_idx')
-custom_hooks = dict(plain=[], itp=[instance_hook]).get(weighting, [gradient_hook])
+custom_hooks = dict(plain=_base_.plain_hooks, itp=[instance_hook]).get(weighting, [gradient_hook])
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=_base_.num_workers,

@@ -168,6 +168,12 @@ def test_one_variable_switches_weighting_and_hooks():
             assert config.weightings.rlw.seed == config.randomness.seed == 4
 
 
+def test_suspects_reach_a_hook_with_every_weighting():
+    for name in weighting_names():  # where there are no weights of instances, it refuses them
+        config = load_config(ITP / 'unet_street_scenes.py', dict(weighting=name, suspects='found'))
+        assert [hook.suspects for hook in config.custom_hooks] == ['found']
+
+
 def test_new_images_go_through_the_functions_of_mmseg():
     from mmseg.apis import MMSegInferencer, inference_model, init_model
 

@@ -104,6 +104,8 @@ def test_variables_reach_what_is_computed_from_them(name):
         hooks = [(hook.get('lr'), hook.get('momentum')) for hook in config.custom_hooks]
         assert hooks == dict(plain=[], itp=[(None, None)]).get(weighting, [(0.3, 0.5)])  # agreement has no rate
         assert all(hook.get('key') == KEYS.get(name) for hook in config.custom_hooks)
+        second = load_config(config_file(name), dict(options, suspects='found'))
+        assert [hook.suspects for hook in second.custom_hooks] == ['found']  # those without weights refuse it
         images = config.train_dataloader.dataset
         assert (images.fractions.label, images.seed, config.randomness.seed) == (0.2, 4, 4)
 

@@ -62,8 +62,9 @@ class InstanceHook(Hook, ABC):
         modules = [m for m in model.modules() if isinstance(m, self.module_type) and m.instance_tasks]
         if not modules:
             raise ValueError(
-                'the model must have a module with parameters per instance, such as mmfct.AgreementWeighting or '
-                f'mmfct.InstanceTaskWeightLoss, got none in {type(model).__name__}'
+                f'{type(self).__name__} and its options, such as `suspects`, need a model with weights of instances, '
+                'by mmfct.AgreementWeighting (`weighting=itp` in our configs) or mmfct.InstanceTaskWeightLoss, got '
+                f'none in {type(model).__name__}; choose such a weighting, or leave the hook and `suspects` out'
             )
         if getattr(model.data_preprocessor, 'batch_augments', None) is not None:
             raise ValueError(

@@ -85,7 +85,10 @@ class InstanceTaskWeightHook(InstanceHook):
         options: dict[str, Any] = dict(track_losses=self.track_losses, device=device)
         if len(trained) == len(modules):
             if self.suspects is not None:
-                raise ValueError('`suspects` goes with weights by agreement; weights by gradient descent take none')
+                raise ValueError(
+                    '`suspects` goes with weights by agreement (`weighting=itp` in our configs), got weights by '
+                    'gradient descent, which take none; choose those, or leave `suspects` out'
+                )
             return InstanceTable(trained, keys, **self.rates, **options)
         if trained:
             kinds = sorted({type(module).__name__ for module in modules})
@@ -113,5 +116,4 @@ class InstanceTaskWeightHook(InstanceHook):
             for task, share in shares.items():
                 runner.message_hub.update_scalar(f'train/wrong_{task}', share)
             text = ', '.join(f'{task} {100 * share:.0f} %' for task, share in shares.items())
-            said = 'labels that fit their own image no better than others, fewer as the network learns'
-            print_log(f'{said}: {text}', 'current')
+            print_log(f'labels that look wrong to the network so far: {text}; the share falls as it learns', 'current')
