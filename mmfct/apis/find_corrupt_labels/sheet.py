@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _Painter = ClassPainter | DepthPainter | PosePainter
 _PAINTERS: dict[str | None, type[_Painter]] = {CLASS_MAP: ClassPainter, DEPTH_MAP: DepthPainter, POSE: PosePainter}
 _BOX = dict(facecolor='white', edgecolor='none', pad=1, alpha=0.8)
 _TILE_WIDTH = 2.2  # inches
+_LETTERS, _FEW_LETTERS = 51, 30  # of a line above three tiles, and above one
 _MAX_PIXELS = 512  # of the longer side of a tile
 _RIGHT, _WRONG = COLORS[0], COLORS[3]
 
@@ -63,8 +65,10 @@ def draw_suspect_sheet(
     )
     for place, ((image, sample), panels) in enumerate(zip(views, grid, strict=False)):
         panels[0].imshow(_shrink(image))
-        names = _names(sample, suspects.task, metainfo) if kind == CLASS else ''
-        panels[0].set_title(_caption(suspects, place) + names, loc='left', fontsize=7, color=_color(suspects, place))
+        names = _names(sample, suspects.task, metainfo) if kind == CLASS else []
+        caption = _caption(suspects, place, names, narrow=len(panels) == 1)
+        title = panels[0].set_title(caption, loc='left', fontsize=7, color=_color(suspects, place))
+        title.set_parse_math(False)  # files may have dollar signs
         if painter is not None:
             for panel, (name, values) in zip(panels[1:], maps.items(), strict=True):
                 painter.paint(panel, values[place], given=name == 'given')
@@ -89,14 +93,18 @@ def _lay_out(images: Sequence[np.ndarray], tiles: int) -> tuple[Figure, list[lis
     return figure, grid.reshape(-1, tiles).tolist()
 
 
-def _caption(suspects: Suspects, place: int) -> str:
-    file = suspects.files[place]
-    file = file if len(file) <= 48 else f'...{file[-45:]}'
+def _caption(suspects: Suspects, place: int, names: Sequence[str], *, narrow: bool) -> str:
+    """Return the lines above an image; ``names`` of classes follow the numbers."""
+    width = _FEW_LETTERS if narrow else _LETTERS
+    number, file = f'{place + 1}  ', suspects.files[place]
+    if len(number) + len(file) > width:  # the end of a file tells more
+        file = f'...{file[len(number) + 3 - width :]}'
     wrong = suspects.probability[place] if suspects.wrong.evidence else suspects.rank[place]
     name = 'P(wrong)' if suspects.wrong.evidence else 'rank'
     numbers = f'{name} {wrong:.2f}  weight {suspects.weight[place]:.3g}'
     truth = '' if suspects.corrupted is None else '  wrong' if suspects.corrupted[place] else '  right'
-    return f'{place + 1}  {file}\n{numbers}  loss {suspects.final_loss[place]:.3g}{truth}'
+    numbers += ('\n' if narrow else '  ') + f'loss {suspects.final_loss[place]:.3g}{truth}'
+    return '\n'.join([number + file, numbers, *(textwrap.shorten(name, width, placeholder='...') for name in names)])
 
 
 def _color(suspects: Suspects, place: int) -> str:
@@ -105,11 +113,11 @@ def _color(suspects: Suspects, place: int) -> str:
     return _WRONG if suspects.corrupted[place] else _RIGHT
 
 
-def _names(sample: Any, task: str, metainfo: Mapping[str, Any]) -> str:
+def _names(sample: Any, task: str, metainfo: Mapping[str, Any]) -> list[str]:
     given, predicted = (
         label_names(sample, task, f'{which}_{CLASS}', metainfo.get('classes')) for which in ('gt', 'pred')
     )
-    return f'\ngiven {given}\npredicted {predicted}'
+    return [f'given {given}', f'predicted {predicted}']
 
 
 def _shrink(values: np.ndarray) -> np.ndarray:

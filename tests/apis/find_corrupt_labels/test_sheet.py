@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,27 @@ def test_class_labels_are_written(tmp_path, figures):
     titles = [axes.get_title(loc='left') for axes in figures[0].axes]
     assert len([axes for axes in figures[0].axes if axes.images]) == 7
     assert titles[1].endswith('given car\npredicted sky')
+
+
+def test_long_captions_stay_above_their_image(tmp_path, figures):
+    suspects = make_suspects('label', 5, np.ones(5, bool))
+    files = [f'a folder/with $_{{ signs$/{"name" * 9}{i}.png' for i in range(5)]
+    suspects = replace(suspects, files=files, weight=np.full(5, 1.2345e-5), final_loss=np.full(5, 123456.789))
+    label = BaseDataElement(gt_label=torch.tensor([0]), pred_label=torch.tensor([1]))
+    metainfo = dict(classes=('a class with a name that is longer than an image is wide', '_b_'))
+    draw_suspect_sheet(suspects, [(np.zeros((8, 8, 3), np.uint8), label)] * 5, tmp_path / 's.png', metainfo, 'label')
+    figures[0].draw_without_rendering()
+    titles = [axes._left_title for axes in figures[0].axes]
+    boxes = [title.get_window_extent() for title in titles]
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    lines = titles[0].get_text().splitlines()
+    assert lines[1:] == [
+        'P(wrong) 1.00  weight 1.23e-05',
+        'loss 1.23e+05  wrong',
+        'given a class with a name...',
+        'predicted _b_',
+    ]
+    assert lines[0].startswith('1  ...') and lines[0].endswith('namename0.png')
 
 
 def test_labels_of_no_known_kind_leave_the_images(tmp_path, figures):
