@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,12 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
-from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
-from mmfct.instances.comparison import Comparison, same_labels
+from mmfct.apis.find_corrupt_labels.references import References
+from mmfct.instances.comparison import Comparison
 from mmfct.instances.exchange import InstanceExchange
 from mmfct.instances.loss_history import mean_losses
 from mmfct.instances.module import InstanceModule
@@ -85,7 +84,7 @@ def judge_labels(
     passes = _Passes(model, instances, tasks)
     number = len(instances.files)
     chosen = np.sort(np.random.default_rng(seed).choice(number, min(references, number), replace=False))
-    known = _References(instances, len(tasks))
+    known = References(instances, len(tasks))
     for column, rows, comparison in passes.run(instances.loader(config, chosen), chosen):
         known.add(column, rows, comparison)
     ranks = np.full((number, len(tasks)), np.nan)
@@ -146,54 +145,6 @@ class _Passes:
                 f'the pipeline of the validation must load every training image, got another one, '
                 f'{files[keys.row(name)]!r}, in place of {files[row]!r}'
             )
-
-
-_Part = tuple[np.ndarray, Tensor, Tensor]  # rows, outputs and labels of images
-
-
-class _References:
-    """Predictions of some images, by task and size."""
-
-    def __init__(self, instances: TrainingInstances, num_tasks: int) -> None:
-        # Frames of one clip (`clip.mp4#n`) have like labels: they are no strangers to one another.
-        _, self._group = np.unique([file.partition('#')[0] for file in instances.files], return_inverse=True)
-        self._parts: list[dict[tuple, list[_Part]]] = [defaultdict(list) for _ in range(num_tasks)]
-        self._joined: dict[tuple[int, tuple], _Part] = {}
-
-    def add(self, column: int, rows: np.ndarray, comparison: Comparison) -> None:
-        """Remember the outputs of images in a task, and their classes."""
-        _, outputs, targets = comparison
-        # Maps are never taken for the same label, and would fill the memory.
-        labels = targets if targets.dim() <= 2 else targets.new_zeros(len(targets), 1, 1)
-        self._parts[column][tuple(outputs.shape[1:])].append((rows, outputs, labels))
-
-    def ranks(self, column: int, rows: np.ndarray, comparison: Comparison) -> np.ndarray:
-        """Return the ranks (B,) of the labels of a batch; NaN without a label, or another prediction of its size."""
-        own, annotated = comparison.loss(comparison.outputs, comparison.targets)
-        others, outputs, labels = self._all(column, tuple(comparison.outputs.shape[1:]))
-        found = np.full(len(rows), np.nan)
-        for place, row in enumerate(rows):
-            if not annotated[place] or not len(others):
-                continue
-            strangers = torch.from_numpy(self._group[others] != self._group[row]).to(own.device)
-            strangers &= ~same_labels(labels, comparison.targets[place : place + 1])
-            if strangers.any():
-                targets = comparison.targets[place].expand(len(outputs), *comparison.targets.shape[1:])
-                losses, _ = comparison.loss(outputs, targets)
-                losses = losses[strangers]
-                better = (losses < own[place]).sum() + 0.5 * (losses == own[place]).sum()
-                found[place] = float(better / len(losses))
-        return found
-
-    def _all(self, column: int, shape: tuple) -> _Part:
-        if (column, shape) not in self._joined:
-            parts = self._parts[column].pop(shape, None)
-            if parts:
-                rows, outputs, labels = zip(*parts, strict=True)
-                self._joined[column, shape] = np.concatenate(rows), torch.cat(outputs), torch.cat(labels)
-            else:
-                self._joined[column, shape] = np.zeros(0, np.int64), torch.zeros(0), torch.zeros(0)
-        return self._joined[column, shape]
 
 
 def _pad_labels(sample: Any, value: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,14 +11,7 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.labels import label_kind, label_names
-from mmfct.apis.find_corrupt_labels.model import (
-    Judgement,
-    _References,
-    build_model,
-    judge_labels,
-    predict,
-)
-from mmfct.instances.comparison import Comparison
+from mmfct.apis.find_corrupt_labels.model import Judgement, build_model, judge_labels, predict
 from mmfct.utils.checkpoint import load_checkpoint
 
 TASKS = ('seg', 'depth')
@@ -82,40 +73,6 @@ def test_ranks_are_those_of_a_plain_loop(street, references, weighting):
                     other = task.compare(outputs[k][name], targets)[0].item()
                     better.append(1.0 if other < own.item() else 0.5 if other == own.item() else 0.0)
             assert found.ranks[i, column] == pytest.approx(np.mean(better), abs=1e-6), (name, i)
-
-
-@pytest.mark.parametrize(
-    'classes',
-    [
-        [0, 1, 0, 2, 1, 0, 1],
-        [0, 1, 0, 0, 0, 0, 0],  # of c.mp4#0, every other file has the class
-        [0, 1, 2, 0, 0, 0, 0],  # c.mp4#0 is left with frames of its own clip
-    ],
-)
-def test_frames_of_one_clip_and_images_of_one_class_are_not_compared(classes):
-    files = ['c.mp4#0', 'c.mp4#1', 'c.mp4#2', 'd.mp4#0', 'd.mp4#1', 'e.png', 'f.png']
-    clips = ['c', 'c', 'c', 'd', 'd', 'e', 'f']
-    scores = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
-
-    def loss(outputs, targets):
-        return torch.nn.functional.cross_entropy(outputs, targets, reduction='none'), targets >= 0
-
-    def part(rows):
-        return Comparison(loss, scores[rows], torch.tensor(classes)[rows])
-
-    references = _References(SimpleNamespace(files=files), 1)
-    for rows in (np.arange(4), np.arange(4, 7)):
-        references.add(0, rows, part(rows))
-    found = np.concatenate([references.ranks(0, rows, part(rows)) for rows in (np.arange(2), np.arange(2, 7))])
-
-    expected = np.full(7, np.nan)
-    losses = -scores.log_softmax(1)[:, classes]  # of prediction k and label i
-    for i in range(7):
-        strangers = [k for k in range(7) if clips[k] != clips[i] and classes[k] != classes[i]]
-        if strangers:
-            expected[i] = np.mean([float(losses[k, i] < losses[i, i]) for k in strangers])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert np.isnan(found[0]) == (classes[3:] == [0] * 4)
 
 
 def test_a_model_of_other_tasks(street):
