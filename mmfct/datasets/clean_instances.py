@@ -22,7 +22,7 @@ class CleanInstances:
 
     Raises:
         TypeError: If ``dataset`` is anything else.
-        ValueError: If no instance is left.
+        ValueError: If no instance has a wrong label, or none is left.
     """
 
     def __init__(self, dataset: dict | CorruptLabels, *, lazy_init: bool = False) -> None:
@@ -47,6 +47,11 @@ class CleanInstances:
         wrong = np.zeros(len(self.dataset), bool)
         for corrupted in self.dataset.corrupted.values():
             wrong |= corrupted
+        if not wrong.any():
+            raise ValueError(
+                f'`dataset` must have wrong labels to leave out, got none with `fractions` {self.dataset.fractions!r}: '
+                'CleanInstances (`only_clean` in our configs) goes with a share above 0 (`corrupted`, `corrupted_...`)'
+            )
         self._indices = np.flatnonzero(~wrong)
         if not len(self._indices):
             raise ValueError('`dataset` must leave an instance without a wrong label, got none')

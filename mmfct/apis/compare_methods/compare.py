@@ -23,9 +23,9 @@ from mmfct.apis.compare_methods.upgraded import Upgraded
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.options import TrainingOptions
-from mmfct.apis.training.prerequisite import check_variables
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.apis.training.train import train_prerequisites
+from mmfct.apis.training.variables import check_variables
 from mmfct.evaluation.groups import read_groups, with_groups
 from mmfct.models.losses.frozen_classifier_loss import CLASSIFIER
 from mmfct.registry import MODELS

@@ -150,6 +150,21 @@ def config_variables(filename: str | Path) -> set[str]:
     return names - {'_base_'}
 
 
+def unread_variables(filename: str | Path) -> dict[str, Path]:
+    """Return plain variables that a config assigns anew and does not read, with the base that has read them before.
+
+    mmengine evaluates a base by itself: what it computes from a variable keeps the value that the base has.
+    """
+    path = Path(filename).absolute()
+    if path.suffix != '.py' or Config._is_lazy_import(str(path)):
+        return {}
+    tree = ast.parse(path.read_text())
+    assigned = {name for name, _ in _assignments(tree)}
+    assigned -= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    bases = [path.parent / base for base in _bases(tree) if '::' not in base]
+    return {name: base for base in bases for name in assigned & config_variables(base)}
+
+
 def _patched_copy(path: Path, variables: dict[str, Any], folder: Path) -> str:
     """Write a copy of a config file, and of its bases, with the assignments of ``variables`` replaced."""
     copy = folder / f'{len(list(folder.iterdir()))}_{path.name}'

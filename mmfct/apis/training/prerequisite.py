@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,18 +10,12 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
-from mmfct.apis.training.config import config_variables, load_config
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.record import FINAL_CHECKPOINT, TrainingRecord
+from mmfct.apis.training.variables import accepted_variables, config_of
 from mmfct.utils.checkpoint import load_checkpoint
 
-# Variables of a single training, even if the configs of several trainings assign them.
-_OWN = ('work_dir', 'load_from', 'resume', 'prerequisites', 'param_scheduler', 'custom_hooks')
-# Entries of a config besides the arguments of mmengine's Runner.
-_HOST_ENTRIES = ('compile', 'custom_imports', 'folder_pipeline', 'runner_type', 'tta_model', 'tta_pipeline')
-_SIMILAR = 0.8  # `difflib`'s ratio: a difference of a letter or two
 _FLAGS = ('amp', 'auto_scale_lr', 'no_validate', 'no_pin_memory', 'no_persistent_workers')
 
 
@@ -114,10 +105,10 @@ def find_prerequisite(entry: Mapping[str, Any], config: Config, options: Trainin
     Raises:
         FileNotFoundError: If the config of the prerequisite is missing.
     """
-    path = _config_of(entry, Path(config.filename).parent)
+    path = config_of(entry, Path(config.filename).parent)
     checkpoint = Path(entry['checkpoint'])
     cfg_options = {**options.cfg_options, **entry.get('cfg_options', {})}
-    names = _variables(path, cfg_options).union(entry.get('cfg_options', {}))
+    names = accepted_variables(path, cfg_options).union(entry.get('cfg_options', {}))
     stage_options = replace(
         options,
         work_dir=str(checkpoint.parent),
@@ -126,48 +117,3 @@ def find_prerequisite(entry: Mapping[str, Any], config: Config, options: Trainin
     )
     # A finished one may have lost the checkpoints to resume from.
     return Prerequisite(path, checkpoint, stage_options, replace(stage_options, resume=None).load(path))
-
-
-def _config_of(entry: Mapping[str, Any], folder: Path) -> Path:
-    """Return the config of a prerequisite, relative to that of the config which names it.
-
-    A config that a training has left in its work directory has no such neighbours: there it is the one that the
-    prerequisite's own training has left beside its checkpoint.
-    """
-    path = folder / entry['config']
-    left = Path(entry['checkpoint']).parent / path.name
-    return left if left.is_file() and not path.is_file() else path
-
-
-def _variables(path: Path, cfg_options: dict[str, Any]) -> set[str]:
-    """Return the variables of a config and its prerequisites that accept options of another config."""
-    own = config_variables(path).difference(_OWN) if path.is_file() else set()
-    config = load_config(path, {name: value for name, value in cfg_options.items() if name in own})
-    return own.union(
-        *(
-            _variables(_config_of(entry, path.parent), {**cfg_options, **entry.get('cfg_options', {})})
-            for entry in config.get('prerequisites', [])
-        )
-    )
-
-
-def check_variables(filename: str | Path, cfg_options: dict[str, Any]) -> None:
-    """Refuse misspelt variables, which would silently train something else.
-
-    Other unused options only cause a warning: a script may pass the same options to several configs.
-
-    Args:
-        filename: Config file.
-        cfg_options: Its options; dotted ones are not checked, they may add entries.
-
-    Raises:
-        ValueError: If an option is neither a variable nor an entry of the config, of its prerequisites or of mmengine,
-            but resembles one.
-    """
-    names = {name for name in cfg_options if '.' not in name}
-    known = {*load_config(filename), *_variables(Path(filename), cfg_options), *_HOST_ENTRIES}
-    for name in sorted(names - known.union(inspect.signature(Runner).parameters)):
-        similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
-        if similar:
-            raise ValueError(f'{filename} has no variable or entry {name!r}; did you mean {similar[0]!r}?')
-        print_log(f'{filename} has no variable or entry {name!r}: it has no effect', 'current', logging.WARNING)

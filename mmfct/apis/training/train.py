@@ -15,10 +15,11 @@ from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.learning_rate import scale_learning_rate
 from mmfct.apis.training.lock import one_at_a_time
 from mmfct.apis.training.options import TrainingOptions
-from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
+from mmfct.apis.training.prerequisite import unfinished_prerequisites
 from mmfct.apis.training.record import TrainingRecord
 from mmfct.apis.training.report import write_report
 from mmfct.apis.training.schedule import check_schedule
+from mmfct.apis.training.variables import check_variables
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.hooks.random_state_hook import RandomStateHook

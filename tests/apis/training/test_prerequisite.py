@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmfct.apis.training.options import TrainingOptions
-from mmfct.apis.training.prerequisite import check_variables, unfinished_prerequisites
+from mmfct.apis.training.prerequisite import unfinished_prerequisites
 from mmfct.apis.training.record import TrainingRecord
 
 OLD = """
@@ -176,38 +176,6 @@ def test_missing_config(root):
     (root / 'side.py').unlink()
     with pytest.raises(FileNotFoundError, match=r'side\.py. does not exist'):
         stages_of(root)
-
-
-@pytest.mark.parametrize(
-    ('name', 'hint'),
-    [('seting', "; did you mean 'setting'\\?"), ('old_clases', "; did you mean 'old_classes'\\?")],
-)
-def test_misspelt_variables(name, hint):
-    config = str(Path(__file__).parents[3] / 'configs/fct/resnet50_imagenet.py')
-    omniglot = config.replace('resnet50_imagenet', 'resnet10_omniglot')
-    with pytest.raises(ValueError, match=f'has no variable or entry {name!r}{hint}'):
-        check_variables(omniglot if name == 'seting' else config, {name: 1})
-
-
-def test_variables_of_other_configs_are_told_of(capsys):
-    config = Path(__file__).parents[3] / 'configs/fct/resnet50_imagenet_noside.py'
-    check_variables(config, dict(side_epochs=1))
-    assert "has no variable or entry 'side_epochs': it has no effect" in capsys.readouterr().out
-
-
-def test_known_variables():
-    config = Path(__file__).parents[3] / 'configs/fct/resnet10_omniglot.py'
-    names = [
-        'seed',
-        'train_drawers',
-        'side_epochs',
-        'epochs',
-        'load_from',
-        'model.head.any',
-        'custom_imports',
-        'work_dir',
-    ]
-    check_variables(config, dict.fromkeys(names, 1) | dict(train_drawers=(1, 2)))
 
 
 def test_a_finished_one_needs_no_checkpoint_to_resume_from(root):

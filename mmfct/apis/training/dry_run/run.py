@@ -14,7 +14,8 @@ from mmfct.apis.training.dry_run.stage import Stage
 from mmfct.apis.training.dry_run.stand_ins import named_files
 from mmfct.apis.training.dry_run.try_stage import try_stage
 from mmfct.apis.training.options import TrainingOptions
-from mmfct.apis.training.prerequisite import Prerequisite, check_variables, find_prerequisite
+from mmfct.apis.training.prerequisite import Prerequisite, find_prerequisite
+from mmfct.apis.training.variables import check_variables
 from mmfct.utils.launch import init_launcher
 
 
