@@ -49,7 +49,7 @@ class CleanInstances:
             wrong |= corrupted
         if not wrong.any():
             raise ValueError(
-                f'`dataset` must have wrong labels to leave out, got none with `fractions` {self.dataset.fractions!r}: '
+                f'`dataset` must have wrong labels to leave out, got none with `fractions` {self.dataset.fractions}; '
                 'CleanInstances (`only_clean` in our configs) goes with a share above 0 (`corrupted`, `corrupted_...`)'
             )
         self._indices = np.flatnonzero(~wrong)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -11,8 +12,10 @@ from mmfct.utils.dataset_configs import dataset_chains, type_name
 
 # Transforms of the hosts that move the image and the label map, but leave a depth map where it was, or mix its values
 # with unknown ones.
-_LOSE_DEPTH = ('Albu', 'CenterCrop', 'Pad', 'RandomRotFlip', 'TenCrop')
+_LOSE_DEPTH = ('Albu', 'CenterCrop', 'Pad', 'RandomResizedCrop', 'RandomRotFlip', 'TenCrop')
 _LOAD_DEPTH = ('LoadDisparity', 'LoadDepthAnnotation', 'LoadSurreal')
+# Those that zoom every image by another factor, and leave the values of its depth map.
+_ZOOM = ('RandomChoiceResize', 'RandomResize')
 # Data sets of mmpretrain that are downloaded if they are missing.
 DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 _HINT = 'set it with `--cfg-options data_root=...`'
@@ -31,15 +34,18 @@ def check_data(
         FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
             the data set needs one.
         ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs; or if a
-            ``data_root`` is no name or a pipeline with depth maps has a transform that would leave them behind.
+            ``data_root`` is no name or a pipeline with depth maps has a transform that would leave them behind, or a
+            zoom without a `mmfct.ZoomDepth` after it.
     """
+    tasks = config.model.get('tasks') if config.model.get('type') == 'mmfct.MultiTaskSegmentor' else None
+    learns_depth = any(type_name(task) == 'DepthTask' for task in (tasks or {}).values())
     for loader in loaders:
         if config.get(loader) is None:
             continue
         head = config.model.get('head') if loader == 'train_dataloader' else None
         for *wrappers, dataset in dataset_chains(config[loader].dataset):
             for part in (dataset, *wrappers):
-                _check_depth(part.get('pipeline') or ())
+                _check_depth(part.get('pipeline') or (), learns_depth=learns_depth)
             kind = type_name(dataset)
             if not dataset.get('data_root') or kind in DOWNLOADED:
                 continue
@@ -50,8 +56,8 @@ def check_data(
                 _check_classes(dataset, _kept_classes(wrappers), head)
 
 
-def _check_depth(pipeline: Sequence[dict]) -> None:
-    kinds = [type_name(step) for step in pipeline if isinstance(step, dict) and 'type' in step]
+def _check_depth(pipeline: Sequence[Any], *, learns_depth: bool) -> None:
+    kinds = list(_step_kinds(pipeline))
     start = next((i for i, kind in enumerate(kinds) if kind in _LOAD_DEPTH), len(kinds))
     lost = [kind for kind in kinds[start:] if kind in _LOSE_DEPTH]
     if lost:
@@ -60,6 +66,25 @@ def _check_depth(pipeline: Sequence[dict]) -> None:
             f'{kinds[start]!r}, which does not; use transforms that handle `seg_fields`, such as RandomCrop, '
             'RandomFlip and RandomRotate of mmseg, RandomResize with mmfct.ZoomDepth after it, or mmfct.RandomZoomCrop'
         )
+    first = 0 if learns_depth else start  # a transform of the user's own may load it
+    for kind, following in zip(kinds[first:], [*kinds[first + 1 :], ''], strict=False):
+        if kind in _ZOOM and following != 'ZoomDepth':
+            raise ValueError(
+                f"the `pipeline` of a data set with depth maps must have dict(type='mmfct.ZoomDepth') right after "
+                f'{kind!r}, got {following!r}: an image that is enlarged looks as if taken from nearer, and depth and '
+                "disparity must follow. If yours must keep its values, say so with dict(type='mmfct.ZoomDepth', "
+                "depth_target='relative_depth')"
+            )
+
+
+def _step_kinds(pipeline: Sequence[Any]) -> Iterator[str]:
+    """Yield the types of the transforms of a pipeline, with those inside of RandomApply, RandomChoice and the like."""
+    for step in pipeline:
+        if isinstance(step, (list, tuple)):
+            yield from _step_kinds(step)
+        elif isinstance(step, dict) and 'type' in step:
+            yield type_name(step)
+            yield from _step_kinds(step.get('transforms') or ())
 
 
 def _kept_classes(wrappers: list[dict]) -> int | None:

@@ -18,7 +18,19 @@ class ZoomDepth:
     Sets ``zoom``, the factor s of all resizes so far. With ``zoom`` and ``depth_target`` among the ``meta_keys`` of
     the packing, `MultiTaskSegmentor` returns predictions of the original image, before the zoom: in test-time
     augmentation, labels are loaded after this transform and keep their values.
+
+    Args:
+        depth_target: What the map holds, see `depth_zoom`, where the transform that loads it does not say so, as
+            ``mmfct.LoadDisparity`` does. ``'relative_depth'`` keeps the values: for depth that is not metric.
+
+    Raises:
+        ValueError: If ``depth_target`` is unknown.
     """
+
+    def __init__(self, depth_target: str | None = None) -> None:
+        if depth_target is not None:
+            depth_zoom(depth_target, 1.0)
+        self.depth_target = depth_target
 
     def __call__(self, results: dict) -> dict:
         """Scale the depth map, if there is one.
@@ -39,6 +51,8 @@ class ZoomDepth:
                 f'`keep_ratio=True` must be set in the resize before mmfct.ZoomDepth, got the factors {scale:.4g} of '
                 f'the width and {vertical:.4g} of the height, which are no zoom'
             )
+        if self.depth_target is not None:
+            results['depth_target'] = self.depth_target
         results['zoom'] = results.get('zoom', 1.0) * scale
         if 'gt_depth_map' in results:
             factor = depth_zoom(results.get('depth_target'), scale)

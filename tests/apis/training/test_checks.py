@@ -125,3 +125,26 @@ def test_transforms_that_move_depth_too():
     steps = [dict(type='Pad'), dict(type='mmfct.LoadDisparity'), dict(type='Resize'), dict(type='RandomRotate'), print]
     check_data(config_of(dict(type='Any', pipeline=steps)))
     check_data(config_of(dict(type='Any', pipeline=[dict(type='Pad'), dict(type='Albu')])))  # no depth
+
+
+DISPARITY, ZOOM, RANDOM = dict(type='mmfct.LoadDisparity'), dict(type='mmfct.ZoomDepth'), dict(type='RandomResize')
+
+
+@pytest.mark.parametrize('zoom', [RANDOM, dict(type='mmcv.RandomChoiceResize')])
+@pytest.mark.parametrize('own', [False, True])
+def test_zooms_that_depth_does_not_follow(zoom, own):
+    nested = dict(type='RandomChoice', transforms=[[dict(type='Resize')], [zoom, dict(type='RandomCrop')]])
+    for steps in ([zoom], [nested], [zoom, dict(type='RandomCrop'), ZOOM]):
+        config = config_of(dict(type='Any', pipeline=[dict(type='LoadMine') if own else DISPARITY, *steps]))
+        if own:
+            config.model = dict(type='mmfct.MultiTaskSegmentor', tasks=dict(z=dict(type='mmfct.DepthTask')))
+        with pytest.raises(
+            ValueError, match=r"ZoomDepth'\) right after 'Random.*Resize', got .* depth_target='relative"
+        ):
+            check_data(config)
+
+
+def test_zooms_that_depth_follows_or_is_not_there_for():
+    follows = [DISPARITY, dict(type='RandomApply', transforms=[RANDOM, ZOOM]), RANDOM, ZOOM]
+    for steps in (follows, [RANDOM], [dict(type='LoadAnnotations'), RANDOM]):
+        check_data(config_of(dict(type='Any', pipeline=steps)))

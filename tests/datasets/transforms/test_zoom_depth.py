@@ -39,6 +39,15 @@ def test_an_enlarged_image_is_a_nearer_scene(target, factor):
     assert results['zoom'] == 2
 
 
+def test_the_pipeline_may_say_what_the_map_holds():
+    for target, factor in (('depth', 0.5), ('relative_depth', 1)):
+        results = TRANSFORMS.build(dict(type='mmseg.Resize', scale=(64, 32), keep_ratio=True))(make_results(None))
+        results = ZoomDepth(target)(results)
+        assert results['gt_depth_map'].max() == 3 * factor and results['depth_target'] == target
+    with pytest.raises(ValueError, match="`depth_target` must say what .* got 'metres'"):
+        ZoomDepth('metres')
+
+
 def test_a_pinhole_camera_agrees():
     # A plane at 6 m fills 24 pixels of the width; resized to 36 pixels, it looks as from 4 m.
     focal_length, width = 40.0, 3.6
