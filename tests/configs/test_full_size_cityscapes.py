@@ -1,4 +1,4 @@
-"""CityScapes as it is distributed: the recipes of mmseg with two tasks, on miniatures of its folders at full size."""
+"""CityScapes as it is distributed: the recipes of mmseg with two tasks, on miniatures of its folders and images."""
 
 from __future__ import annotations
 
@@ -33,20 +33,26 @@ HOST_CONFIGS = {
     SEGFORMER: HOST / 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
 }
 METRICS = {'aAcc', 'mIoU', 'mAcc', 'depth/abs_error', 'depth/rel_error'}
-# Two rounds through four images. Widths are tiny; the crops are those of the config where a CPU has the time.
+# Two rounds through four images. Widths are tiny, and images and crops have a quarter of their sides.
 SHORT = dict(pretrained=None, num_workers=0, batch_size=2, head_channels=8, iterations=4, val_interval=10)
+SMALL = dict(image_size=(256, 512), crop_size=(128, 256))
 TINY = {
-    DEEPLAB: SHORT | dict(base_channels=2),
-    SEGFORMER: SHORT | dict(base_channels=8, warmup_iterations=1, crop_size=(256, 512)),
+    DEEPLAB: SHORT | SMALL | dict(base_channels=2),
+    SEGFORMER: SHORT | SMALL | dict(base_channels=8, warmup_iterations=1),
 }
 HOOKS = {'default_hooks.logger.interval': 1, 'default_hooks.checkpoint.interval': 2}
 
 
 @pytest.fixture(scope='module')
-def data_root(tmp_path_factory) -> str:
-    """Four training images and one for the validation, 1024 x 2048 pixels."""
-    write = runpy.run_path(str(ROOT / 'tests/datasets/cityscapes_files.py'))['write_cityscapes']
-    return write(tmp_path_factory.mktemp('cityscapes'), num_train=4, num_val=1, size=(1024, 2048))
+def write_cityscapes():
+    """Function that writes training and validation images of a size, and returns their folder."""
+    return runpy.run_path(str(ROOT / 'tests/datasets/cityscapes_files.py'))['write_cityscapes']
+
+
+@pytest.fixture(scope='module')
+def data_root(write_cityscapes, tmp_path_factory) -> str:
+    """Four small training images and one for the validation."""
+    return write_cityscapes(tmp_path_factory.mktemp('cityscapes'), num_train=4, num_val=1, size=SMALL['image_size'])
 
 
 @pytest.fixture(scope='module', params=[DEEPLAB, pytest.param(SEGFORMER, marks=pytest.mark.slow)])
@@ -115,11 +121,10 @@ def test_labels_are_ranked(trained, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', HOST_CONFIGS)
-def test_two_ranks_share_the_images(name, data_root, tmp_path, plain_config_environment):
-    options = TINY[name] | HOOKS | dict(data_root=data_root, work_dir=tmp_path / 'work', iterations=2)
+def test_two_ranks_share_the_images(data_root, tmp_path, plain_config_environment):
+    options = TINY[DEEPLAB] | HOOKS | dict(data_root=data_root, work_dir=tmp_path / 'work', iterations=2)
     words = [f'{key}={str(value).replace(" ", "")}' for key, value in options.items()]
-    command = ['bash', 'tools/dist_train.sh', str(ITP / f'{name}.py'), '2', '--cfg-options', *words]
+    command = ['bash', 'tools/dist_train.sh', str(ITP / f'{DEEPLAB}.py'), '2', '--cfg-options', *words]
     done = subprocess.run(command, cwd=ROOT, env=plain_config_environment, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     end = weights_in(tmp_path / 'work/iter_2.pth')
@@ -127,27 +132,36 @@ def test_two_ranks_share_the_images(name, data_root, tmp_path, plain_config_envi
     assert len(steps(tmp_path / 'work')) == 2
 
 
+@pytest.mark.parametrize('name', HOST_CONFIGS)
+def test_crops_of_images_of_the_full_size(name, write_cityscapes, tmp_path):
+    data_root = write_cityscapes(tmp_path, num_train=1, num_val=0, size=(1024, 2048))
+    config = load_config(ITP / f'{name}.py', dict(data_root=data_root, num_workers=0))
+    (sample,) = first_batch(config)['data_samples']
+    size = (512, 1024) if name == DEEPLAB else (1024, 1024)
+    assert config.crop_size == sample.gt_sem_seg.shape == sample.gt_depth_map.shape == size
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('name', 'options'),
-    # The trainings above take DeepLab's own crops with a narrow network; both together need 10 GB.
-    [(DEEPLAB, dict(crop_size=(128, 256))), (SEGFORMER, {})],
-    ids=[DEEPLAB, SEGFORMER],
-)
-def test_a_step_of_the_whole_network(name, options, data_root, plain_config_text):
-    config = load_config(ITP / f'{name}.py', options | dict(pretrained=None, data_root=data_root, num_workers=0))
-    init_default_scope('mmseg')
-    loader = config.train_dataloader
-    loader.update(sampler=dict(type='DefaultSampler', shuffle=False))
-    batch = next(iter(Runner.build_dataloader(loader)))
+@pytest.mark.parametrize('name', HOST_CONFIGS)
+def test_a_step_of_the_whole_network(name, data_root, plain_config_text):
+    options = SMALL | dict(pretrained=None, data_root=data_root, num_workers=0)
+    config = load_config(ITP / f'{name}.py', options)
+    batch = first_batch(config)
     model = revert_sync_batchnorm(MODELS.build(config.model)).train()
     assert sum(value.numel() for value in model.parameters()) > (4e7 if name == DEEPLAB else 3e6)
     data = model.data_preprocessor(batch, True)
-    assert data['inputs'].shape == (loader.batch_size, 3, *config.crop_size)
+    assert data['inputs'].shape == (config.batch_size, 3, *config.crop_size)
     names = [sample.img_path for sample in data['data_samples']]
     model.weighting.set_instances(torch.ones(len(names), 2), names)
     model(**data, mode='loss')['loss'].backward()
     assert all(value.grad is not None and value.grad.isfinite().all() for value in model.parameters())
+
+
+def first_batch(config: Config) -> dict:
+    """The first images of the training."""
+    init_default_scope('mmseg')
+    config.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
+    return next(iter(Runner.build_dataloader(config.train_dataloader)))
 
 
 @pytest.mark.parametrize('name', HOST_CONFIGS)
