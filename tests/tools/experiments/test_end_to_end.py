@@ -89,7 +89,8 @@ def experiment(monkeypatch, tmp_path, capsys, plain_config_text):
     monkeypatch.syspath_prepend(str(ROOT / 'tools'))
     monkeypatch.syspath_prepend(str(EXPERIMENTS))  # a script finds those beside it
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr('matplotlib.figure.Figure.savefig', lambda figure, file, **_: Path(file).touch())
+    for method in ('draw', 'savefig'):
+        monkeypatch.setattr(f'matplotlib.figure.Figure.{method}', lambda *_, **__: None)
     return run
 
 
@@ -104,7 +105,7 @@ def shorten(monkeypatch, short: dict) -> None:
         return train(config, replace(options, cfg_options={**options.cfg_options, **short}))
 
     def short_find(config, checkpoint, *, cfg_options, **options):
-        return find(config, checkpoint, cfg_options={**cfg_options, **short}, **options)
+        return find(config, checkpoint, cfg_options={**cfg_options, **short}, top=1, **options)
 
     monkeypatch.setattr(training, 'train', short_train)
     monkeypatch.setattr(rooms, 'find_corrupt_labels', short_find)
@@ -156,8 +157,8 @@ def test_fct_sources(experiment, omniglot, shared_folder):
     sources = import_module('fct_sources').SOURCES
     chosen = [source for source in sources if source.title.startswith(('none', 'SimCLR, 16', 'autoencoder'))]
     chosen.append(sources[-1])
-    words = ('fct_sources', '--settings', 'coarse')
-    lines = experiment(*words, short=omniglot, folder=shared_folder, SOURCES=chosen)
+    options = dict(short=omniglot, folder=shared_folder)
+    lines = experiment('fct_sources', '--settings', 'coarse', **options, SOURCES=chosen)
     assert [line.split(' | ')[0] for line in rows(lines)][1:-1] == [f'| {source.title}' for source in chosen]
 
 
@@ -172,10 +173,13 @@ def test_data_parameters(experiment):
 
 def test_itp_street_scenes(experiment):
     short = dict(epochs=1, base_channels=4, batch_size=4)
-    clean = import_module('itp_street_scenes').CLEAN
-    clean = {case: clean[case] for case in ('single_seg', 'single_depth', 'itp')}
-    words = ('itp_street_scenes', '--rates', '0.4')
-    assert len(rows(experiment(*words, short=short, TASKS=('depth',), CLEAN=clean))) == 4
+    script = import_module('itp_street_scenes')
+    fewer = dict(
+        TASKS=('depth',),
+        GOALS=dict(depth=script.GOALS['depth']),
+        CLEAN={case: script.CLEAN[case] for case in ('single_seg', 'single_depth', 'itp')},
+    )
+    assert len(rows(experiment('itp_street_scenes', '--rates', '0.4', short=short, **fewer))) == 4
 
 
 def test_wrong_labels(experiment):
