@@ -17,31 +17,24 @@ optim_wrapper = dict(
     ),
     clip_grad=dict(max_norm=5.0),
 )
-param_scheduler = [
-    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
-    *(
-        [
-            dict(
-                type='LinearLR',
-                start_factor=1e-3,
-                begin=0,
-                end=warmup_epochs,
-                by_epoch=True,
-                convert_to_iter_based=True,
-            )
-        ]
-        if warmup_epochs
-        else []
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=epochs - warmup_epochs,
-        eta_min=1e-5,
-        begin=warmup_epochs,
-        end=epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+warm_up = dict(
+    type='LinearLR',
+    start_factor=1e-3,
+    begin=0,
+    end=warmup_epochs,
+    by_epoch=True,
+    convert_to_iter_based=True,
+)
+cosine = dict(
+    type='CosineAnnealingLR',
+    T_max=epochs - warmup_epochs,
+    eta_min=1e-5,
+    begin=warmup_epochs,
+    end=epochs,
+    by_epoch=True,
+    convert_to_iter_based=True,
+)
+# mmengine refuses a scheduler without a step.
+param_scheduler = [warm_up, cosine] if warmup_epochs else [cosine]
 train_cfg = dict(by_epoch=True, max_epochs=epochs)
 auto_scale_lr = dict(base_batch_size=1024, rule='linear')  # as DeiT does

@@ -23,30 +23,23 @@ optim_wrapper = dict(
         }
     ),
 )
-param_scheduler = [
-    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
-    *(
-        [
-            dict(
-                type='LinearLR',
-                start_factor=1e-4,
-                begin=0,
-                end=warmup_epochs,
-                by_epoch=True,
-                convert_to_iter_based=True,
-            )
-        ]
-        if warmup_epochs
-        else []
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=side_epochs - warmup_epochs,
-        begin=warmup_epochs,
-        end=side_epochs,
-        by_epoch=True,
-    ),
-]
+warm_up = dict(
+    type='LinearLR',
+    start_factor=1e-4,
+    begin=0,
+    end=warmup_epochs,
+    by_epoch=True,
+    convert_to_iter_based=True,
+)
+cosine = dict(
+    type='CosineAnnealingLR',
+    T_max=side_epochs - warmup_epochs,
+    begin=warmup_epochs,
+    end=side_epochs,
+    by_epoch=True,
+)
+# mmengine refuses a scheduler without a step.
+param_scheduler = [warm_up, cosine] if warmup_epochs else [cosine]
 train_cfg = dict(by_epoch=True, max_epochs=side_epochs)
 auto_scale_lr = dict(base_batch_size=4096)
 sync_bn = 'torch'  # statistics over the batch of all GPUs

@@ -15,20 +15,15 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
 )
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=learning_rate, momentum=0.9, weight_decay=1e-4))
-param_scheduler = [
-    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
-    *(
-        [dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True)]
-        if warmup_epochs
-        else []
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        begin=warmup_epochs,
-        T_max=side_epochs - warmup_epochs,
-        end=side_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+warm_up = dict(type='LinearLR', start_factor=0.1, end=warmup_epochs, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(
+    type='CosineAnnealingLR',
+    begin=warmup_epochs,
+    T_max=side_epochs - warmup_epochs,
+    end=side_epochs,
+    by_epoch=True,
+    convert_to_iter_based=True,
+)
+# mmengine refuses a scheduler without a step.
+param_scheduler = [warm_up, cosine] if warmup_epochs else [cosine]
 train_cfg = dict(by_epoch=True, max_epochs=side_epochs)

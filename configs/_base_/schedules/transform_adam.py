@@ -7,21 +7,16 @@ transform_epochs = 80
 warmup_epochs = 5
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=5e-4, weight_decay=2**-15))
-param_scheduler = [
-    # Without a warm-up, `warmup_epochs=0`, there is no scheduler of it: mmengine refuses one without a step.
-    *(
-        [dict(type='LinearLR', start_factor=1 / warmup_epochs, begin=0, end=warmup_epochs, by_epoch=True)]
-        if warmup_epochs
-        else []
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=transform_epochs - warmup_epochs,
-        begin=warmup_epochs,
-        end=transform_epochs,
-        by_epoch=True,
-    ),
-]
+warm_up = dict(type='LinearLR', start_factor=1 / max(1, warmup_epochs), begin=0, end=warmup_epochs, by_epoch=True)
+cosine = dict(
+    type='CosineAnnealingLR',
+    T_max=transform_epochs - warmup_epochs,
+    begin=warmup_epochs,
+    end=transform_epochs,
+    by_epoch=True,
+)
+# mmengine refuses a scheduler without a step.
+param_scheduler = [warm_up, cosine] if warmup_epochs else [cosine]
 train_cfg = dict(by_epoch=True, max_epochs=transform_epochs)
 test_cfg = dict()
 # BN's running statistics are frozen, and used, in the second half of the training.
