@@ -53,7 +53,8 @@ def advice(curve: dict[int, Scores]) -> str:
     low, high = (100 * end for end in bootstrap_interval(gains))
     gain = 100 * gains.mean().item()
     interval = f'95 % interval {low:.1f} to {high:.1f}'
-    said = f'from {before:,} to {after:,} pairs recall@10 rose by {gain:.1f} points ({interval})'
+    verb = 'rose' if gain > -0.05 else 'fell'
+    said = f'from {before:,} to {after:,} pairs recall@10 {verb} by {abs(gain):.1f} points ({interval})'
     if low > 100 * _WORTH:
         return f'more pairs would help: {said}'
     if high < 2 * 100 * _WORTH:

@@ -21,6 +21,7 @@ from mmfct.apis.learn_transform.report import write_report
 from mmfct.apis.learn_transform.result import Candidate, Learned
 from mmfct.apis.learn_transform.settings import LearnSettings
 from mmfct.retrieval.transform.file import TransformDescription, write_network
+from mmfct.retrieval.transform.learned_from import LearnedFrom
 from mmfct.retrieval.transform.network import TransformNetwork
 from mmfct.retrieval.transform.profile import InputProfile
 from mmfct.utils.progress import Progress
@@ -90,6 +91,7 @@ def learn_transform(
         candidates=candidates,
         bounds=bounds(pairs, folds),
         curve=learning_curve(chosen, comparison, folds[0]),
+        held_out=[len(fold.held_out) for fold in folds],
         seconds=time.perf_counter() - started,
     )
     side = task.side if network.uses_side else None
@@ -100,7 +102,13 @@ def learn_transform(
         old_dims=task.old.shape[1],
         side_dims=(task.old if side is None else side).shape[1],
         new_dims=task.new.shape[1],
-        training=dict(method=chosen, direction=direction, pairs=len(pairs), settings=asdict(settings)),
+        training=dict(
+            method=chosen,
+            direction=direction,
+            pairs=len(pairs),
+            settings=asdict(settings),
+            learned_from=LearnedFrom.of(pairs.ids).to_json(),
+        ),
         quality=candidates[chosen].scores.means(),
         distance=pairs.distance,
     )

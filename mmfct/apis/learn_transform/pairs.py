@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from mmfct.apis.learn_transform.common_rows import common_rows, example_ids, source_names
+from mmfct.apis.learn_transform.repeats import near_repeats, without_repeats, without_zeros
 from mmfct.functional.retrieval_scores import UNKNOWN
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
+from mmfct.retrieval.stores.inspect import check_lengths
 from mmfct.retrieval.transform.profile import InputProfile
 
 MIN_PAIRS = 100
@@ -85,8 +87,8 @@ def join_pairs(
 
     Raises:
         ValueError: If ``max_pairs`` or the number of items in all sources is below 100, a source has an id twice, a
-            vector is not finite, old and new vectors are equal or of one model, or the pairs do not represent the old
-            source.
+            vector is not finite, or too short or too long, old and new vectors are equal or of one model, or the
+            pairs do not represent the old source.
     """
     if max_pairs < MIN_PAIRS:
         raise ValueError(f'`max_pairs` must be at least {MIN_PAIRS}, got {max_pairs}')
@@ -119,11 +121,13 @@ def join_pairs(
         models,
         distance or provenances['new'].distance,
     )
-    pairs, dropped = _without_zeros(pairs)
-    notes += dropped
+    for leave_out in (without_zeros, without_repeats):
+        pairs, left_out = leave_out(pairs)
+        notes += left_out
     if len(pairs) < _FEW_PAIRS:
         notes.append(f'{len(pairs)} pairs are few: from about {_FEW_PAIRS} on, choices become reliable')
     _check(pairs, old, sources)
+    notes += near_repeats(pairs)
     return replace(pairs, notes=tuple(notes))
 
 
@@ -136,6 +140,7 @@ def _floats(source: GallerySource, name: str, rows: np.ndarray) -> Tensor:
             f'`{name}` of {source.path} must be finite, got {len(bad)} rows with NaN or infinite values, such as '
             f'that of {str(first)!r}; remove or embed them again'
         )
+    check_lengths(values.numpy(), f'`{name}` of {source.path}')
     return values
 
 
@@ -148,20 +153,11 @@ def _labels(old: GallerySource, new: GallerySource, rows: dict[str, np.ndarray])
     return None
 
 
-def _without_zeros(pairs: Pairs) -> tuple[Pairs, list[str]]:
-    """Leave out rows of zeros, which stand for items that could not be embedded."""
-    notes = []
-    kept = torch.ones(len(pairs), dtype=torch.bool)
-    for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):
-        if values is not None and (zero := ~values.any(dim=1)).any():
-            notes.append(f'{int(zero.sum())} {role} embeddings are zero in all dimensions and left out')
-            kept &= ~zero
-    return (pairs.take(kept.nonzero().squeeze(1)) if notes else pairs), notes
-
-
 def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) -> None:
     if len(pairs) < MIN_PAIRS:
-        raise ValueError(f'at least {MIN_PAIRS} pairs must be left, got {len(pairs)} that are not zero')
+        raise ValueError(
+            f'at least {MIN_PAIRS} pairs must be left, got {len(pairs)} that are not zero and differ from one another'
+        )
     if pairs.models['old'].fingerprint == pairs.models['new'].fingerprint:
         raise ValueError(
             f'OLD and NEW must be of two models, got {pairs.models["new"]} for both of {source_names(sources)}; '

@@ -63,7 +63,35 @@ def scores_table(learned: Learned) -> str:
 
 
 def first_sentences(learned: Learned) -> list[str]:
-    """Say first that the new model itself is not better, where labels show that."""
+    """Say first what makes everything else worth little: nothing was learned, or the new model is not better."""
+    return [*_nothing_gained(learned), *_not_better(learned)]
+
+
+def _nothing_gained(learned: Learned) -> list[str]:
+    """Say that no more neighbours are found than by chance, or than today."""
+    found = learned.candidates[learned.chosen].scores.recalls[10]
+    chance = learned.by_chance(10)
+    low, _ = bootstrap_interval(found)
+    if low <= chance:
+        return [
+            f'**Nothing was learned**: `{learned.chosen}` finds {percent(found.mean().item())} % of the ten nearest '
+            f'neighbours, and chance {percent(chance)} %. Do the ids name the same items in OLD and NEW?'
+        ]
+    if learned.direction == 'query':  # an adapter costs accuracy: that is known
+        return []
+    today = learned.bounds['old/old'].recalls[10]
+    low, high = bootstrap_interval(found - today)
+    if low > 0:
+        return []
+    return [
+        f'**The upgrade is not clearly better than the gallery of today**: recall@10 {percent(found.mean().item())} '
+        f'against {percent(today.mean().item())} % of `old/old` (95 % interval of the difference {100 * low:.1f} to '
+        f'{100 * high:.1f} points).'
+    ]
+
+
+def _not_better(learned: Learned) -> list[str]:
+    """Say that the new model itself is not better, where labels show that."""
     old, new = learned.bounds['old/old'], learned.bounds['new/new']
     worse = []
     for title, name in (('CMC-1', 'cmc1'), ('mAP', 'average_precision')):
@@ -103,6 +131,12 @@ def sentences(learned: Learned) -> list[str]:
             f'(95 % interval {100 * low:+.1f} to {100 * high:+.1f}).'
         )
     notes.append(f'{advice(dict(learned.curve)).capitalize()}.')
+    parts = '' if len(learned.held_out) == 1 else f' in {len(learned.held_out)} parts'
+    notes.append(
+        f'Scores are those of {sum(learned.held_out):,} held-out pairs{parts}: each is searched among the '
+        f'{max(learned.held_out) - 1:,} others of its part, where chance finds '
+        f'{percent(learned.by_chance(10))} % of ten neighbours. In a larger gallery scores are lower.'
+    )
     what = 'new queries mapped into the old space' if learned.direction == 'query' else 'new queries in h(old)'
     notes.append(
         f"Recall@k: of the k nearest neighbours in the new model's own gallery, how many {what} find; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ class Learned:
         candidates: All candidates by name.
         bounds: Scores of ``old/old`` and ``new/new``.
         curve: Number of pairs -> scores of the chosen candidate on the same held-out pairs.
+        held_out: Number of pairs in each part that was held out, and searched on its own.
         seconds: Time of everything.
     """
 
@@ -54,7 +55,12 @@ class Learned:
     candidates: Mapping[str, Candidate]
     bounds: Mapping[str, Scores]
     curve: Mapping[int, Scores]
+    held_out: Sequence[int]
     seconds: float
+
+    def by_chance(self, k: int) -> float:
+        """Recall@k of a search that finds any k of the other items of a part."""
+        return sum(k * number / (number - 1) for number in self.held_out) / sum(self.held_out)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -70,6 +76,7 @@ class Learned:
                 for name, one in self.candidates.items()
             },
             bounds={name: to_json(scores) for name, scores in self.bounds.items()},
+            held_out=list(self.held_out),
             curve={str(pairs): to_json(scores) for pairs, scores in self.curve.items()},
             notes=list(self.pairs.notes),
             seconds=self.seconds,

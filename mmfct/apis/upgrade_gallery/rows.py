@@ -15,6 +15,7 @@ from mmfct.retrieval.gallery.description import Column
 from mmfct.retrieval.gallery.mixed import ORIGIN
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.gallery.shard import count_bad_rows
+from mmfct.retrieval.stores.inspect import check_lengths
 from mmfct.retrieval.stores.joined import open_joined, unjoined
 from mmfct.retrieval.stores.options import SourceOptions
 
@@ -50,7 +51,7 @@ def check_inputs(chain: TransformChain, source: GallerySource) -> None:
     Some rows of some shards, spread over the gallery, are looked at.
 
     Raises:
-        ValueError: See `Transform.check_inputs`; or if a row is not finite.
+        ValueError: See `Transform.check_inputs`; or if a row is not finite, too short or too long.
     """
     shards = source.shards[:: -(-len(source.shards) // _PROBED_SHARDS)]
     rows = np.concatenate(
@@ -64,6 +65,8 @@ def check_inputs(chain: TransformChain, source: GallerySource) -> None:
                 f'`{name}` of {source.path} must be finite, got {bad} of {len(rows)} rows that were looked at with '
                 'NaN or infinite values; remove or embed them again'
             )
+        if values is not None:
+            check_lengths(values.numpy(), f'`{name}` of {source.path}')
     chain.check_inputs(old, side, str(source.path))
 
 

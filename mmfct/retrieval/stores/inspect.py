@@ -13,6 +13,8 @@ from mmfct.retrieval.stores.keys import NO_LABEL, Keys, survey_keys
 
 # Lengths that count as 1: float16 rounds by 5e-4.
 _UNIT = 2e-3
+# The products of others are too small or too large for float32.
+_LENGTHS = (1e-12, 1e15)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ def inspect_rows(source: GallerySource, advance: Callable[[int], None] = lambda 
 def count_zero_rows(rows: np.ndarray) -> int:
     """Count the rows of shape (N, D) that are all zero."""
     return int((~np.asarray(rows).any(axis=1)).sum())
+
+
+def check_lengths(rows: np.ndarray, what: str) -> None:
+    """Refuse vectors of shape (N, D) that float32 cannot compare; those that are all zero are left to the caller.
+
+    Raises:
+        ValueError: If the length of one is below 1e-12 or above 1e15.
+    """
+    lengths = np.linalg.norm(np.asarray(rows, np.float64), axis=1)
+    bad = lengths[(lengths > 0) & ((lengths < _LENGTHS[0]) | (lengths > _LENGTHS[1]))]
+    if len(bad):
+        raise ValueError(
+            f'{what} must have lengths between {_LENGTHS[0]:g} and {_LENGTHS[1]:g}, got {len(bad)} others, such as '
+            f'{bad[0]:.3g}; multiply all vectors of the model by one number'
+        )
 
 
 def check_unique_ids(source: GallerySource) -> None:

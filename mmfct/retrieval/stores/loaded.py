@@ -9,7 +9,7 @@ import numpy as np
 from mmfct.retrieval.gallery.description import Column, GalleryDescription
 from mmfct.retrieval.gallery.reader import Gallery, GallerySource
 from mmfct.retrieval.source import open_source
-from mmfct.retrieval.stores.inspect import count_zero_rows
+from mmfct.retrieval.stores.inspect import check_lengths, count_zero_rows
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.stores.say import say_once
 
@@ -22,7 +22,7 @@ class LoadedSource(GallerySource):
 
     Raises:
         FileNotFoundError: If the source is gone.
-        ValueError: If a shard is damaged.
+        ValueError: If a shard is damaged, or vectors are too short or too long.
     """
 
     def __init__(self, source: GallerySource) -> None:
@@ -34,6 +34,7 @@ class LoadedSource(GallerySource):
             source.verify_shard(index)
             for name, rows in self._rows.items():
                 rows[start:stop] = source.shard(name, index)
+            check_lengths(self._rows['embedding'][start:stop], f'vectors of {source.path}')
         zero_rows = count_zero_rows(self._rows['embedding'])
         if zero_rows:
             say_once(f'{source.path}: {zero_rows} of {len(source)} embeddings are all zero, which no model makes')

@@ -33,13 +33,13 @@ class PackedTexts:
 
 
 def read_lines(path: Path) -> PackedTexts:
-    """Read a file with one text per line, in UTF-8.
+    """Read a file with one text per line, in UTF-8, perhaps with a byte order mark.
 
     Raises:
         ValueError: If it is no text.
     """
     try:
-        with open(path, encoding='utf-8', newline=None) as file:
+        with open(path, encoding='utf-8-sig', newline=None) as file:
             return PackedTexts(line.removesuffix('\n') for line in file)
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} must be text in UTF-8, one per line, got other bytes: {error}') from error

@@ -67,7 +67,9 @@ class Transform:
         """Return what a gallery notes about an upgrade with this transform."""
         description = self.description
         old, new = description.old.to_json(), description.new.to_json()
-        return {'transform': self.fingerprint, 'from': old, 'to': new, 'quality': dict(description.quality)}
+        noted = {'transform': self.fingerprint, 'from': old, 'to': new, 'quality': dict(description.quality)}
+        learned_from = description.training.get('learned_from')
+        return noted if learned_from is None else noted | {'learned_from': learned_from}
 
     @property
     def predicts_uncertainty(self) -> bool:

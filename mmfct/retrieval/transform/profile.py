@@ -25,7 +25,7 @@ class InputProfile:
     Args:
         rows: Number of rows that it was measured on.
         norms: Quantiles of their 2-norms at 0, 1, 25, 50, 75, 99 and 100 %.
-        captured: Share of the variance along the directions.
+        captured: Share of the variance along the directions; of rows that these were not found from.
         mean: Mean row of shape (D,); of unit rows where the transform divides inputs by their length.
         directions: Leading principal directions of shape (D, K), orthonormal.
     """
@@ -42,12 +42,11 @@ class InputProfile:
         norms = rows.double().norm(dim=1)
         quantiles = torch.quantile(_thinned(norms), torch.tensor(_QUANTILES, dtype=torch.float64))
         values = _thinned(normalize(rows, dim=1) if unit else rows).double()
-        mean = values.mean(dim=0)
-        centred = values - mean
-        number = min(_DIRECTIONS, max(1, rows.shape[1] // 4))
-        variances, vectors = torch.linalg.eigh(centred.T @ centred)
-        directions = vectors[:, -number:].flip(1)
-        captured = (variances[-number:].sum() / variances.sum().clamp_min(1e-30)).item()
+        mean, directions = _principal(values)
+        # Of few rows in many dimensions, directions capture more than they do of any others.
+        halves = values[::2], values[1::2]
+        enough = len(values) >= _ENOUGH_ROWS
+        captured = _captured(halves[1], *_principal(halves[0])) if enough else _captured(values, mean, directions)
         return cls(len(rows), tuple(quantiles.tolist()), captured, mean.float(), directions.float().contiguous())
 
     @property
@@ -79,8 +78,8 @@ class InputProfile:
                 )
         if len(rows) < _ENOUGH_ROWS:
             return None
-        values = (normalize(rows, dim=1) if unit else rows).double() - self.mean.double()
-        captured = ((values @ self.directions.double()).square().sum() / values.square().sum().clamp_min(1e-30)).item()
+        values = (normalize(rows, dim=1) if unit else rows).double()
+        captured = _captured(values, self.mean.double(), self.directions.double())
         if captured < self.captured / 2:
             return (
                 f'vary in other directions than those it was learned from ({captured:.0%} of their variance is where '
@@ -109,6 +108,20 @@ class InputProfile:
         if len(norms) != len(_QUANTILES):
             raise ValueError(f'`norms` must be {len(_QUANTILES)} quantiles, got {norms}')
         return cls(int(entries['rows']), norms, float(entries['captured']), tensors['mean'], tensors['directions'])
+
+
+def _principal(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean (D,) and the leading principal directions (D, K) of rows (N, D)."""
+    mean = rows.mean(dim=0)
+    centred = rows - mean
+    number = min(_DIRECTIONS, max(1, rows.shape[1] // 4))
+    return mean, torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -number:].flip(1)
+
+
+def _captured(rows: Tensor, mean: Tensor, directions: Tensor) -> float:
+    """Return the share of the squared deviations of rows (N, D) from a mean that lies along directions (D, K)."""
+    centred = rows - mean
+    return ((centred @ directions).square().sum() / centred.square().sum().clamp_min(1e-30)).item()
 
 
 def _thinned(rows: Tensor) -> Tensor:

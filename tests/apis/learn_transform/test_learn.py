@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from mmfct.apis.learn_transform import LearnSettings, learn_from_sources, learn_transform
 from mmfct.apis.learn_transform import learn as module
+from mmfct.apis.learn_transform.report import first_sentences
 from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.functional.neighbour_recall import nearest_rows
 from mmfct.retrieval.stores.columns import VectorColumns
@@ -200,3 +201,21 @@ def test_tool(files, tmp_path, run_tool, capsys):
     assert Transform(tmp_path / 'h.safetensors').description.distance == 'l2'
     assert run_tool('learn_transform.py', *words, '--method', 'best') == 2
     assert 'error: `method` must be one of' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('few')
+def test_nothing_gained_is_said_first(make_pairs, tmp_path):
+    """A new model that is the old one, turned, and ids that name other items in OLD and NEW."""
+    pairs = make_pairs(150, with_side=False)
+    turned = pairs.old @ torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))[0]
+    learned = learn_transform(replace(pairs, new=turned, labels=None), tmp_path / 'h.safetensors', settings=QUICK)
+    text = (tmp_path / 'h_report/learn.md').read_text()
+    assert text.startswith('**The upgrade is not clearly better than the gallery of today**: recall@10')
+    assert 'Scores are those of 150 held-out pairs in 3 parts: each is searched among the 49 others of its' in text
+    assert first_sentences(replace(learned, direction='query')) == []  # an adapter costs accuracy
+    chosen = learned.candidates[learned.chosen]
+    by_chance = {10: torch.rand(150, generator=torch.Generator().manual_seed(0)) * 20 / 49}
+    scores = replace(chosen.scores, recalls=by_chance)
+    (first,) = first_sentences(replace(learned, candidates={learned.chosen: replace(chosen, scores=scores)}))
+    assert first.startswith('**Nothing was learned**') and 'and chance 20.41 %. Do the ids name the same' in first
+    assert Transform(tmp_path / 'h.safetensors').to_json()['learned_from']['items'] == 150

@@ -139,3 +139,22 @@ def test_pairs_must_represent_the_old_source(store, make_pairs):
     mixed = torch.cat([pairs.old[:150], 4 * pairs.old[150:] @ turn])  # most are of another model
     with pytest.raises(ValueError, match=r'the pairs must represent .*old, whose vectors .*; draw the items to embed'):
         join_pairs(store('old', mixed, pairs.ids), store('new', pairs.new[:150], pairs.ids[:150]))
+
+
+def test_items_with_several_ids_are_left_out_or_said(store, make_pairs):
+    pairs = make_pairs(200)
+    pairs.old[150:], pairs.new[150:] = pairs.old[:50], pairs.new[:50]
+    joined = join_pairs(store('old', pairs.old, pairs.ids), store('new', pairs.new, pairs.ids))
+    assert joined.ids.tolist() == pairs.ids[:150].tolist()
+    assert '50 pairs repeat the vectors of another one' in ' '.join(joined.notes) and 'nearly' not in str(joined.notes)
+    pairs.old[150:] *= 1 + 1e-5 * torch.rand(50, 12)
+    joined = join_pairs(store('old2', pairs.old, pairs.ids), store('new2', pairs.new, pairs.ids))
+    assert len(joined) == 200 and '50.00 % of the pairs have nearly the vectors of another' in joined.notes[-1]
+
+
+def test_lengths_that_float32_cannot_compare(store, make_pairs):
+    pairs = make_pairs(200)
+    new = store('new', pairs.new, pairs.ids)
+    for factor, length in ((1e-20, 'e-20'), (1e20, r'e\+20')):
+        with pytest.raises(ValueError, match=f'must have lengths between 1e-12 and 1e.15, got 200 others.*{length}; '):
+            join_pairs(store(f'{factor}', factor * pairs.old, pairs.ids), new)

@@ -54,6 +54,13 @@ def test_another_model_of_the_same_width_is_refused(profile):
     assert profile.objection(swapped[:50], unit=profile is UNIT) is None  # too few to tell
 
 
+def test_fewer_rows_than_dimensions_are_no_other_model():
+    """Directions of 120 rows capture 39 % of these, and 12 % of any others of the same distribution."""
+    rows = torch.randn(620, 1024, generator=torch.Generator().manual_seed(0))
+    profile = InputProfile.of(rows[:120], unit=False)
+    assert profile.captured < 0.2 and profile.objection(rows[120:], unit=False) is None
+
+
 def test_round_trip_and_what_is_measured():
     rows = embeddings(200)
     profile = InputProfile.of(rows, unit=False)
@@ -61,8 +68,9 @@ def test_round_trip_and_what_is_measured():
     assert again.norms == profile.norms and torch.equal(again.directions, profile.directions)
     norms = rows.double().norm(dim=1)
     assert profile.norms[3] == pytest.approx(norms.median().item(), rel=0.02) and profile.norms[6] == norms.max()
-    centred = (rows - rows.mean(0)).double()
-    variances = torch.linalg.svdvals(centred).square()
-    assert profile.captured == pytest.approx((variances[:16].sum() / variances.sum()).item())
+    few = rows[:60]
+    variances = torch.linalg.svdvals((few - few.mean(0)).double()).square()
+    captured = (variances[:16].sum() / variances.sum()).item()
+    assert InputProfile.of(few, unit=False).captured == pytest.approx(captured)
     with pytest.raises(ValueError, match='`norms` must be 7 quantiles'):
         InputProfile.from_parts(profile.to_json() | dict(norms=[1.0]), profile.tensors())
