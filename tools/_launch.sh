@@ -20,6 +20,8 @@ launch() {
         # Processes that are started again must not meet in the store of those before, which torch shares by default
         # (2.14): they would look for one another at addresses of the dead.
         export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+        # And after a mistake of the user they leave at once: mmfct/utils/user_errors.py.
+        ((${MAX_RESTARTS:-0} == 0)) || export MMFCT_ERROR_FILE=${TMPDIR:-/tmp}/mmfct_error_$$_$RANDOM
         meet=(--rdzv-backend=c10d --rdzv-endpoint="127.0.0.1:$port" --local-addr=127.0.0.1)
         meet+=(--max-restarts="${MAX_RESTARTS:-0}")
     fi

@@ -25,7 +25,7 @@ from mmfct.cli._arguments import (
     set_local_rank,
 )
 from mmfct.utils.interruption import resumable
-from mmfct.utils.user_errors import user_errors
+from mmfct.utils.user_errors import leave_after_user_error, user_errors
 
 if TYPE_CHECKING:
     from mmfct.apis.training.options import TrainingOptions
@@ -73,6 +73,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Run the training."""
+    leave_after_user_error()
     parser = make_parser(prog)
     args = parser.parse_args(argv)
     check_config(parser, args.config)

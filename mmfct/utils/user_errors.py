@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
+
+
+# File in which ranks leave a user error for those that torchrun starts in their place; tools/_launch.sh names it.
+_ERROR_FILE = 'MMFCT_ERROR_FILE'
 
 
 @contextlib.contextmanager
@@ -24,7 +29,25 @@ def user_errors(*, of_others: bool = True) -> Iterator[None]:
         if not of_others and not is_ours(error):
             raise
         print(f'error: {error}', file=sys.stderr)
+        if os.environ.get(_ERROR_FILE):
+            Path(os.environ[_ERROR_FILE]).write_text(f'error: {error}\n', encoding='utf-8')
         sys.exit(2)
+
+
+def leave_after_user_error() -> None:
+    """Exit as the process did in whose place torchrun has started this one, if a user error ended it.
+
+    torchrun does not look at the status: it starts all ranks again, and trying once more takes minutes and is in vain.
+    The last ones remove the file.
+    """
+    file = Path(os.environ.get(_ERROR_FILE, ''))
+    restarts, most = (os.environ.get(f'TORCHELASTIC_{name}', '0') for name in ('RESTART_COUNT', 'MAX_RESTARTS'))
+    if not int(restarts) or not file.is_file():
+        return
+    print(file.read_text(encoding='utf-8'), end='', file=sys.stderr)
+    if restarts == most:
+        file.unlink(missing_ok=True)
+    sys.exit(2)
 
 
 def is_ours(error: BaseException) -> bool:
