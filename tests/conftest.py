@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gc
 import hashlib
@@ -11,6 +12,7 @@ import pickle
 import random
 import runpy
 import signal
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -110,6 +112,13 @@ def plain_config_text():
     patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     yield
     patch.undo()
+
+
+@pytest.fixture
+def undrawn_figures(monkeypatch) -> None:
+    """Spare the drawing of figures that nobody looks at, which takes a tenth of a tiny training; files are empty."""
+    for method in ('draw', 'savefig'):
+        monkeypatch.setattr(f'matplotlib.figure.Figure.{method}', lambda *_, **__: None)
 
 
 @pytest.fixture(scope='session')
@@ -317,6 +326,34 @@ def run_tool(monkeypatch):
         except SystemExit as status:
             return status.code or 0
         return 0
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def run_ranks():
+    """Function that runs a program which forks into two ranks; it ends with an error if a rank does.
+
+    Imports take most of the time, and so they are done once.
+    """
+
+    def run(*words: object, folder: Path, **environment: str) -> None:
+        single = dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1', PYTHONPATH=str(Path(__file__).parents[1]))
+        program = subprocess.Popen(
+            [sys.executable, *map(str, words), str(folder)],
+            env=os.environ | single | environment,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            _, errors = program.communicate(timeout=240)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+        assert program.returncode == 0, errors
 
     return run
 

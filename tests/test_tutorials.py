@@ -83,7 +83,7 @@ def check_output(quoted: str, printed: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
-def test_a_tutorial_runs(page, tmp_path, monkeypatch, capfd, plain_config_text):
+def test_a_tutorial_runs(page, tmp_path, monkeypatch, capfd, plain_config_text, undrawn_figures):
     for package in EXTRAS.get(page.stem, ()):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +19,6 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import ConcatDataset, Subset
 
-import mmfct
 from mmfct.datasets import ClassSubset, EmbeddingTable, batch_collate, embedding_table_writer
 from mmfct.retrieval import Gallery, GalleryWriter, is_complete
 from mmfct.utils.launch import leave_ranks
@@ -550,22 +546,8 @@ def test_views_from_several_workers_and_shards_differ(tmp_path, monkeypatch):
     assert len(np.unique(drawn.round(5))) == len(drawn) == 56
 
 
-def test_two_ranks_write_the_table_of_one(tmp_path):
-    environment = os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
-    worker = subprocess.Popen(
-        [sys.executable, __file__, str(tmp_path)],
-        env=environment,
-        cwd=Path(mmfct.__file__).parents[1],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = worker.communicate(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-    assert worker.returncode == 0, errors
+def test_two_ranks_write_the_table_of_one(run_ranks, tmp_path):
+    run_ranks(__file__, folder=tmp_path)
     table(tmp_path / 'one')
     assert contents(tmp_path / 'two') == contents(tmp_path / 'one')
     used = [int((tmp_path / f'rank{rank}').read_text()) for rank in range(2)]
@@ -586,8 +568,4 @@ def write_on_this_rank(folder: str, rank: int) -> None:
 
 
 if __name__ == '__main__':
-    # Imports take most of the time, so they are done once, and the second rank is a fork.
-    rank = 0 if os.fork() else 1
-    write_on_this_rank(sys.argv[1], rank)
-    if rank == 0:
-        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+    write_on_this_rank(sys.argv[1], 0 if os.fork() else 1)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-import mmfct
 from mmfct.evaluation import CompatibilityMetric
 
 # Runs as a program of its own: each rank takes its samples as mmengine's DefaultSampler deals them
 # out, and writes what it got.
 WORKER = """
-import json, sys, torch
+import json, os, sys, torch
 import torch.distributed as dist
 from mmfct.evaluation import CompatibilityMetric
+from mmfct.utils.launch import leave_ranks
 
-folder, rank = sys.argv[1], int(sys.argv[2])
+folder, rank = sys.argv[1], 0 if os.fork() else 1
 torch.set_num_threads(1)
 dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
 data = torch.load(f'{folder}/data.pt')
@@ -57,7 +54,6 @@ out = dict(
 data['embeddings']['old'][4] = float('nan')
 out['not finite'] = run(21, True)
 json.dump(out, open(f'{folder}/rank{rank}.json', 'w'))
-from mmfct.utils.launch import leave_ranks
 leave_ranks()
 """
 
@@ -71,25 +67,10 @@ def data() -> dict:
 
 
 @pytest.fixture(scope='module')
-def ranks(data, tmp_path_factory) -> list[dict]:
+def ranks(data, run_ranks, tmp_path_factory) -> list[dict]:
     folder = tmp_path_factory.mktemp('ranks')
     torch.save(data, folder / 'data.pt')
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, str(folder), str(rank)],
-            cwd=Path(mmfct.__file__).parents[1],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [worker.communicate(timeout=120)[1] for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    for worker, error in zip(workers, errors, strict=True):
-        assert worker.returncode == 0, error
+    run_ranks('-c', WORKER, folder=folder)
     return [json.loads((folder / f'rank{rank}.json').read_text()) for rank in range(2)]
 
 

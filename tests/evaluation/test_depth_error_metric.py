@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement, PixelData
 
-import mmfct
 from mmfct.evaluation.depth_error_metric import DepthErrorMetric
 
 
@@ -128,11 +123,12 @@ def test_no_valid_pixel_at_all():
 
 
 WORKER = """
-import json, sys, torch
+import json, os, sys, torch
 import torch.distributed as dist
 from mmfct.evaluation.depth_error_metric import DepthErrorMetric
+from mmfct.utils.launch import leave_ranks
 
-folder, rank = sys.argv[1], int(sys.argv[2])
+folder, rank = sys.argv[1], 0 if os.fork() else 1
 torch.set_num_threads(1)
 dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
 samples = torch.load(f'{folder}/samples.pt')
@@ -141,31 +137,15 @@ metric = DepthErrorMetric(rmse=True)
 for i in mine:
     metric.process(None, [samples[i]])
 json.dump(metric.evaluate(len(samples)), open(f'{folder}/rank{rank}.json', 'w'))
-from mmfct.utils.launch import leave_ranks
 leave_ranks()
 """
 
 
-def test_two_ranks_give_what_one_process_gives(tmp_path):
+def test_two_ranks_give_what_one_process_gives(run_ranks, tmp_path):
     maps = make_maps(7)
     torch.save(make_samples(maps), tmp_path / 'samples.pt')
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, str(tmp_path), str(rank)],
-            cwd=tmp_path,  # where mmengine leaves files of its own
-            env=os.environ | dict(PYTHONPATH=str(Path(mmfct.__file__).parents[1])),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [worker.communicate(timeout=120)[1] for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    for rank, (worker, error) in enumerate(zip(workers, errors, strict=True)):
-        assert worker.returncode == 0, error
+    run_ranks('-c', WORKER, folder=tmp_path)
+    for rank in range(2):
         assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == pytest.approx(by_loops(maps), rel=1e-6)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import multiprocessing
 import os
-import signal
 import socket
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -223,24 +220,10 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def test_two_ranks_train_one_model(tmp_path):
+def test_two_ranks_train_one_model(run_ranks, tmp_path):
     # What torchrun sets, but for the rank.
     variables = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
-    environment = os.environ | variables | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
-    worker = subprocess.Popen(
-        [sys.executable, __file__, str(tmp_path)],
-        env=environment,
-        cwd=Path(launch.__file__).parents[2],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = worker.communicate(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-    assert worker.returncode == 0, errors
+    run_ranks(__file__, folder=tmp_path, **variables)
     results = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert [result['backend'] for result in results] == ['gloo', 'gloo']
     assert [result['wrapper'] for result in results] == ['CpuDistributedDataParallel'] * 2
@@ -299,10 +282,7 @@ def train_on_this_rank(folder: str) -> None:
 
 
 if __name__ == '__main__':
-    # Imports take most of the time, so they are done once, and the second rank is a fork.
     importlib.import_module('torchvision')
     rank = 0 if os.fork() else 1
     os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank))
     train_on_this_rank(sys.argv[1])
-    if rank == 0:
-        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

@@ -27,7 +27,7 @@ def final_times(root: Path) -> dict[str, int]:
 
 
 @pytest.fixture
-def copied(digits, tmp_path) -> tuple[Path, dict]:
+def copied(digits, tmp_path, undrawn_figures) -> tuple[Path, dict]:
     """A life cycle that may be changed: its folder and its options."""
     root = tmp_path / 'root'
     shutil.copytree(digits.root, root)

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
 import torch
-
-import mmfct
 
 GRADIENT = ('complete', 'missing', 'uneven', 'accumulated', 'heads')
 AGREEMENT = ('agreement', 'agreement_missing', 'agreement_accumulated')
 
 
 @pytest.fixture(scope='module')
-def ranks(toy, tmp_path_factory) -> list[dict]:
+def ranks(toy, run_ranks, tmp_path_factory) -> list[dict]:
     """What came of every case, on each of two ranks."""
     folder = tmp_path_factory.mktemp('ranks')
-    environment = os.environ | dict(WORLD_SIZE='2', CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
-    worker = subprocess.Popen(
-        [sys.executable, str(toy.file), str(folder)],
-        env=environment | dict(PYTHONPATH=os.path.dirname(mmfct.__path__[0])),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _, errors = worker.communicate(timeout=240)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-    assert worker.returncode == 0, errors
+    run_ranks(toy.file, folder=folder, WORLD_SIZE='2')
     return [torch.load(folder / f'rank{rank}.pt') for rank in range(2)]
 
 

@@ -248,12 +248,10 @@ def train_on_this_rank(folder: str, rank: int) -> None:
 
 
 if __name__ == '__main__':
-    # Imports take most of the time, so they are done once, and the second rank is a fork.
+    # Before the fork, so that they are imported once.
     importlib.import_module('mmfct.engine')
     importlib.import_module('mmfct.models')
     importlib.import_module('torchvision')
     rank = 0 if os.fork() else 1
     os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank))
     train_on_this_rank(sys.argv[1], rank)
-    if rank == 0:
-        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

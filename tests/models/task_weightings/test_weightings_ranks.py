@@ -1,13 +1,13 @@
 """Weightings on two real gloo processes: the objective and the mean gradient of one process on the global batch.
 
-This file is also the program that the two processes run.
+This file is also the program of the two processes.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -88,20 +88,10 @@ def run_alone() -> list[float]:
 
 
 @pytest.fixture(scope='module')
-def ranks(tmp_path_factory) -> list[dict]:
+def ranks(run_ranks, tmp_path_factory) -> list[dict]:
     """What each of two processes gets."""
     folder = tmp_path_factory.mktemp('ranks')
-    workers = [
-        subprocess.Popen([sys.executable, __file__, str(folder), str(rank)], stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    try:
-        errors = [worker.communicate(timeout=120)[1] for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    for worker, error in zip(workers, errors, strict=True):
-        assert worker.returncode == 0, error
+    run_ranks(__file__, folder=folder)
     return [json.loads((folder / f'{rank}.json').read_text()) for rank in range(2)]
 
 
@@ -142,7 +132,7 @@ def test_a_module_that_not_all_ranks_run_compares_its_own_and_does_not_wait(rank
 
 
 if __name__ == '__main__':
-    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    folder, rank = Path(sys.argv[1]), 0 if os.fork() else 1
     dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
     found = {name: run(name, rank, 2) for name in WEIGHTINGS}
     found['alike'] = run_agreement(rank, 2, sizes=(6, 6))

@@ -43,10 +43,10 @@ class Inline:
 
 
 @pytest.fixture
-def experiment(monkeypatch, tmp_path, capsys, plain_config_text):
+def experiment(monkeypatch, tmp_path, capsys, plain_config_text, undrawn_figures):
     """Function that runs an experiment with options for its trainings; returns the lines that it prints last.
 
-    Tools run in this process, so that the hosts are imported once, and draw nothing: the tests of reports do.
+    Tools run in this process, so that the hosts are imported once.
     """
 
     def run(name: str, *words: str, short: dict, folder: Path = tmp_path / 'runs', **constants) -> list[str]:
@@ -89,8 +89,6 @@ def experiment(monkeypatch, tmp_path, capsys, plain_config_text):
     monkeypatch.syspath_prepend(str(ROOT / 'tools'))
     monkeypatch.syspath_prepend(str(EXPERIMENTS))  # a script finds those beside it
     monkeypatch.chdir(ROOT)
-    for method in ('draw', 'savefig'):
-        monkeypatch.setattr(f'matplotlib.figure.Figure.{method}', lambda *_, **__: None)
     return run
 
 
