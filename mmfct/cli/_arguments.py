@@ -144,17 +144,26 @@ def set_local_rank(local_rank: int) -> None:
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
 
 
-def add_vector_columns(parser: argparse.ArgumentParser) -> None:
-    """Add ``--vector-column``, ``--id-column``, ``--label-column`` and ``--side-column``."""
-    group = parser.add_argument_group(
-        'columns of other programs',
+def add_vector_columns(parser: argparse.ArgumentParser, *, of_sets: bool = False) -> None:
+    """Add ``--vector-column``, ``--id-column``, ``--label-column`` and ``--side-column``.
+
+    Args:
+        parser: The parser of the command.
+        of_sets: Whether sets have names, and each may have columns of its own.
+    """
+    text = (
         'Names in Parquet, a CSV file beside a .npy, LanceDB, or the payload of Qdrant; by default found by usual '
-        'names, and said.',
+        'names, and said.'
     )
-    group.add_argument('--vector-column', metavar='NAME', help='vectors; of Qdrant, the named vector')
-    group.add_argument('--id-column', metavar='NAME', help='ids, texts or integers (default of Qdrant: ids of points)')
-    group.add_argument('--label-column', metavar='NAME', help="labels, texts or integers; '' for none")
-    group.add_argument('--side-column', metavar='NAME', help="side-information; '' for none")
+    words: dict[str, Any] = dict(metavar='NAME')
+    if of_sets:
+        text += ' SET is old, new ..., or query:old, gallery:old ...; without, for all sets.'
+        words = dict(metavar='[SET=]NAME', nargs='+', action='extend', default=[])
+    group = parser.add_argument_group('columns of other programs', text)
+    group.add_argument('--vector-column', **words, help='vectors; of Qdrant, the named vector')
+    group.add_argument('--id-column', **words, help='ids, texts or integers (default of Qdrant: ids of points)')
+    group.add_argument('--label-column', **words, help="labels, texts or integers; '' for none")
+    group.add_argument('--side-column', **words, help="side-information; '' for none")
 
 
 def add_skip_missing(

@@ -30,7 +30,6 @@ from mmfct.cli._arguments import (
     add_vector_columns,
     command_parser,
     need_hosts,
-    vector_columns,
 )
 from mmfct.utils.distances import DISTANCES
 from mmfct.utils.user_errors import user_errors
@@ -104,7 +103,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--distance', choices=DISTANCES, help='distance of sets of other programs whose store does not say it'
     )
-    add_vector_columns(parser)
+    add_vector_columns(parser, of_sets=True)
     add_skip_missing(parser)
     return parser
 
@@ -113,7 +112,16 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Evaluate, and return the exit status."""
     args = make_parser(prog).parse_args(argv)
     need_hosts('mmengine')
-    from mmfct.apis.evaluate_compatibility import GateRule, evaluate_compatibility, named_folders
+    from mmfct.apis.evaluate_compatibility import (
+        GALLERY,
+        QUERY,
+        GateRule,
+        column_of,
+        evaluate_compatibility,
+        named_columns,
+        named_folders,
+    )
+    from mmfct.retrieval.stores.columns import VectorColumns
     from mmfct.retrieval.stores.options import SourceOptions
 
     with user_errors():
@@ -121,12 +129,20 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         rule = {name: getattr(args, name) for name in names}
         gate = GateRule(args.metric, **rule) if args.gate else None
         query, gallery = named_folders(args.query), named_folders(args.gallery)
-        models, columns = named_folders(args.model), vector_columns(args)
-        sources = {
-            name: SourceOptions(
-                columns, model=models.get(name), distance=args.distance, skip_missing=args.skip_missing
+        models, known = named_folders(args.model), {**query, **gallery}
+        columns = {
+            part: named_columns(getattr(args, f'{part}_column'), known) for part in ('vector', 'id', 'label', 'side')
+        }
+        sets = [(QUERY, name) for name in query] + [(GALLERY, name) for name in gallery]
+        shared = dict(distance=args.distance, skip_missing=args.skip_missing)
+        sources = {name: SourceOptions(model=model, **shared) for name, model in models.items()}
+        sources |= {
+            f'{kind}:{name}': SourceOptions(
+                VectorColumns(**{part: column_of(words, kind, name) for part, words in columns.items()}),
+                model=models.get(name),
+                **shared,
             )
-            for name in {**query, **gallery, **models}
+            for kind, name in sets
         }
         options = dict(also=args.also, groups=args.groups, exclude=args.exclude, options=sources, adapter=args.adapter)
         evaluation = evaluate_compatibility(query, gallery, args.out, gate=gate, **options)

@@ -2,6 +2,15 @@
 
 from mmfct.apis.evaluate_compatibility.evaluate import evaluate_compatibility
 from mmfct.apis.evaluate_compatibility.gate_rule import GateRule
+from mmfct.apis.evaluate_compatibility.named_columns import GALLERY, QUERY, column_of, named_columns
 from mmfct.apis.evaluate_compatibility.named_folders import named_folders
 
-__all__ = ['GateRule', 'evaluate_compatibility', 'named_folders']
+__all__ = [
+    'GALLERY',
+    'QUERY',
+    'GateRule',
+    'column_of',
+    'evaluate_compatibility',
+    'named_columns',
+    'named_folders',
+]

@@ -64,7 +64,12 @@ def adapt_queries(
     if adapted in queries:
         raise ValueError(f'queries must not be called {adapted!r} with an adapter, whose queries are called so')
     print_log(f'queries {name!r} are mapped from {described.old} to {described.new} by {path}', 'current')
-    provenance = replace(given.provenance, embedding=described.new, distance=searched[0].provenance.distance)
+    provenance = replace(
+        given.provenance,
+        embedding=described.new,
+        distance=searched[0].provenance.distance,
+        upgrades=(*given.provenance.upgrades, adapter.to_json()),
+    )
     return adapted, replace(
         given, name=adapted, provenance=provenance, items=replace(given.items, embeddings=adapter(rows).cpu())
     )

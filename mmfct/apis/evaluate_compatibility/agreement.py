@@ -53,6 +53,15 @@ class Agreement:
         """Number of queries, each of which counts."""
         return len(next(iter(next(iter(self.recalls.values())).values())))
 
+    @property
+    def by_chance(self) -> float:
+        """Recall@10 of a search that finds any ten items."""
+        return NEIGHBOURS[-1] / self.num_items
+
+    def is_by_chance(self, pair: Pair) -> bool:
+        """Whether a pair finds no more than that, for certain or possibly."""
+        return self.intervals[pair][RECALLS[-1]][0] <= self.by_chance
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without the single queries."""
         pairs = {
@@ -90,7 +99,7 @@ def agreement_obstacle(
         return 'agreement with the new model is not measured across groups'
     for stored in used:
         if len(np.unique(stored.items.ids)) < len(stored.items):
-            return f'agreement with the new model needs unique ids, got repeated ones in {stored.name!r}'
+            return f'agreement with the new model needs unique ids, got repeated ones in {stored.title}'
     items = len(_common_ids([galleries[name] for name in names]))
     if items < _LEAST_ITEMS:
         sizes = ', '.join(f'{name} {len(galleries[name].items)}' for name in names)

@@ -30,14 +30,14 @@ def with_common_labels(sets: Mapping[Key, StoredSet]) -> dict[Key, StoredSet]:
         ValueError: If the labels of some sets are texts and those of others numbers without names.
     """
     labelled = {name: stored for name, stored in sets.items() if stored.items.is_labelled}
-    nameless = [stored.name for stored in labelled.values() if not stored.label_names]
-    texts = [stored.name for stored in labelled.values() if stored.labels_are_texts]
+    nameless = [stored.title for stored in labelled.values() if not stored.label_names]
+    texts = [stored.title for stored in labelled.values() if stored.labels_are_texts]
     if not texts:
         return dict(sets)  # labels are numbered by a data set
     if nameless:
         raise ValueError(
-            f'labels of all sets must be texts or all integers, got texts in {texts[0]!r} and integers without names '
-            f'in {nameless[0]!r}; read other labels of one of them with `--label-column`'
+            f'labels of all sets must be texts or all integers, got texts in {texts[0]} and integers without names '
+            f'in {nameless[0]}; read other labels of one of them with `--label-column`'
         )
     named = [stored.label_names for stored in labelled.values() if stored.label_names]
     pairs = {(number, name) for names in named for number, name in names.items()}
@@ -58,6 +58,6 @@ def _renumbered(stored: StoredSet, common: Mapping[str, int]) -> StoredSet:
         known |= rows
     if not known.all():
         missing = int(stored.items.labels[~known][0])
-        raise ValueError(f'every label of {stored.name!r} must have a name, got none for {missing}')
+        raise ValueError(f'every label of {stored.title} must have a name, got none for {missing}')
     names = {number: name for name, number in common.items()}
     return replace(stored, items=replace(stored.items, labels=labels), label_names=names)

@@ -13,10 +13,13 @@ from mmengine.logging import print_log
 
 from mmfct.apis.evaluate_compatibility.adapted import adapt_queries
 from mmfct.apis.evaluate_compatibility.agreement import agreement_obstacle, measure_agreement, measured_pairs
+from mmfct.apis.evaluate_compatibility.caveats import agreement_caveats, set_caveats
 from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate_rule import GateRule
 from mmfct.apis.evaluate_compatibility.gate_scores import check_gate, decide_gate
+from mmfct.apis.evaluate_compatibility.joined_labels import with_joined_labels
+from mmfct.apis.evaluate_compatibility.named_columns import GALLERY, QUERY
 from mmfct.apis.evaluate_compatibility.pairs import choose_pairs, known_pairs, of_one_model
 from mmfct.apis.evaluate_compatibility.report import write_evaluation, write_gate
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
@@ -27,6 +30,7 @@ from mmfct.functional import QueryScores
 from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval.stores.options import SourceOptions
 
+_TITLES = {QUERY: 'queries', GALLERY: 'gallery'}
 _NAME = re.compile(r'[\w.-]+')
 
 
@@ -72,8 +76,9 @@ def evaluate_compatibility(
             parenthesis finds the group in an id, such as ``_c(\d+)``; ``None`` for none.
         exclude: What groups leave out for a query: ``matches``, the items of its label *and* group, as person
             re-identification does, or ``all`` items of its group.
-        options: How to read sets of other programs, by name; queries and gallery of one name share theirs. Labels that
-            are texts are compared as such.
+        options: How to read sets of other programs, by name, which queries and gallery of one name share, or by
+            ``query:NAME`` and ``gallery:NAME``, which count more. Labels that are texts are compared as such. A set
+            without labels takes those of the same ids in another set, unless its column of labels has an empty name.
         adapter: Transform file from ``mmfct learn --direction query``: queries of the new model search
             the old gallery through it, too, as the set ``adapted_new``.
 
@@ -126,6 +131,10 @@ def evaluate_compatibility(
         agreement,
         not_labelled=[str(pair) for pair in pairs if pair not in labelled],
         not_agreed=obstacle if comparable else '',
+        caveats=[
+            *set_caveats(pairs, query_sets, gallery_sets),
+            *(agreement_caveats(agreement) if agreement else []),
+        ],
     )
     write_evaluation(evaluation, gallery_sets, Path(out))
     if gate is None:
@@ -142,19 +151,25 @@ def _read_sets(
     groups: str | None,
     options: Mapping[str, SourceOptions],
 ) -> tuple[dict[str, StoredSet], dict[str, StoredSet]]:
-    unknown = sorted(options.keys() - queries.keys() - galleries.keys())
+    paths = {
+        (kind, name): path for kind, named in ((QUERY, queries), (GALLERY, galleries)) for name, path in named.items()
+    }
+    unknown = sorted(options.keys() - {name for _, name in paths} - {f'{kind}:{name}' for kind, name in paths})
     if unknown:
         raise ValueError(
             f'what is said of a set needs its name, one of {", ".join({**queries, **galleries})}, got {unknown[0]!r}'
         )
+    given = {(kind, name): options.get(f'{kind}:{name}', options.get(name)) for kind, name in paths}
     sets = {
-        (kind, name): StoredSet.read(name, path, groups, need_labels=False, options=options.get(name))
-        for kind, paths in (('query', queries), ('gallery', galleries))
-        for name, path in paths.items()
+        (kind, name): StoredSet.read(
+            name, path, groups, need_labels=False, options=given[kind, name], kind=_TITLES[kind]
+        )
+        for (kind, name), path in paths.items()
     }
-    sets = with_common_labels(sets)
+    bare = [key for key, option in given.items() if option is not None and option.columns.label == '']
+    sets = with_common_labels(with_joined_labels(sets, keep=bare))
     query_sets, gallery_sets = (
-        {name: stored for (kind, name), stored in sets.items() if kind == wanted} for wanted in ('query', 'gallery')
+        {name: stored for (kind, name), stored in sets.items() if kind == wanted} for wanted in (QUERY, GALLERY)
     )
     return query_sets, gallery_sets
 

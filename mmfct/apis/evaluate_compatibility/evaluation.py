@@ -30,6 +30,7 @@ class Evaluation:
         gate: Decision, or ``None`` if none was asked for.
         not_labelled: Pairs that were not scored, because a set has no labels.
         not_agreed: Why agreement was not measured, where one would expect it.
+        caveats: Sentences about scores that are too good or mean nothing.
     """
 
     scores: Scores
@@ -38,6 +39,7 @@ class Evaluation:
     gate: GateDecision | None = None
     not_labelled: Sequence[str] = ()
     not_agreed: str = ''
+    caveats: Sequence[str] = ()
 
     @property
     def evidence(self) -> list[str]:
@@ -46,8 +48,9 @@ class Evaluation:
 
     @property
     def first_notes(self) -> list[str]:
-        """Sentences for above the tables: whether the new model itself is better."""
-        return gap_notes(self.scores.gaps, self.scores.upgraded) if self.scores.pairs else [_UNKNOWN_GAP]
+        """Sentences for above the tables: what the scores are worth, and whether the new model itself is better."""
+        gaps = gap_notes(self.scores.gaps, self.scores.upgraded) if self.scores.pairs else [_UNKNOWN_GAP]
+        return [*self.caveats, *gaps]
 
     @property
     def notes(self) -> list[str]:

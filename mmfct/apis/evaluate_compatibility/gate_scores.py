@@ -93,7 +93,8 @@ def decide_gate(
         galleries: Galleries by name.
 
     Raises:
-        ValueError: If the sets hold other items, a pair could not be measured, or too few queries count.
+        ValueError: If the sets hold other items, a pair could not be measured, too few queries count, or today's
+            system agrees with the new model by chance alone, where that decides.
     """
     before, after = rule.pairs
     columns: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
@@ -114,4 +115,10 @@ def decide_gate(
     if agreement and before in agreement.recalls and after in agreement.recalls:
         for column, pair in zip(columns, rule.pairs, strict=True):
             column.update(agreement.recalls[pair])
-    return decide(*columns, rule)
+    decision = decide(*columns, rule)
+    if agreement and AGREEMENT in decision.evidence and agreement.is_by_chance(before):
+        raise ValueError(
+            f'a gate without labels needs a system of today that finds more of the neighbours of the new model than '
+            f'chance, got {rule.baseline}: do the same ids name the same items in all sets?'
+        )
+    return decision

@@ -21,8 +21,8 @@ def choose_pairs(
             compatible with the other. The distance is the gallery's, whatever that of the queries.
 
     Raises:
-        ValueError: If a pair is of unknown sets, there is none, or a pair of one model differs in preprocessing or
-            distance.
+        ValueError: If a pair is of unknown sets, there is none, or a pair of one model differs in preprocessing,
+            distance or width.
     """
     known = known_pairs(queries, galleries)
     for pair in also:
@@ -35,6 +35,12 @@ def choose_pairs(
             made_by, wanted = query.provenance.embedding, gallery.provenance.embedding
             check_same_preprocessing(f'queries {pair.query!r}', made_by, wanted, f'gallery {pair.gallery!r}')
             check_same_distance(f'queries {pair.query!r}', query.provenance, gallery.provenance)
+            if query.items.width != gallery.items.width:
+                raise ValueError(
+                    f'queries and gallery of one model must have one width, got {query.title} with '
+                    f'{query.items.width} and {gallery.title} with {gallery.items.width}, both of {wanted}: name '
+                    'another file or model for one of them'
+                )
     if not pairs:
         models = [str(stored.provenance.embedding) for stored in (*queries.values(), *galleries.values())]
         raise ValueError(f'queries and galleries must share a model, got {", ".join(models)}')

@@ -29,6 +29,7 @@ class StoredSet:
         items: The embeddings.
         label_names: Names of labels that are stored with them.
         labels_are_texts: Whether the labels are texts in the store, which were numbered when they were read.
+        kind: What it is beside its name, ``queries`` or ``gallery``, since one of each may have the same.
     """
 
     name: str
@@ -36,6 +37,12 @@ class StoredSet:
     items: EmbeddingSet
     label_names: Mapping[int, str]
     labels_are_texts: bool = False
+    kind: str = ''
+
+    @property
+    def title(self) -> str:
+        """Kind and name, for messages."""
+        return f'{self.kind} {self.name!r}'.lstrip()
 
     @classmethod
     def read(
@@ -46,6 +53,7 @@ class StoredSet:
         *,
         need_labels: bool = True,
         options: SourceOptions | None = None,
+        kind: str = '',
     ) -> StoredSet:
         r"""Read a gallery; embedding sets are stored as galleries.
 
@@ -56,6 +64,7 @@ class StoredSet:
                 the group in an id, such as ``_c(\d+)``; ``None`` for none.
             need_labels: Whether there must be a column ``label``; else all classes are unknown without it.
             options: How to read vectors of another program.
+            kind: See `StoredSet`.
 
         Raises:
             FileNotFoundError: If the folder is no gallery.
@@ -68,7 +77,7 @@ class StoredSet:
             items = replace(items, groups=_groups(gallery, items.ids, groups))
         names = label_names(gallery.metadata)
         texts = bool(names) and READ_FROM in gallery.metadata
-        return cls(name, Provenance.from_metadata(gallery.metadata), items, names, texts)
+        return cls(name, Provenance.from_metadata(gallery.metadata), items, names, texts, kind)
 
     def order_of(self, other: StoredSet, *, same_labels: bool = True) -> np.ndarray:
         """Find the rows of another set with the same items in this one.
@@ -84,13 +93,13 @@ class StoredSet:
             ValueError: If an id occurs twice, or the sets differ in items or labels.
         """
         here, there = np.asarray(self.items.ids), np.asarray(other.items.ids)
-        for name, ids in ((self.name, here), (other.name, there)):
+        for title, ids in ((self.title, here), (other.title, there)):
             if len(np.unique(ids)) < len(ids):
-                raise ValueError(f'ids must be unique to tell items of two sets apart, got repeated ones in {name!r}')
+                raise ValueError(f'ids must be unique to tell items of two sets apart, got repeated ones in {title}')
         if not np.array_equal(np.sort(here), np.sort(there)):
             shared = len(np.intersect1d(here, there))
             raise ValueError(
-                f'{self.name!r} and {other.name!r} must hold the same items, got {len(here)} and {len(there)} with '
+                f'{self.title} and {other.title} must hold the same items, got {len(here)} and {len(there)} with '
                 f'{shared} in common'
             )
         order = np.empty(len(here), np.int64)
@@ -100,7 +109,7 @@ class StoredSet:
         different = int((self.items.labels[order] != other.items.labels).sum())
         if different:
             raise ValueError(
-                f'{self.name!r} and {other.name!r} must give an item the same label, got {different} others'
+                f'{self.title} and {other.title} must give an item the same label, got {different} others'
             )
         return order
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,13 @@ _MOST_ROWS = 20_000  # that directions are found from
 _ENOUGH_ROWS = 100  # to judge by more than lengths
 _UNIT = 2e-3  # float16 rounds lengths this much
 _SCALE = 2.0
+
+
+class Difference(NamedTuple):
+    """How rows differ from those that a profile was measured on, and what someone who transforms them may do."""
+
+    fact: str
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -61,30 +68,36 @@ class InputProfile:
         variance about the training mean along the training rows' principal directions: vectors of another model have
         theirs elsewhere. Half of the share is required, since other classes of the same model lie a little elsewhere.
         """
-        norms = rows.double().norm(dim=1)
+        difference = self.difference(rows, unit=unit, known='those it was learned from')
+        return difference and f'{difference.fact}: {difference.advice}'
+
+    def difference(self, rows: Tensor, *, unit: bool, known: str) -> Difference | None:
+        """Say how rows differ from those that were measured, which the sentence calls ``known``; see `objection`."""
+        norms = _thinned(rows).double().norm(dim=1)
         low, median, high = torch.quantile(norms, torch.tensor([0.01, 0.5, 0.99], dtype=torch.float64)).tolist()
+        lengths = f'{self.norms[3]:.4g} ({self.norms[1]:.4g} to {self.norms[5]:.4g})'
         if not unit:
             if max(abs(low - 1), abs(high - 1)) < _UNIT and not self.is_unit:
-                return (
-                    f'all have length 1, and those it was learned from have lengths around {self.norms[3]:.4g} '
-                    f'({self.norms[1]:.4g} to {self.norms[5]:.4g}): somebody normalised them, as vector databases do '
-                    'in collections with the cosine distance; read the original vectors, or learn the transform with '
-                    '`--input-normalised`'
+                return Difference(
+                    f'all have length 1, and {known} have lengths around {lengths}',
+                    'somebody normalised them, as vector databases do in collections with the cosine distance; read '
+                    'the original vectors, or learn the transform with `--input-normalised`',
                 )
             if not self.norms[1] / _SCALE <= median <= self.norms[5] * _SCALE:
-                return (
-                    f'have lengths around {median:.4g}, and those it was learned from around {self.norms[3]:.4g} '
-                    f'({self.norms[1]:.4g} to {self.norms[5]:.4g}): they are of another model, or in another scale'
+                return Difference(
+                    f'have lengths around {median:.4g}, and {known} around {lengths}',
+                    'they are of another model, or in another scale',
                 )
         if len(rows) < _ENOUGH_ROWS:
             return None
         values = (normalize(rows, dim=1) if unit else rows).double()
         captured = _captured(values, self.mean.double(), self.directions.double())
         if captured < self.captured / 2:
-            return (
-                f'vary in other directions than those it was learned from ({captured:.0%} of their variance is where '
-                f'{self.captured:.0%} should): they are of another model, or of other items than it was learned for; '
-                'learn the transform with pairs of these items'
+            return Difference(
+                f'vary in other directions than {known} ({captured:.0%} of their variance is where '
+                f'{self.captured:.0%} should)',
+                'they are of another model, or of other items than it was learned for; learn the transform with pairs '
+                'of these items',
             )
         return None
 

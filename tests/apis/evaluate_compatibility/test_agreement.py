@@ -12,6 +12,8 @@ import torch
 from mmfct.apis.evaluate_compatibility import GateRule
 from mmfct.apis.evaluate_compatibility.report import agreement_table
 from mmfct.evaluation.pair import NEW_UPGRADED, OLD_OLD
+from mmfct.retrieval.stores.columns import VectorColumns
+from mmfct.retrieval.stores.options import SourceOptions
 
 
 def names_of(rows) -> list[str]:
@@ -124,14 +126,17 @@ def test_queries_without_labels_are_scored_by_agreement_alone(evaluate, switch, 
     from mmfct.retrieval import Gallery
 
     old = make_gallery('no_labels', 'model_v1', np.array(Gallery(switch.old).column('embedding')))
-    evaluation = evaluate(queries=dict(old=old, new=switch.new), gate=GateRule())
+    queries = dict(old=old, new=switch.new)
+    assert OLD_OLD in evaluate(queries=queries).scores.pairs  # with the labels of the same items in another set
+    bare = {'query:old': SourceOptions(VectorColumns(label=''))}
+    evaluation = evaluate(queries=queries, gate=GateRule(), options=bare)
     assert OLD_OLD not in evaluation.scores.pairs and NEW_UPGRADED in evaluation.scores.pairs
     assert list(evaluation.gate.criteria) == ['recall1', 'recall10']
     assert evaluation.notes == ['CMC and mAP are not measured for old/old: the queries or the gallery have no labels.']
     with pytest.raises(
         ValueError, match='a gate on map of old/old and new/upgraded needs labels .* or leave the scores'
     ):
-        evaluate(queries=dict(old=old, new=switch.new), gate=GateRule(['map']))
+        evaluate(queries=queries, gate=GateRule(['map']), options=bare)
 
 
 def test_what_cannot_be_measured_is_refused_or_said(evaluate, bare, switch, make_gallery):
@@ -147,7 +152,7 @@ def test_what_cannot_be_measured_is_refused_or_said(evaluate, bare, switch, make
     galleries = dict(old=paths['old'], new=few)
     refused(r'needs at least 50 items that all galleries have, got 49 \(old 80, new 49\)', galleries=galleries)
     twice = make_gallery('twice', 'v2', bare.rows['new'], id=['a.png'] * 80)
-    refused("needs unique ids, got repeated ones in 'new'", galleries=dict(old=paths['old'], new=twice))
+    refused("needs unique ids, got repeated ones in gallery 'new'", galleries=dict(old=paths['old'], new=twice))
     some = make_gallery('some', 'v1', bare.rows['old'][:60])
     queries = dict(old=some, new=paths['new'])
     refused(

@@ -156,7 +156,10 @@ def test_a_loss_of_first_hits_hidden_by_a_gain_of_map_in_galleries(evaluate, mak
     assert titles[0].startswith('CMC-1, FAIL: a loss') and titles[1].startswith('mAP, pass')
     assert titles[2] == f'first hits lost, no limit was asked for: {lost} lost, 0 won of 100'
     text = (tmp_path / 'out/gate.md').read_text()
-    assert text.startswith('Safe to switch: NO, because of CMC-1.\n\nEvidence: labels, 100 queries.')
+    assert text.startswith(
+        "**Scores of old/old may be too good**: 100 of 100 queries 'old' have the vector of an item"
+    )
+    assert 'Safe to switch: NO, because of CMC-1.\n\nEvidence: labels, 100 queries.' in text
     assert json.loads((tmp_path / 'out/compatibility.json').read_text())['gate']['first_hits']['lost'] == lost
 
 
@@ -166,8 +169,8 @@ def test_a_new_model_that_is_not_better_is_said_before_the_verdict(evaluate, swi
     sets = dict(old=switch.new, new=new)
     evaluate(queries=sets, galleries=dict(sets, upgraded=new), gate=GateRule())
     lines = (tmp_path / 'out/gate.md').read_text().splitlines()
-    assert lines[0].startswith('The new model is worse than the old one in CMC-1')
-    assert lines[2].startswith('Safe to switch: NO')
+    assert lines[2].startswith('The new model is worse than the old one in CMC-1')
+    assert lines[4].startswith('Safe to switch: NO')
 
 
 def test_gate_does_not_depend_on_the_order_of_the_rows(evaluate, make_gallery, switch):
@@ -187,14 +190,14 @@ def test_gate_refuses_other_items_and_labels(evaluate, make_gallery, switch):
     twice = make_gallery('twice', 'model_v1', embedding, label=labels, id=['a.png'] * 60)
     galleries = dict(old=switch.old, upgraded=switch.upgraded)
     cases = [
-        (few, "'old' and 'new' must hold the same items, got 40 and 60 with 40 in common"),
-        (relabelled, "'old' and 'new' must give an item the same label, got 60 others"),
-        (twice, "ids must be unique to tell items of two sets apart, got repeated ones in 'old'"),
+        (few, "queries 'old' and queries 'new' must hold the same items, got 40 and 60 with 40 in common"),
+        (relabelled, "queries 'old' and queries 'new' must give an item the same label, got 60 others"),
+        (twice, "ids must be unique to tell items of two sets apart, got repeated ones in queries 'old'"),
     ]
     for path, message in cases:
         with pytest.raises(ValueError, match=message):
             evaluate(queries=dict(old=path, new=switch.new), galleries=galleries, gate=GateRule())
-        with pytest.raises(ValueError, match=message.replace("'new'", "'upgraded'")):
+        with pytest.raises(ValueError, match=message.replace('queries', 'gallery').replace("'new'", "'upgraded'")):
             evaluate(galleries=dict(galleries, old=path), gate=GateRule())
 
 

@@ -59,7 +59,8 @@ def test_texts_are_compared_as_texts(switch, tmp_path):
 def test_texts_and_numbers_are_not_compared(switch, tmp_path):
     numbers = write(tmp_path / 'q', switch.new, labels=np.arange(5))
     with pytest.raises(
-        ValueError, match="must be texts or all integers, got texts in 'g' and integers without names in"
+        ValueError,
+        match="must be texts or all integers, got texts in gallery 'g' and integers without names in queries 'q'",
     ):
         scores(tmp_path, numbers, write(tmp_path / 'g', switch.new))
 

@@ -1,0 +1,112 @@
+"""Say what makes scores too good, or worth nothing, where the sets themselves show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmfct.apis.evaluate_compatibility.agreement import NEIGHBOURS, Agreement
+from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
+from mmfct.evaluation.embedding_set import rows_of
+from mmfct.evaluation.pair import Pair
+from mmfct.functional.twins import twin_rows
+from mmfct.retrieval.transform.learned_from import LearnedFrom
+from mmfct.retrieval.transform.profile import InputProfile
+from mmfct.utils.tables import percent
+
+# Spread over all: queries that are compared with every item, and rows whose distribution is.
+_MOST_QUERIES, _MOST_ROWS = 1000, 5000
+
+
+def set_caveats(
+    pairs: Sequence[Pair], queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]
+) -> list[str]:
+    """Look at the sets of each pair of one model and width.
+
+    Args:
+        pairs: Pairs that are scored.
+        queries: Sets of queries by name.
+        galleries: Galleries by name.
+
+    Returns:
+        Sentences: about queries that a transform was learned from, queries that equal items with other ids, and
+        queries that are of another model than their gallery.
+    """
+    found: dict[str, None] = {}
+    for pair in pairs:
+        query, gallery = queries[pair.query], galleries[pair.gallery]
+        for caveat in (_known_to_transform(pair, query, gallery), _twins(pair, query, gallery)):
+            found |= dict.fromkeys(caveat)
+        if not gallery.provenance.upgrades and not query.provenance.upgrades:
+            found |= dict.fromkeys(_other_model(pair, query, gallery))
+    return list(found)
+
+
+def agreement_caveats(agreement: Agreement) -> list[str]:
+    """Say that a search finds no more of the new model's neighbours than chance, as with ids of other items."""
+    return [
+        f"**{pair} finds no more of the new model's neighbours than chance**, {percent(agreement.by_chance)} % of "
+        f'{NEIGHBOURS[-1]}: do the same ids name the same items in all sets?'
+        for pair in agreement.recalls
+        if agreement.is_by_chance(pair)
+    ]
+
+
+def _known_to_transform(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
+    """Say that queries are among the items that a transform of one of the sets was learned from."""
+    caveats = []
+    for upgrade in (*query.provenance.upgrades, *gallery.provenance.upgrades):
+        if upgrade.get('learned_from') is None:
+            continue
+        known, told = LearnedFrom.from_json(upgrade['learned_from']).count(query.items.ids.tolist())
+        if known:
+            share = 'all' if known == told else f'about {100 * known / told:.0f} %'
+            caveats.append(
+                f'**Scores of {pair} are too good**: {share} of the {query.title} are items that the transformation '
+                'was learned from, which it fits better than others. Ask other queries.'
+            )
+    return caveats
+
+
+def _twins(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
+    """Say that queries have the vectors of items with other ids."""
+    if query.items.width != gallery.items.width or query.items.groups is not None:
+        return []
+    rows = _spread(len(query.items), _MOST_QUERIES)
+    asked, names = query.items.take(rows), gallery.items.ids
+    own = rows_of(names, asked.ids)
+    if len(names) - bool((own >= 0).any()) < 1:
+        return []
+    embeddings = asked.embeddings.float(), gallery.items.embeddings.float()
+    twins = twin_rows(*embeddings, distance=gallery.provenance.distance, own_rows=own)
+    places = (twins >= 0).nonzero().squeeze(1).tolist()
+    if not places:
+        return []
+    return [
+        f'**Scores of {pair} may be too good**: {len(places)} of {len(rows)} {query.title} have the vector of an item '
+        f'of {gallery.title} with another id, such as {str(asked.ids[places[0]])!r} that of '
+        f'{str(names[int(twins[places[0]])])!r}. If these are the same items, they find themselves: give an item one '
+        'id in all sets.'
+    ]
+
+
+def _other_model(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
+    """Say that queries do not lie where the gallery of their model does."""
+    if query.items.width != gallery.items.width:
+        return []
+    unit = gallery.provenance.distance != 'l2'  # lengths of queries count in no other
+    stored, asked = (one.items.embeddings[_spread(len(one.items), _MOST_ROWS)].float() for one in (gallery, query))
+    known = f'the items of {gallery.title}'
+    difference = InputProfile.of(stored, unit=unit).difference(asked, unit=unit, known=known)
+    if difference is None:
+        return []
+    return [
+        f'**Scores of {pair} may mean nothing**: {query.title} {difference.fact}. Are both of one model, and of items '
+        'of one kind?'
+    ]
+
+
+def _spread(size: int, most: int) -> np.ndarray:
+    """Rows spread evenly over all, int64 of shape (min(size, most),)."""
+    return np.linspace(0, size - 1, min(size, most)).astype(np.int64)
