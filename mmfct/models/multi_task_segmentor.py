@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmfct.instances.comparison import Comparison
-from mmfct.models.sliding_windows import SlidingWindows, sliding_windows
+from mmfct.models.current_epoch import current_epoch
+from mmfct.models.original_maps import flipped_back, without_padding
+from mmfct.models.sliding_windows import sliding_windows
 from mmfct.models.task_weightings.task_weighting import TaskWeighting
 from mmfct.models.tasks.task import Task
 from mmfct.registry import MODELS
-
-# Dimensions of maps (..., H, W) that the hosts' RandomFlip turns round.
-_FLIPPED = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
 
 
 @MODELS.register_module()
@@ -126,7 +122,7 @@ class MultiTaskSegmentor(BaseModel):
     def _original(self, output: Tensor, task: Task, meta: Mapping[str, Any]) -> Tensor:
         """Return an output (1, C, H, W), or (1, C), as of the original image, without the first dimension."""
         if output.dim() == 4:
-            output = _flipped_back(_without_padding(output, meta), meta)
+            output = flipped_back(without_padding(output, meta), meta)
             output = self._resize(output, meta.get('ori_shape', output.shape[2:]))
         elif meta.get('flip'):
             raise ValueError(
@@ -174,24 +170,7 @@ class MultiTaskSegmentor(BaseModel):
 
     def _predicted(self, inputs: Tensor) -> dict[str, Tensor]:
         """Return outputs (B, C, H, W), or (B, C), by task, of whole images or of windows."""
-        return self._outputs(inputs) if self.windows is None else self._slide(inputs, self.windows)
-
-    def _slide(self, inputs: Tensor, windows: SlidingWindows) -> dict[str, Tensor]:
-        """Return outputs (B, C, H, W) by task, each pixel the mean over the windows that it is in."""
-        totals: dict[str, Tensor] = {}
-        counts = inputs.new_zeros(1, 1, *inputs.shape[2:])
-        for rows, columns in windows.places(*inputs.shape[2:]):
-            counts[..., rows, columns] += 1
-            for name, output in self._outputs(inputs[..., rows, columns]).items():
-                if output.dim() == 2:
-                    raise ValueError(
-                        f"`test_cfg` must have the mode 'whole' for tasks with a vector per image, got 'slide' and "
-                        f'the task {name!r}'
-                    )
-                if name not in totals:
-                    totals[name] = output.new_zeros(len(inputs), output.shape[1], *inputs.shape[2:])
-                totals[name][..., rows, columns] += output
-        return {name: total / counts for name, total in totals.items()}
+        return self._outputs(inputs) if self.windows is None else self.windows.mean_outputs(inputs, self._outputs)
 
     def _as_labels(self, maps: Tensor, task: Task, data_samples: Sequence[Any]) -> Tensor:
         """Return maps of the size of their labels, which in mmseg's validation have that of the original image."""
@@ -204,7 +183,7 @@ class MultiTaskSegmentor(BaseModel):
             raise ValueError(f'labels of a batch must be of one size, got {sorted(sizes)}; use a batch size of 1')
         (size,) = sizes
         parts = zip(maps.split(1), data_samples, strict=True)
-        return torch.cat([self._resize(_without_padding(part, sample.metainfo), size) for part, sample in parts])
+        return torch.cat([self._resize(without_padding(part, sample.metainfo), size) for part, sample in parts])
 
     def _resize(self, maps: Tensor, size: Sequence[int]) -> Tensor:
         if maps.dim() == 2:  # vectors
@@ -220,7 +199,7 @@ class MultiTaskSegmentor(BaseModel):
             losses = losses + self._auxiliary_losses(features, size, data_samples)
         else:
             losses, annotated, comparisons = self._losses(self._predicted(inputs), data_samples)
-        if self.training and (epoch := _current_epoch(self.weighting)) is not None:
+        if self.training and (epoch := current_epoch(self.weighting)) is not None:
             self.weighting.set_epoch(epoch)
         needed = dict(comparisons=comparisons) if self.weighting.needs_comparisons else {}
         objective, weights = self.weighting(losses, annotated, **needed)
@@ -241,40 +220,3 @@ class MultiTaskSegmentor(BaseModel):
             for name, task in self.tasks.items():
                 task.add_prediction(outputs[name], sample)
         return list(data_samples)
-
-
-def _current_epoch(weighting: TaskWeighting) -> int | None:
-    """Return the epoch of the Runner that trains; ``None`` without one.
-
-    mmengine hands it to hooks and to its message hub, not to models. The hub needs no hook in the config, except where
-    training is iteration-based: to mmengine that is one epoch, and only `mmfct.DataEpochHook` knows better.
-    """
-    info = MessageHub.get_current_instance().runtime_info
-    epoch = info.get('epoch')
-    if epoch is None:
-        return None
-    needs_epoch = type(weighting).set_epoch is not TaskWeighting.set_epoch
-    if needs_epoch and 'data_epoch' not in info and info.get('max_epochs') == 1:
-        _warn_of_a_single_epoch(type(weighting).__name__)
-    return max(int(epoch), int(info.get('data_epoch', 0)))
-
-
-@cache
-def _warn_of_a_single_epoch(name: str) -> None:
-    """Warn once."""
-    text = (
-        f'the weights of {name} change from epoch to epoch, and mmengine counts a single one: where training is '
-        "iteration-based, add `dict(type='mmfct.DataEpochHook')` to `custom_hooks` of the config"
-    )
-    print_log(text, 'current', logging.WARNING)
-
-
-def _flipped_back(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:
-    """Return maps (..., H, W) of an image that a transform has flipped as those of the image before."""
-    return maps.flip(_FLIPPED[meta['flip_direction']]) if meta.get('flip') else maps
-
-
-def _without_padding(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:
-    """Return the part of maps (..., H, W) that is not padding, by the meta information of a data sample."""
-    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
-    return maps[..., top : maps.shape[-2] - bottom, left : maps.shape[-1] - right]

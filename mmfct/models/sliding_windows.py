@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,31 @@ class SlidingWindows:
                     slice(max(bottom - self.crop_size[0], 0), bottom),
                     slice(max(right - self.crop_size[1], 0), right),
                 )
+
+    def mean_outputs(self, inputs: Tensor, outputs_of: Callable[[Tensor], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Return maps (B, C, H, W) by task, each pixel the mean over the windows that it is in.
+
+        Args:
+            inputs: Images (B, 3, H, W).
+            outputs_of: Function that returns the maps of a window by task.
+
+        Raises:
+            ValueError: If a task has a vector per image.
+        """
+        totals: dict[str, Tensor] = {}
+        counts = inputs.new_zeros(1, 1, *inputs.shape[2:])
+        for rows, columns in self.places(*inputs.shape[2:]):
+            counts[..., rows, columns] += 1
+            for name, output in outputs_of(inputs[..., rows, columns]).items():
+                if output.dim() == 2:
+                    raise ValueError(
+                        f"`test_cfg` must have the mode 'whole' for tasks with a vector per image, got 'slide' and "
+                        f'the task {name!r}'
+                    )
+                if name not in totals:
+                    totals[name] = output.new_zeros(len(inputs), output.shape[1], *inputs.shape[2:])
+                totals[name][..., rows, columns] += output
+        return {name: total / counts for name, total in totals.items()}
 
     def _ends(self, size: int, axis: int) -> list[int]:
         crop, stride = self.crop_size[axis], self.stride[axis]

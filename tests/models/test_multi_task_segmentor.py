@@ -379,7 +379,7 @@ def test_losses_in_evaluation_mode_are_those_of_the_predictions(build, sample):
     images, samples = torch.randn(2, 3, *SIZE), [sample('seg', 'depth') for _ in range(2)]
     for training in (False, True):
         model.train(training)
-        outputs = model(images) if training else model._slide(images, model.windows)
+        outputs = model(images) if training else model.windows.mean_outputs(images, model._outputs)
         expected = {name: torch.stack(values) for name, values in expected_losses(outputs, samples).items()}
         losses, _ = instance_losses(model, images, samples)
         torch.testing.assert_close(losses, torch.stack([expected['seg'], expected['depth']], dim=1))
@@ -394,7 +394,7 @@ def test_windows_do_not_slide_over_vectors(build, monkeypatch):
 
 def test_a_single_epoch_is_told_of_once(build, sample, monkeypatch):
     messages = []
-    module = 'mmfct.models.multi_task_segmentor'
+    module = 'mmfct.models.current_epoch'
     monkeypatch.setattr(f'{module}.print_log', lambda text, logger, level: messages.append(text))
     sys.modules[module]._warn_of_a_single_epoch.cache_clear()
     hub = MessageHub.get_current_instance()
