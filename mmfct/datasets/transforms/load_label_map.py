@@ -99,7 +99,8 @@ def _read_label_ids(path: str, table: np.ndarray) -> np.ndarray:
     label_ids = read_png(path)
     if label_ids.dtype != np.uint8 or label_ids.ndim != 2:
         raise ValueError(
-            f'{path} must be a PNG image of 8 bits and one channel, got {label_ids.dtype} of shape {label_ids.shape}'
+            f'{path} must be a PNG image of 8 bits and one channel, got {label_ids.dtype} of shape {label_ids.shape}; '
+            'if it has colours, turn them into ids first'
         )
     label_map = table[label_ids]
     unknown = label_ids[label_map == UNKNOWN]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+_GREY, _PALETTE = 0, 3  # colour types
 # The last chunk of every PNG file: its length, name and checksum. Some decoders fill up a truncated file.
 _PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 
 
 def read_png(path: str) -> np.ndarray:
     """Decode a PNG file without conversion: 8 or 16 bits, of shape (H, W) or (H, W, channels).
+
+    Of an image with a palette, the numbers of its colours are returned, and fewer than 8 bits are not spread over 8.
 
     Args:
         path: The file.
@@ -21,12 +26,18 @@ def read_png(path: str) -> np.ndarray:
         ValueError: If the file is not a complete PNG image.
     """
     import cv2
+    from PIL import Image
 
     data = Path(path).read_bytes()
+    if data[:1] and not data.startswith(_PNG_START[: len(data)]):
+        raise ValueError(f'{path} must be a PNG image, whose pixels are exact, got another format; convert it')
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if _PNG_END in data else None
     if image is None:
         raise ValueError(f'{path} is not a readable PNG image, or ends early; get the file again')
-    return image
+    bits, colour_type = data[24], data[25]
+    if colour_type == _PALETTE:
+        return np.array(Image.open(io.BytesIO(data)))
+    return image // (255 // (2**bits - 1)) if colour_type == _GREY and bits < 8 else image
 
 
 def read_npy(path: str) -> np.ndarray:
@@ -44,7 +55,10 @@ def read_npy(path: str) -> np.ndarray:
     except (EOFError, ValueError) as error:
         raise ValueError(f'{path} is not a readable .npy file ({error}); get the file again') from error
     if array.dtype.kind not in 'iuf' or not np.isfinite(array).all():
-        raise ValueError(f'{path} must hold finite numbers, got NaN, infinity or the type {array.dtype}')
+        raise ValueError(
+            f'{path} must hold finite numbers, got NaN, infinity or the type {array.dtype}; unknown pixels are 0 in '
+            'depth maps, and -1 in label maps'
+        )
     return array
 
 
