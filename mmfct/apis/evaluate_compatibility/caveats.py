@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from mmfct.apis.evaluate_compatibility.agreement import NEIGHBOURS, Agreement
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.embedding_set import rows_of
 from mmfct.evaluation.pair import Pair
 from mmfct.functional.twins import twin_rows
 from mmfct.retrieval.transform.learned_from import LearnedFrom
-from mmfct.retrieval.transform.profile import InputProfile
+from mmfct.retrieval.transform.same_space import other_space, spread_rows
 from mmfct.utils.tables import percent
 
-# Spread over all: queries that are compared with every item, and rows whose distribution is.
-_MOST_QUERIES, _MOST_ROWS = 1000, 5000
+_MOST_QUERIES = 1000  # that are compared with every item
 
 
 def set_caveats(
@@ -73,7 +70,7 @@ def _twins(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
     """Say that queries have the vectors of items with other ids."""
     if query.items.width != gallery.items.width or query.items.groups is not None:
         return []
-    rows = _spread(len(query.items), _MOST_QUERIES)
+    rows = spread_rows(len(query.items), _MOST_QUERIES)
     asked, names = query.items.take(rows), gallery.items.ids
     own = rows_of(names, asked.ids)
     if len(names) - bool((own >= 0).any()) < 1:
@@ -95,18 +92,11 @@ def _other_model(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
     """Say that queries do not lie where the gallery of their model does."""
     if query.items.width != gallery.items.width:
         return []
-    unit = gallery.provenance.distance != 'l2'  # lengths of queries count in no other
-    stored, asked = (one.items.embeddings[_spread(len(one.items), _MOST_ROWS)].float() for one in (gallery, query))
-    known = f'the items of {gallery.title}'
-    difference = InputProfile.of(stored, unit=unit).difference(asked, unit=unit, known=known)
-    if difference is None:
+    asked, stored = (one.items.embeddings[spread_rows(len(one.items))] for one in (query, gallery))
+    fact = other_space(asked, stored, gallery.provenance.distance, f'the items of {gallery.title}')
+    if fact is None:
         return []
     return [
-        f'**Scores of {pair} may mean nothing**: {query.title} {difference.fact}. Are both of one model, and of items '
-        'of one kind?'
+        f'**Scores of {pair} may mean nothing**: {query.title} {fact}. Are both of one model, and of items of one '
+        'kind?'
     ]
-
-
-def _spread(size: int, most: int) -> np.ndarray:
-    """Rows spread evenly over all, int64 of shape (min(size, most),)."""
-    return np.linspace(0, size - 1, min(size, most)).astype(np.int64)

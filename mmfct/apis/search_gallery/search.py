@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from mmengine.logging import print_log
 
 from mmfct.apis.search_gallery.adapted import Adapted, AdapterFiles
 from mmfct.apis.search_gallery.labels import labels_as_in
@@ -15,6 +18,7 @@ from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, 
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.stores.loaded import open_checked
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.transform.same_space import other_space, spread_rows
 
 
 def search_gallery(
@@ -61,6 +65,7 @@ def search_gallery(
     if adapter is None:
         check_same_model(made_by.embedding, provenance)  # first: it says more than the distance
         check_same_distance('queries', made_by, provenance)
+        _warn_of_another_space(queries, opened, provenance)
     else:
         adapted = Adapted.open(adapter, opened, index=index, options=options)
         if adapted.upgraded is not None:
@@ -73,6 +78,20 @@ def search_gallery(
     made = made_by.embedding
     found = find_neighbours(opened, embeddings, made, names=names, labels=labels, k=k, index=index, adapted=adapted)
     return report_neighbours(found, files, image_root, out)
+
+
+def _warn_of_another_space(queries: GallerySource, gallery: GallerySource, provenance: Provenance) -> None:
+    """Warn of queries that do not lie where the gallery does, if that holds what the model itself computed."""
+    if provenance.upgrades or queries.width('embedding') != gallery.width('embedding'):
+        return
+    asked, stored = (torch.from_numpy(one.rows('embedding', spread_rows(len(one)))) for one in (queries, gallery))
+    fact = other_space(asked, stored, provenance.distance, f'those of {gallery.path}')
+    if fact is not None:
+        print_log(
+            f'the queries of {queries.path} {fact}: neighbours mean nothing unless both are of one model',
+            'current',
+            logging.WARNING,
+        )
 
 
 def _labels(queries: GallerySource, gallery: GallerySource) -> list[int] | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_preprocessing
-from mmfct.retrieval.gallery.reader import Gallery
+from mmfct.retrieval.gallery.reader import Gallery, GallerySource
 from mmfct.retrieval.gallery.selection import find_ids, repeated_id
 from mmfct.retrieval.gallery.writer import GalleryWriter
 
@@ -17,7 +18,7 @@ ORIGIN = 'origin'
 MIXED = 'mixed'
 
 
-def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path) -> Gallery:
+def write_mixed_gallery(upgraded: Gallery, recomputed: GallerySource, out: str | Path) -> Gallery:
     """Replace upgraded embeddings by recomputed ones with the same ids.
 
     The column ``origin`` is 0 for upgraded and 1 for recomputed rows. If the upgraded gallery is mixed already, rows
@@ -26,7 +27,8 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
 
     Args:
         upgraded: The upgraded gallery, mixed before or not.
-        recomputed: Some of its items embedded by the new model.
+        recomputed: Some of its items embedded by the new model. Labels are compared by their numbers, unless both have
+            names for them.
         out: Folder of the mixed gallery.
 
     Returns:
@@ -62,7 +64,7 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: Gallery, out: str | Path)
         arrays: dict[str, np.ndarray] = {name: upgraded.shard(name, index) for name in upgraded.columns}
         place, found = find_ids(ids, arrays['id'])
         if 'label' in arrays and 'label' in recomputed.columns:
-            _check_labels(arrays, recomputed, found, by_id[place[found]])
+            _check_labels(upgraded, arrays, recomputed, found, by_id[place[found]])
         arrays['embedding'] = np.array(arrays['embedding'])
         arrays['embedding'][found] = recomputed.rows('embedding', by_id[place[found]])
         before = arrays.get(ORIGIN, np.full(len(found), UPGRADED, np.uint8))
@@ -82,9 +84,17 @@ def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
         raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')
 
 
-def _check_labels(arrays: dict[str, np.ndarray], recomputed: Gallery, found: np.ndarray, rows: np.ndarray) -> None:
+def _check_labels(
+    upgraded: Gallery, arrays: dict[str, np.ndarray], recomputed: GallerySource, found: np.ndarray, rows: np.ndarray
+) -> None:
     """Refuse items with the same id and another label: their ids belong to other images."""
     before, after = arrays['label'][found], recomputed.rows('label', rows)
+    names = [label_names(gallery.metadata) for gallery in (upgraded, recomputed)]
+    if all(names) and names[0] != names[1]:  # stores number the texts that they have
+        before, after = (
+            np.array([known.get(int(label), str(label)) for label in labels])
+            for known, labels in zip(names, (before, after), strict=True)
+        )
     differs = before != after
     if differs.any():
         first = differs.argmax()

@@ -42,3 +42,19 @@ def test_command_line(switch, tmp_path, run_tool, capsys):
     assert run_tool('search_gallery.py', path, '--query', path, '--model', 'm', '--distance', 'cosine') == 0
     with pytest.raises(ValueError, match='notes that model_v1 .* made its vectors, got'):
         search_gallery(path, switch.old, options=SourceOptions(model='m', distance='l2'))
+
+
+def test_queries_of_another_model_are_suspected(tmp_path, capsys):
+    """They have the name of the gallery's model, and its width."""
+    options = SourceOptions(model='m', distance='cosine')
+    draw = np.random.default_rng(0)
+    paths = {}
+    for name, turn in (('g', 0), ('same', 0), ('other', 1)):
+        axes = np.linalg.qr(np.random.default_rng(10 + turn).standard_normal((32, 32)))[0][:4]
+        paths[name] = tmp_path / f'{name}.npy'
+        np.save(paths[name], (draw.standard_normal((120, 4)) @ axes).astype(np.float32))
+        np.save(tmp_path / f'{name}.ids.npy', np.arange(120))
+    for name, suspected in (('same', False), ('other', True)):
+        search_gallery(paths['g'], paths[name], options=options)
+        said = f'vary in other directions than those of {paths["g"]}'
+        assert (said in capsys.readouterr().out) == suspected

@@ -79,3 +79,15 @@ def test_other_images_of_the_same_names_are_refused(make_gallery, tmp_path):
     other = Gallery(make_gallery('others', 'new', np.ones((3, 3)), id=IDS[[8, 0, 4]], label=[8, 0, 5]))
     with pytest.raises(ValueError, match=r"must hold items of the gallery, got '4.png' with the label 5 instead of 4"):
         write_mixed_gallery(gallery, other, tmp_path / 'refused')
+
+
+def test_labels_with_names_are_compared_by_these(make_gallery, tmp_path):
+    """Programs number the texts that they have: of two classes 0 and 1, whatever the others call them."""
+    gallery = Gallery(make_gallery('whole', 'new', np.zeros((3, 2)), id=IDS[:3], label=[0, 1, 2]))
+    part = Gallery(make_gallery('part', 'new', np.ones((2, 2)), id=IDS[1:3], label=[0, 1]))
+    gallery.metadata['label_names'] = {'0': 'ant', '1': 'bee', '2': 'cat'}
+    part.metadata['label_names'] = {'0': 'bee', '1': 'cat'}
+    assert write_mixed_gallery(gallery, part, tmp_path / 'mixed').column('origin').tolist() == [0, 1, 1]
+    part.metadata['label_names'] = {'0': 'bee', '1': 'dog'}
+    with pytest.raises(ValueError, match="got '2.png' with the label dog instead of cat"):
+        write_mixed_gallery(gallery, part, tmp_path / 'refused')
