@@ -12,6 +12,7 @@ import pickle
 import random
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -332,28 +333,39 @@ def run_tool(monkeypatch):
 
 @pytest.fixture(scope='session')
 def run_ranks():
-    """Function that runs a program which forks into two ranks; it ends with an error if a rank does.
+    """Function that runs a program which forks into two ranks, and returns what they print; a rank must not fail.
 
-    Imports take most of the time, and so they are done once.
+    The environment is that of torchrun but for the rank. Imports, which take most of the time, are done once.
     """
 
-    def run(*words: object, folder: Path, **environment: str) -> None:
-        single = dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1', PYTHONPATH=str(Path(__file__).parents[1]))
+    def run(*words: object, folder: Path) -> str:
+        with socket.socket() as server:
+            server.bind(('127.0.0.1', 0))
+            port = str(server.getsockname()[1])
+        environment = dict(
+            PYTHONPATH=str(Path(__file__).parents[1]),
+            CUDA_VISIBLE_DEVICES='',
+            OMP_NUM_THREADS='1',
+            WORLD_SIZE='2',
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=port,
+        )
         program = subprocess.Popen(
             [sys.executable, *map(str, words), str(folder)],
-            env=os.environ | single | environment,
+            env=os.environ | environment,
             cwd=folder,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
         try:
-            _, errors = program.communicate(timeout=240)
+            output, errors = program.communicate(timeout=240)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
         assert program.returncode == 0, errors
+        return output
 
     return run
 

@@ -6,7 +6,6 @@ import importlib
 import json
 import multiprocessing
 import os
-import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -214,16 +213,8 @@ def test_a_wrapper_in_the_config_is_kept(no_gpu):
     assert config.env_cfg == dict(dist_cfg=dict(backend='gloo'))
 
 
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        return server.getsockname()[1]
-
-
 def test_two_ranks_train_one_model(run_ranks, tmp_path):
-    # What torchrun sets, but for the rank.
-    variables = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
-    run_ranks(__file__, folder=tmp_path, **variables)
+    run_ranks(__file__, folder=tmp_path)
     results = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert [result['backend'] for result in results] == ['gloo', 'gloo']
     assert [result['wrapper'] for result in results] == ['CpuDistributedDataParallel'] * 2

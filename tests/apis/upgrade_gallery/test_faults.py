@@ -232,11 +232,14 @@ def test_a_stopped_command_says_how_to_go_on(wide_upgrade, tmp_path):
     assert not list((tmp_path / 'v2').glob('*.tmp'))
 
 
-# Two tools in one process, which takes seconds to import what they need; either would end it.
+# Two tools on each rank; either would end it.
 TOOLS = """
-import json, runpy, sys
+import json, os, runpy, sys
+from mmfct.apis import extract_gallery, upgrade_gallery
 from mmfct.utils import launch
 
+rank = '0' if os.fork() else '1'
+os.environ |= dict(RANK=rank, LOCAL_RANK=rank)
 leave_ranks, launch.leave_ranks = launch.leave_ranks, lambda: None
 for sys.argv in json.loads(sys.argv[1]):
     runpy.run_path(sys.argv[0], run_name='__main__')
@@ -245,7 +248,7 @@ leave_ranks()
 
 
 @pytest.mark.slow
-def test_ranks_share_the_shards(digits, chain, tmp_path):
+def test_ranks_share_the_shards(digits, chain, run_ranks, tmp_path):
     checkpoint, out = str(digits.root / 'resnet10_digits_old/final.pth'), str(tmp_path / 'old')
     options = [f'{key}={value}' for key, value in digits.cfg_options.items()]
     words = dict(
@@ -255,12 +258,7 @@ def test_ranks_share_the_shards(digits, chain, tmp_path):
     extract_gallery(*words['extract'][:2], str(tmp_path / 'alone'), shard_rows=100, cfg_options=digits.cfg_options)
     upgrade_gallery(chain.gallery, [chain.h12], str(tmp_path / 'whole'))
     tools = [[str(ROOT / f'tools/{tool}_gallery.py'), '--launcher', 'pytorch', *words[tool]] for tool in words]
-    (tmp_path / 'tools.py').write_text(TOOLS)
-    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
-    command = [*launch, str(tmp_path / 'tools.py'), json.dumps(tools)]
-    path = dict(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / 'tools')]))
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count('ms per item') == 2  # the other rank is silent
+    output = run_ranks('-c', TOOLS, json.dumps(tools), folder=tmp_path)
+    assert output.count('ms per item') == 2  # the other rank is silent
     for ours, theirs in ((chain.out, 'whole'), (out, 'alone')):
         assert files_of(Path(ours)) == files_of(tmp_path / theirs)

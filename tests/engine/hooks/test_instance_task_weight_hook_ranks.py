@@ -13,7 +13,7 @@ AGREEMENT = ('agreement', 'agreement_missing', 'agreement_accumulated')
 def ranks(toy, run_ranks, tmp_path_factory) -> list[dict]:
     """What came of every case, on each of two ranks."""
     folder = tmp_path_factory.mktemp('ranks')
-    run_ranks(toy.file, folder=folder, WORLD_SIZE='2')
+    run_ranks(toy.file, folder=folder)
     return [torch.load(folder / f'rank{rank}.pt') for rank in range(2)]
 
 
