@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mmfct.retrieval.stores.say import say_once
+
 # Kinds of columns, as stores name them in `choose_columns`.
 VECTOR, TEXT, INTEGER, NUMBER, OTHER = 'lists of floats', 'texts', 'integers', 'numbers', 'other'
 # Usual names in lower case; those of a later group count only where there is none of an earlier one.
@@ -127,6 +129,12 @@ def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, wher
         _refuse_ambiguous(part, fitting, available, where)
     if part == 'vector' and fitting:
         return fitting[0]
+    passed_over = [column for column in available if column.lower() in _USUAL[part][0] and column not in fitting]
+    if passed_over and part not in _NEEDED and not others & {*passed_over}:
+        say_once(
+            f'{where}: {_listed(passed_over, available)} is not read as the {part}, which must hold '
+            f'{" or ".join(_KINDS[part])}'
+        )
     if part in _NEEDED:
         raise ValueError(
             f'{where} must have {"an" if part == "id" else "a"} {part} column with {" or ".join(_KINDS[part])}, got '

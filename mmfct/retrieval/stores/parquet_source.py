@@ -17,6 +17,7 @@ from mmfct.retrieval.stores.keys import Keys
 from mmfct.retrieval.stores.options import SourceOptions
 from mmfct.retrieval.stores.present import NO_SIDE, SKIP, PresentRows
 from mmfct.retrieval.stores.rows import ForeignRows, file_states
+from mmfct.retrieval.stores.say import say_once
 from mmfct.utils.files import file_sha256
 
 _BATCH, _FIRST = 4096, 64
@@ -43,6 +44,11 @@ class ParquetSource(ForeignSource):
         self.path, self.where = Path(path), f'{str(path)!r}'
         self._files = list_parquet(self.path)
         self._states = file_states(self._files)
+        partitions = sorted(
+            {part for file in self._files for part in file.relative_to(self.path).parts[:-1] if '=' in part}
+        )
+        if partitions:
+            say_once(f'{self.where}: columns in the names of folders, such as {partitions[0]!r}, are not read')
         schemas = []
         # First row of each row group: (row, file, group).
         self._groups: list[tuple[int, int, int]] = []

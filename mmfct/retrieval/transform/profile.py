@@ -16,6 +16,8 @@ _MOST_ROWS = 20_000  # that directions are found from
 _ENOUGH_ROWS = 100  # to judge by more than lengths
 _UNIT = 2e-3  # float16 rounds lengths this much
 _SCALE = 2.0
+# Of the typical length: a mean that is not at zero, and one that is, as of vectors that somebody centred.
+_OFF_CENTRE, _CENTRED = 0.4, 0.15
 
 
 class Difference(NamedTuple):
@@ -91,6 +93,14 @@ class InputProfile:
         if len(rows) < _ENOUGH_ROWS:
             return None
         values = (normalize(rows, dim=1) if unit else rows).double()
+        means = [mean.double().norm().item() for mean in (self.mean, values.mean(dim=0))]
+        length = values.square().sum(dim=1).mean().sqrt().item()
+        scale = 1.0 if unit else self.norms[3]
+        if means[0] > _OFF_CENTRE * scale and means[1] < _CENTRED * length:
+            return Difference(
+                f'have their mean at zero, and {known} have it at a length of {means[0]:.3g}',
+                'somebody centred them, or they are of another model',
+            )
         captured = _captured(values, self.mean.double(), self.directions.double())
         if captured < self.captured / 2:
             return Difference(

@@ -7,6 +7,7 @@ import pytest
 
 from mmfct.retrieval.source import open_source
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.stores.say import say_once
 
 pa, pq = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
 OPTIONS = SourceOptions(model='m', distance='l2', shard_rows=10)
@@ -98,3 +99,13 @@ def test_damaged_pages(tmp_path):
     source = open_source(tmp_path / 'a.parquet', options=OPTIONS)
     with pytest.raises((ValueError, FileNotFoundError), match='a.parquet'):
         source.verify_shard(14)
+
+
+def test_columns_that_are_not_read_are_said(tmp_path, capsys):
+    say_once.cache_clear()
+    (tmp_path / 'label=3').mkdir()
+    write(tmp_path / 'label=3/a.parquet', 9, 1000, label=pa.array([True] * 9))
+    assert 'label' not in open_source(tmp_path, options=OPTIONS).columns
+    said = capsys.readouterr().out
+    assert "columns in the names of folders, such as 'label=3', are not read" in said
+    assert 'label (bool) is not read as the label, which must hold texts or integers or numbers' in said

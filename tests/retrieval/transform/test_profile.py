@@ -54,6 +54,13 @@ def test_another_model_of_the_same_width_is_refused(profile):
     assert profile.objection(swapped[:50], unit=profile is UNIT) is None  # too few to tell
 
 
+@pytest.mark.parametrize('profile', [PROFILE, UNIT])
+def test_centred_vectors_are_refused(profile):
+    rows = embeddings(300, seed=1)
+    said = profile.objection(rows - rows.mean(dim=0), unit=profile is UNIT)
+    assert 'have their mean at zero' in said and 'somebody centred them' in said
+
+
 def test_fewer_rows_than_dimensions_are_no_other_model():
     """Directions of 120 rows capture 39 % of these, and 12 % of any others of the same distribution."""
     rows = torch.randn(620, 1024, generator=torch.Generator().manual_seed(0))
