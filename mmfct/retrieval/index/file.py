@@ -32,12 +32,16 @@ def write_index(index: Any, path: str | Path, gallery: GallerySource, factory: s
 
     Raises:
         IsADirectoryError: If there is a folder of that name.
+        OSError: If it cannot be written, as on a full disk.
     """
     path = Path(path)
     check_index_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_when_done(path) as temporary:
-        faiss_module().write_index(index, str(temporary))
+        try:
+            faiss_module().write_index(index, str(temporary))
+        except RuntimeError as error:  # what FAISS makes of a full disk
+            raise OSError(f'index {str(path)!r} cannot be written: {" ".join(str(error).split())}') from error
         checksum = file_sha256(temporary)  # here, because another process may replace the file afterwards
     notes = dict(
         format_version=FORMAT_VERSION,
@@ -91,7 +95,7 @@ def read_index(path: str | Path, gallery: GallerySource) -> Any:
         )
     if fingerprint != gallery.fingerprint:
         raise ValueError(
-            f'{path} must be the index of gallery {gallery.path.resolve().name!r} ({gallery.fingerprint[:12]}), '
+            f'{path} must be the index of {gallery.argument} ({gallery.fingerprint[:12]}), '
             f'got that of {name!r} ({str(fingerprint)[:12]}); {repair}'
         )
     if file_sha256(path) != checksum:

@@ -34,8 +34,21 @@ def test_an_index_of_something_else_is_refused_with_both_names(make, tmp_path):
     write_index(build_index(gallery, 'Flat'), file, gallery, 'Flat')
     with pytest.raises(ValueError, match='must come from one model, got an index of new .* and a gallery of old'):
         read_index(file, make('old', 'old'))
-    with pytest.raises(ValueError, match="must be the index of gallery 'other' .*, got that of 'g' .*; build"):
+    with pytest.raises(ValueError, match="must be the index of .*/other .*, got that of 'g' .*; build"):
         read_index(file, make('other', seed=1))
+
+
+def test_a_full_disk_is_said(make, tmp_path, monkeypatch):
+    gallery = make()
+    index = build_index(gallery, 'Flat')
+
+    def fail(*args):
+        raise RuntimeError('Error in write_index:\n4051 != 48000 (No space left on device)')
+
+    monkeypatch.setattr(faiss, 'write_index', fail)
+    with pytest.raises(OSError, match=r'g.faiss. cannot be written: Error in write_index: 4051 .*No space left'):
+        write_index(index, tmp_path / 'g.faiss', gallery, 'Flat')
+    assert not list(tmp_path.glob('g.faiss*'))
 
 
 def test_damaged_or_missing_files_are_refused(make, tmp_path):
