@@ -165,9 +165,10 @@ def test_folders_and_databases_are_not_mixed_up(chain, tmp_path):
         upgrade_into_store(chain.gallery, [chain.h12], chain.out)
 
 
-# Imports everything once and then forks: each child kills itself before, in the middle of, or after a batch.
+# Imports once and then forks: each child kills itself before, in the middle of, or after a batch. LanceDB is left to
+# the children, since it starts a thread.
 KILLED = """
-import json, os, signal, sys, torch
+import json, os, signal, sys, pyarrow.dataset, qdrant_client, torch
 torch.set_num_threads(1)
 from mmfct.apis.upgrade_gallery import into_store, upgrade_into_store
 from mmfct.retrieval.stores.lance_table_target import LanceTableTarget
