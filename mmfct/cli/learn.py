@@ -64,7 +64,7 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
         help='learn for vectors of length 1, as vector databases return them (always so with the cosine distance)',
     )
     parser.add_argument('--max-pairs', type=int, default=50_000, help='of more pairs, draw so many (default: 50000)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of all that is drawn (default: 0)')
+    parser.add_argument('--seed', type=int, help='seed of all that is drawn (default: that of --config, or 0)')
     parser.add_argument(
         '--config',
         type=config_file,

@@ -16,6 +16,7 @@ from mmfct.functional.neighbour_recall import nearest_rows, neighbour_recall
 from mmfct.functional.retrieval_scores import UNKNOWN
 
 NEIGHBOURS = (1, 10, 100)
+_CHOSEN_BY = 10
 _RANKED = 500  # items whose order is compared
 
 
@@ -43,7 +44,7 @@ class Scores:
     @property
     def choice(self) -> float:
         """Score by which candidates are chosen: recall@10, as a fraction; recall@1 of few pairs is mostly noise."""
-        return self.recalls[10].mean().item()
+        return self.recalls[_CHOSEN_BY].mean().item()
 
     def means(self) -> dict[str, float]:
         """Return the mean of every score that could be measured, by name."""
@@ -64,7 +65,17 @@ class Fold:
 
 
 def make_folds(size: int, *, folds: int, one_fold_from: int, max_held_out: int, seed: int) -> list[Fold]:
-    """Cut ``size`` pairs into parts that are held out one after the other; of many pairs, into a single one."""
+    """Cut ``size`` pairs into parts that are held out one after the other; of many pairs, into a single one.
+
+    Raises:
+        ValueError: If a part is too small for ten neighbours.
+    """
+    least = min(max_held_out, size // folds) if size >= one_fold_from else size // folds
+    if least <= _CHOSEN_BY:
+        raise ValueError(
+            f'each part that is held out must have more than {_CHOSEN_BY} pairs, got {least} of {size} pairs; give '
+            'fewer `folds`, or a larger `max_held_out`'
+        )
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
     if size >= one_fold_from:
         number = min(max_held_out, size // folds)

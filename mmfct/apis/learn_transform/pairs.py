@@ -87,8 +87,8 @@ def join_pairs(
 
     Raises:
         ValueError: If ``max_pairs`` or the number of items in all sources is below 100, a source has an id twice, a
-            vector is not finite, or too short or too long, old and new vectors are equal or of one model, or the
-            pairs do not represent the old source.
+            vector is not finite, or too short or too long, two of old, new and side vectors are equal, old and new
+            ones of one model, or the pairs do not represent the old source.
     """
     if max_pairs < MIN_PAIRS:
         raise ValueError(f'`max_pairs` must be at least {MIN_PAIRS}, got {max_pairs}')
@@ -167,6 +167,12 @@ def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) 
         raise ValueError(
             f'OLD and NEW must be embeddings of two models, got the same vectors in {source_names(sources)}'
         )
+    for role, values in (('OLD', pairs.old), ('NEW', pairs.new)):
+        if pairs.side is not None and pairs.side.shape == values.shape and torch.equal(pairs.side, values):
+            raise ValueError(
+                f'side-information must be embeddings of a third model, got the vectors of {role}; name another '
+                '`--side` or `--side-column`, or none'
+            )
     for role, values in (('old', pairs.old), ('new', pairs.new), ('side', pairs.side)):
         if values is not None and bool((values == values[0]).all()):
             raise ValueError(f'the {role} embeddings must differ between items, got {len(values)} equal rows')

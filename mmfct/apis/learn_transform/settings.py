@@ -8,6 +8,9 @@ from typing import Any
 
 from mmfct.functional.linear_fits import PENALTIES
 
+# BN needs two pairs a step.
+_LEAST = dict(seed=0, weight_decay=0, dropout=0, inflation=0, folds=2, batch_size=2)
+
 
 @dataclass(frozen=True)
 class LearnSettings:
@@ -55,17 +58,13 @@ class LearnSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = (
-                0
-                if field.name in ('seed', 'weight_decay', 'dropout', 'inflation')
-                else 2
-                if field.name == 'folds'
-                else 1e-12
-            )
+            least = _LEAST.get(field.name, 1 if field.type == 'int' else 1e-12)
+            kind = int if field.type == 'int' else (int, float)
             values = value if isinstance(value, (tuple, list)) else [value]
-            numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
+            numbers = all(isinstance(one, kind) and not isinstance(one, bool) for one in values)
             if not values or not numbers or not min(values) >= least or (field.name == 'dropout' and value >= 1):
-                raise ValueError(f'`{field.name}` of the settings must be a number in range, got {value!r}')
+                what = 'a whole number' if field.type == 'int' else 'a number'
+                raise ValueError(f'`{field.name}` of the settings must be {what} in range, got {value!r}')
 
     @classmethod
     def from_config(cls, entries: Mapping[str, Any]) -> LearnSettings:

@@ -32,7 +32,7 @@ def learn_from_sources(
     skip_missing: bool = False,
     distance: str | None = None,
     max_pairs: int = 50_000,
-    seed: int = 0,
+    seed: int | None = None,
     config: str | None = None,
     **options: Any,
 ) -> Learned:
@@ -50,7 +50,7 @@ def learn_from_sources(
             without side-information that is stored apart, always are: these are often there for a sample only.
         distance: How upgraded embeddings are compared; ``None`` for what the new or the old source says, or cosine.
         max_pairs: See `join_pairs`.
-        seed: Seed of all that is drawn.
+        seed: Seed of all that is drawn; ``None`` for that of the config.
         config: Config with an entry ``learn``, see `LearnSettings`.
         options: Further arguments of `learn_transform`.
 
@@ -64,6 +64,7 @@ def learn_from_sources(
             something else, see `check_outputs`.
     """
     settings = LearnSettings() if config is None else LearnSettings.from_config(_learn_entry(config))
+    settings = settings if seed is None else replace(settings, seed=seed)
     check_outputs(out, options.get('report'), [path for path in sources.values() if path is not None])
     columns, names = columns or VectorColumns(), models or {}
     opened: dict[str, GallerySource] = {}
@@ -97,9 +98,9 @@ def learn_from_sources(
         opened.get('side'),
         distance=distance or Provenance.from_metadata(opened[searched].metadata).distance,
         max_pairs=max_pairs,
-        seed=seed,
+        seed=settings.seed,
     )
-    return learn_transform(pairs, out, settings=replace(settings, seed=seed), **options)
+    return learn_transform(pairs, out, settings=settings, **options)
 
 
 def _columns_of(

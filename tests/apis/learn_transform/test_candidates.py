@@ -165,7 +165,9 @@ def test_a_mixture_is_one_network(make_pairs):
     ('entries', 'message'),
     [
         (dict(rang=3), r"must have settings among .* got \['rang'\]"),
-        (dict(folds=1), '`folds` of the settings must be a number in range, got 1'),
+        (dict(folds=1), '`folds` of the settings must be a whole number in range, got 1'),
+        (dict(epochs=2.5), '`epochs` of the settings must be a whole number in range, got 2.5'),
+        (dict(batch_size=1), '`batch_size` of the settings'),
         (dict(dropout=1.0), '`dropout` of the settings'),
         (dict(penalties=[]), '`penalties` of the settings'),
         (dict(lr='fast'), "`lr` of the settings must be a number in range, got 'fast'"),

@@ -48,6 +48,13 @@ def test_scores(make_pairs, distance):
     assert found.error == pytest.approx(((rows[1] - rows[0]).square().sum() / variance).item())
 
 
+@pytest.mark.parametrize('changes', [dict(folds=10), dict(one_fold_from=50, max_held_out=5)])
+def test_parts_without_ten_neighbours_are_refused(changes):
+    words = dict(folds=5, one_fold_from=1000, max_held_out=100, seed=0) | changes
+    with pytest.raises(ValueError, match='that is held out must have more than 10 pairs, got .* of 100 pairs; give'):
+        make_folds(100, **words)
+
+
 def test_bounds_and_pooled_folds(make_pairs):
     pairs = make_pairs(90, with_side=False)
     folds = make_folds(90, folds=3, one_fold_from=1000, max_held_out=10, seed=0)

@@ -146,10 +146,11 @@ def test_from_files_to_an_upgraded_gallery(files, make_pairs, tmp_path):
 
 @pytest.mark.usefixtures('few')
 def test_side_information_of_its_own_and_settings_of_a_config(files, tmp_path):
-    (tmp_path / 'learn.py').write_text('learn = dict(rank=2, folds=3)')
+    (tmp_path / 'learn.py').write_text('learn = dict(rank=2, folds=3, seed=5)')
     learned = learn_from_sources(files, str(tmp_path / 'h'), config=str(tmp_path / 'learn.py'))
     training = Transform(tmp_path / 'h').description.training
-    assert training['settings']['rank'] == 2 and learned.pairs.models['side'].name == 'side'
+    assert training['settings']['rank'] == 2 and training['settings']['seed'] == 5
+    assert learned.pairs.models['side'].name == 'side'
     with pytest.raises(FileNotFoundError, match='config .*missing.py. does not exist'):
         learn_from_sources(files, str(tmp_path / 'g'), config=str(tmp_path / 'missing.py'))
     (tmp_path / 'learn.py').write_text('lern = dict(rank=2)')

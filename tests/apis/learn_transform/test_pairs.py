@@ -158,3 +158,11 @@ def test_lengths_that_float32_cannot_compare(store, make_pairs):
     for factor, length in ((1e-20, 'e-20'), (1e20, r'e\+20')):
         with pytest.raises(ValueError, match=f'must have lengths between 1e-12 and 1e.15, got 200 others.*{length}; '):
             join_pairs(store(f'{factor}', factor * pairs.old, pairs.ids), new)
+
+
+def test_side_information_that_is_old_or_new(store, make_pairs):
+    pairs = make_pairs(150)
+    old, new = store('old', pairs.old, pairs.ids), store('new', pairs.new, pairs.ids)
+    for role, vectors in (('OLD', pairs.old), ('NEW', pairs.new)):
+        with pytest.raises(ValueError, match=f'of a third model, got the vectors of {role}; name another `--side`'):
+            join_pairs(old, new, store(f'side of {role}', vectors, pairs.ids))
