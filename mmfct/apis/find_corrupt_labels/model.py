@@ -109,6 +109,9 @@ class _Passes:
         self.modules = [m for m in model.modules() if isinstance(m, InstanceModule) and m.instance_tasks]
         for module in self.modules:
             module.keep_comparisons = True
+        for head in model.modules():
+            if hasattr(head, 'set_margins'):  # of ArcFace: the image's own prediction would fit its label worse
+                head.set_margins(0.0)
         self.exchange = InstanceExchange(self.modules, instances.keys, device=next(model.parameters()).device)
         if self.exchange.tasks != tuple(tasks):
             raise ValueError(

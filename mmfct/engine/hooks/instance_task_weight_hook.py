@@ -19,6 +19,7 @@ from mmfct.instances.store import InstanceStore
 from mmfct.instances.suspects import read_weights
 from mmfct.instances.table import InstanceTable
 from mmfct.registry import HOOKS
+from mmfct.utils.wrappers import unwrapped_model
 
 _RATES = dict(lr=1.0, momentum=0.0, decay=0.0, max_factor=20.0)
 
@@ -52,9 +53,9 @@ class InstanceTaskWeightHook(InstanceHook):
     Raises:
         FileNotFoundError: If ``suspects`` has no table of any task.
         ValueError: If an option is out of range, ``suspects`` is of other data, the model has no such module, two of
-            one task or both kinds, the data preprocessor mixes images, a data sample has no key or one that the
-            training set does not have, or a training is resumed whose state is missing, of the other kind, or of
-            another data set.
+            one task or both kinds, a head with margins (ArcFace) whose weights come from agreement, the data
+            preprocessor mixes images, a data sample has no key or one that the training set does not have, or a
+            training is resumed whose state is missing, of the other kind, or of another data set.
     """
 
     module_type: ClassVar[Any] = ScaledInstanceModule
@@ -78,6 +79,17 @@ class InstanceTaskWeightHook(InstanceHook):
         self.rates: dict[str, Any] = dict(lr=lr, momentum=momentum, decay=decay, max_factor=max_factor)
         self.suspects = suspects
         self.track_losses = track_losses
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse heads of which agreement cannot judge the labels, then start as every `InstanceHook`."""
+        for head in unwrapped_model(runner.model).modules():
+            parts = [part for part in head.modules() if isinstance(part, ScaledInstanceModule)]
+            if hasattr(head, 'set_margins') and any(not isinstance(part, InstanceParameters) for part in parts):
+                raise ValueError(
+                    f'{type(head).__name__} lowers the score of the given class by a margin, so to weights by '
+                    'agreement every label would look wrong; set `gradient=True` in mmfct.InstanceTaskWeightLoss'
+                )
+        super().before_train(runner)
 
     def make_store(self, modules: list[Any], keys: InstanceKeys, device: torch.device) -> InstanceStore:
         """Make a store of the kind that the modules use, with weights of 1 or parameters of 0."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,10 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances
 from mmfct.apis.find_corrupt_labels.labels import label_kind, label_names
 from mmfct.apis.find_corrupt_labels.model import Judgement, build_model, judge_labels, predict
+from mmfct.apis.training.config import load_config
 from mmfct.utils.checkpoint import load_checkpoint
 
+CONFIGS = Path(__file__).parents[3] / 'configs'
 TASKS = ('seg', 'depth')
 
 
@@ -41,6 +45,21 @@ def test_a_data_preprocessor_beside_the_model_is_used(street):
     expected = run(street, config)
     config.data_preprocessor = config.model.pop('data_preprocessor')
     np.testing.assert_array_equal(run(street, config).losses, expected.losses)
+
+
+def test_a_label_is_judged_without_the_margin_of_its_head():
+    options = {'weighting': 'itp_gradient', 'image_size': 8, 'train_dataloader.dataset.dataset.indices': 20}
+    config = load_config(CONFIGS / 'itp/resnet10_digits_noisy.py', options)
+    config.model.head = dict(config.model.head, type='ArcFaceClsHead', margins=0.5)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        instances, model = TrainingInstances.of(config), MODELS.build(config.model).eval()
+        found = judge_labels(model, instances, config, ['label'])
+        batch = model.data_preprocessor(next(iter(instances.loader(config))))
+    with torch.no_grad():
+        scores = model.head(model.extract_feat(batch['inputs']))
+    labels = torch.cat([sample.gt_label for sample in batch['data_samples']])
+    expected = torch.nn.functional.cross_entropy(scores, labels, reduction='none')
+    np.testing.assert_allclose(found.losses[:, 0], expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize('references', [400, 5])

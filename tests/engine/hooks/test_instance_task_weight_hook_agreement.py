@@ -375,3 +375,13 @@ def test_another_data_set_is_refused(toy, train, tmp_path):
     train(epochs=1, checkpoint=True)
     with pytest.raises(ValueError, match='belongs to another training set: the checkpoint has sha256:'):
         train(epochs=2, size=13, resume=True, load_from=str(tmp_path / 'epoch_1.pth'))
+
+
+def test_heads_with_margins_are_refused(toy, train):
+    model = agreement(toy)
+    model.set_margins = None  # as ArcFace's head has
+    with pytest.raises(ValueError, match='ToyTasks lowers the score of the given class .* set `gradient=True`'):
+        train(model=model)
+    model = toy.ToyTasks({})
+    model.set_margins = None
+    assert train(model=model, epochs=1).epoch == 1
