@@ -26,6 +26,15 @@ from mmfct.utils.json import without_nan
 pytestmark = pytest.mark.slow  # nearly all of them look at the one comparison that trains every method
 
 
+@pytest.fixture(scope='module', autouse=True)
+def short_curves():
+    """Backfill curves of 4 points, of which every one is a search."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ('mmfct.evaluation.backfill_curves', 'mmfct.apis.compare_methods.report'):
+            patch.setattr(sys.modules[module], 'POINTS', 4)
+        yield
+
+
 @pytest.fixture(scope='module')
 def options(digits, tmp_path_factory) -> TrainingOptions:
     return TrainingOptions(work_dir=str(tmp_path_factory.mktemp('work')), cfg_options=digits.cfg_options)
