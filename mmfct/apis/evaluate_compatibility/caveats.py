@@ -27,13 +27,14 @@ def set_caveats(
         galleries: Galleries by name.
 
     Returns:
-        Sentences: about queries that a transform was learned from, queries that equal items with other ids, and
-        queries that are of another model than their gallery.
+        Sentences: about rows that are all zero, queries that a transform was learned from, queries that equal items
+        with other ids, and queries that are of another model than their gallery.
     """
     found: dict[str, None] = {}
     for pair in pairs:
         query, gallery = queries[pair.query], galleries[pair.gallery]
-        for caveat in (_known_to_transform(pair, query, gallery), _twins(pair, query, gallery)):
+        zeros = [_zeros(query), _zeros(gallery)]
+        for caveat in (*zeros, _known_to_transform(pair, query, gallery), _twins(pair, query, gallery)):
             found |= dict.fromkeys(caveat)
         if not gallery.provenance.upgrades and not query.provenance.upgrades:
             found |= dict.fromkeys(_other_model(pair, query, gallery))
@@ -47,6 +48,17 @@ def agreement_caveats(agreement: Agreement) -> list[str]:
         f'{NEIGHBOURS[-1]}: do the same ids name the same items in all sets?'
         for pair in agreement.recalls
         if agreement.is_by_chance(pair)
+    ]
+
+
+def _zeros(stored: StoredSet) -> list[str]:
+    """Say that rows are all zero: every search ranks them, or by them, in one arbitrary order, and seems to agree."""
+    zeros = int((~stored.items.embeddings.any(dim=1)).sum())
+    if not zeros:
+        return []
+    return [
+        f'**{zeros} of {len(stored.items)} rows of {stored.title} are all zero**, which no model makes, and their '
+        'scores mean nothing. Leave these items out of all sets, or embed them.'
     ]
 
 

@@ -61,6 +61,12 @@ class Evaluation:
                 f'CMC and mAP are not measured for {", ".join(self.not_labelled)}: the queries or the gallery have no '
                 'labels.'
             )
+        unmatched = [str(pair) for pair, scores in self.scores.pairs.items() if not scores.num_queries]
+        if unmatched:
+            notes.append(
+                f'No query counts for {", ".join(unmatched)}: no other item of the gallery has the class of a query, '
+                'or the widths differ.'
+            )
         if self.not_agreed:
             notes.append(f'{self.not_agreed[0].upper()}{self.not_agreed[1:]}.')
         return [*notes, *(self.agreement.notes if self.agreement else ())]

@@ -167,8 +167,8 @@ def _check(pairs: Pairs, old: GallerySource, sources: dict[str, GallerySource]) 
         raise ValueError(
             f'OLD and NEW must be embeddings of two models, got the same vectors in {source_names(sources)}'
         )
-    for role, values in (('OLD', pairs.old), ('NEW', pairs.new)):
-        if pairs.side is not None and pairs.side.shape == values.shape and torch.equal(pairs.side, values):
+    for role, vectors in (('OLD', pairs.old), ('NEW', pairs.new)):
+        if pairs.side is not None and pairs.side.shape == vectors.shape and torch.equal(pairs.side, vectors):
             raise ValueError(
                 f'side-information must be embeddings of a third model, got the vectors of {role}; name another '
                 '`--side` or `--side-column`, or none'

@@ -61,6 +61,13 @@ def test_queries_that_are_items_under_other_ids():
     assert caveats(stored(vectors(1), [7]), alone) == []
 
 
+def test_rows_of_zeros():
+    rows = vectors(40, seed=1)
+    rows[:3] = 0
+    said = caveats(stored(rows, range(200, 240)), stored(vectors(150), range(150), kind='gallery'))
+    assert len(said) == 1 and said[0].startswith("**3 of 40 rows of queries 'q' are all zero**")
+
+
 @pytest.mark.parametrize(('ids', 'share'), [(range(300), 'all'), (range(150, 450), 'about 50 %')])
 def test_queries_that_a_transform_was_learned_from(ids, share):
     note = dict(learned_from=LearnedFrom.of(map(str, range(300))).to_json())
