@@ -20,6 +20,8 @@ _starts: Counter[str] = Counter()  # Runners of this process, by the second of t
 class QuietRunner(Runner):
     """A Runner that shows about a dozen lines per training on the console, with ``log_level='DEBUG'`` all of them."""
 
+    _timestamp: str
+
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Set up processes, and a name that no other Runner of this process has.
 
