@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmfct.instances.keys import InstanceKeys
+from mmfct.utils.tables import open_csv
 
 # A label is never left out for good: the earlier training may have been wrong about it.
 _LEAST = 1e-3
@@ -20,7 +23,7 @@ def read_weights(folder: str | Path, tasks: Sequence[str], keys: InstanceKeys) -
     """Read weights in proportion to the probability that a label is right out of the tables of ``mmfct suspects``.
 
     Args:
-        folder: Folder with ``suspects_<task>.csv``; a task without a file is taken as right.
+        folder: Folder with ``suspects_<task>.csv``; a task without a file is taken as right, with a warning.
         tasks: Names of the T tasks.
         keys: Keys of the I training instances.
 
@@ -44,7 +47,7 @@ def read_weights(folder: str | Path, tasks: Sequence[str], keys: InstanceKeys) -
     for column, file in enumerate(files.values()):
         if not file.is_file():
             continue
-        with file.open(newline='', encoding='utf-8', errors='surrogateescape') as lines:
+        with open_csv(file) as lines:
             table = csv.DictReader(lines)
             if not {'file', 'probability'} <= set(table.fieldnames or ()):
                 raise ValueError(f'{str(file)!r} must have columns `file` and `probability`, got {table.fieldnames!r}')
@@ -57,6 +60,10 @@ def read_weights(folder: str | Path, tasks: Sequence[str], keys: InstanceKeys) -
                     )
                 if line['probability']:
                     right[row, column] = max(1 - _probability(line['probability'], file), _LEAST)
+    for column, task in enumerate(tasks):
+        if (right[:, column] == 1).all():
+            text = f'`suspects` {str(folder)!r} tells nothing of {task!r}: there, this is no second pass'
+            print_log(text, 'current', logging.WARNING)
     return right / right.mean(dim=0)
 
 

@@ -6,6 +6,8 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
 
 
 def percent(fraction: float) -> str:
@@ -32,3 +34,8 @@ def csv_table(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows(rows)
     return text.getvalue().encode(errors='surrogateescape')
+
+
+def open_csv(path: str | Path) -> TextIO:
+    """Open a CSV file as :func:`csv_table` writes it, or as a spreadsheet does, with a byte order mark."""
+    return Path(path).open(newline='', encoding='utf-8-sig', errors='surrogateescape')

@@ -44,7 +44,9 @@ def test_a_rejected_instance_is_replaced_by_a_right_one(corrupt):
 def test_other_data_sets_and_nothing_left_are_refused():
     with pytest.raises(TypeError, match=r'`dataset` must be a mmfct\.CorruptLabels'):
         CleanInstances(Digits())
-    with pytest.raises(ValueError, match="must have wrong labels to leave out, got none with `fractions` {'label': 0}"):
+    with pytest.raises(
+        ValueError, match="must have wrong labels to leave out, got none with `fractions` {'label': 0}"
+    ):
         CleanInstances(CorruptLabels(Digits(), dict(label=0)))
     distinct = CorruptLabels(Digits(indices=[0, 1]), dict(label=1.0))
     assert distinct.corrupted['label'].all()

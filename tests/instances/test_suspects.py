@@ -24,9 +24,19 @@ def test_weights_come_to_the_rows_of_their_instances(tmp_path):
         assert weights[:, column].tolist() == pytest.approx([4 * value / sum(right) for value in right])
 
 
-def test_a_task_that_nobody_judged_counts_as_right(tmp_path):
+@pytest.mark.parametrize('lines', [None, ['a.png,depth,,0.2']])
+def test_a_task_that_nobody_judged_counts_as_right_and_is_named(tmp_path, capsys, lines):
     write(tmp_path, 'seg', 'a.png,seg,0.5,0.6')
+    if lines is not None:  # without evidence
+        write(tmp_path, 'depth', *lines)
     assert read_weights(str(tmp_path), TASKS, KEYS)[:, 1].eq(1).all()
+    told = capsys.readouterr().out
+    assert "tells nothing of 'depth': there, this is no second pass" in told and "'seg'" not in told
+
+
+def test_tables_that_a_spreadsheet_has_saved(tmp_path):
+    write(tmp_path, 'seg', 'a.png,seg,0.5,0.6', header='\ufefffile,task,probability,rank')
+    assert read_weights(tmp_path, TASKS[:1], KEYS)[0] < 1
 
 
 def test_another_folder_is_refused(tmp_path):

@@ -12,6 +12,10 @@ import numpy as np
 from mmfct.apis.find_corrupt_labels.data import TrainingInstances, instance_rows
 from mmfct.datasets.corrupt_labels import CorruptLabels
 from mmfct.instances.positions import walk_data_sets
+from mmfct.utils.tables import open_csv
+
+# What a cell of the column `corrupted` may hold; pandas writes 1.0 where other cells are empty.
+_FLAGS = {'1': True, '1.0': True, 'true': True, '0': False, '0.0': False, 'false': False, '': False}
 
 
 def corruption_of_wrappers(instances: TrainingInstances, tasks: Sequence[str]) -> dict[str, np.ndarray]:
@@ -41,7 +45,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
 
     Args:
         path: File with columns ``file``, an instance's key or path, and ``task``. With a column ``corrupted``
-            only rows with 1 or True are wrong.
+            only rows with 1 or True are wrong, and those with 0, False or nothing are not.
         instances: The training instances.
         tasks: Known tasks.
 
@@ -50,7 +54,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a column is missing, or a file or task is unknown.
+        ValueError: If a column is missing, a file or task is unknown, or ``corrupted`` holds something else.
     """
     path = Path(path)
     if not path.is_file():
@@ -58,7 +62,7 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
     row_of = {name: row for names in (instances.paths, instances.files) for row, name in enumerate(names)}
     counts, keys = Counter(instances.paths), frozenset(instances.files)
     known: dict[str, np.ndarray] = {}
-    with path.open(newline='') as file:
+    with open_csv(path) as file:
         reader = csv.DictReader(file)
         if not {'file', 'task'} <= set(reader.fieldnames or ()):
             raise ValueError(
@@ -82,7 +86,10 @@ def corruption_in_csv(path: str | Path, instances: TrainingInstances, tasks: Seq
                     f'got {line["file"]!r}'
                 )
             column = known.setdefault(task, np.zeros(len(instances.files), dtype=bool))
-            column[row_of[line['file']]] |= line.get('corrupted', '1') in ('1', 'True')
+            flag = (line.get('corrupted', '1') or '').strip().lower()
+            if flag not in _FLAGS:
+                raise ValueError(f'`corrupted` must say 1 or 0 of a label, got {flag!r} for {line["file"]!r}')
+            column[row_of[line['file']]] |= _FLAGS[flag]
     return known
 
 

@@ -68,6 +68,15 @@ def test_a_file_that_says_of_each_label_whether_it_is_wrong(street, tmp_path):
     assert np.flatnonzero(known['seg']).tolist() == [1, 3]
 
 
+def test_a_file_that_other_programs_have_written(street, tmp_path):
+    instances = build(street)
+    lines = [f'{file},seg,{flag}' for file, flag in zip(instances.files, ['1.0', '', 'TRUE', '0.0'], strict=False)]
+    text = '\ufeff' + '\r\n'.join(['file,task,corrupted', *lines, ''])
+    (tmp_path / 'a.csv').write_bytes(text.encode())
+    known = corruption_in_csv(tmp_path / 'a.csv', instances, TASKS)
+    assert np.flatnonzero(known['seg']).tolist() == [0, 2]
+
+
 def test_a_file_of_what_the_wrapper_knows(street, tmp_path):
     instances = build(street, part(street, list(range(12)), depth=0.5, seg=0.4))
     wrapped = corruption_of_wrappers(instances, TASKS)
@@ -92,6 +101,10 @@ def test_the_label_of_a_classifier_has_any_name(street, tmp_path):
         (['file,task', 'aachen_00_leftImg8bit.png,normals'], r"tasks out of \['seg', 'depth'\], got 'normals'"),
         (['file,task', 'aachen_00_leftImg8bit.png,label'], r"tasks out of \['seg', 'depth'\], got 'label'"),
         (['file,task', 'x.png,seg'], r"files of the training set, such as 'aachen_00_leftImg8bit\.png', got 'x\.png'"),
+        (
+            ['file,task,corrupted', 'aachen_00_leftImg8bit.png,seg,maybe'],
+            "must say 1 or 0 of a label, got 'maybe' for",
+        ),
     ],
 )
 def test_files_that_are_refused(street, tmp_path, lines, match):
