@@ -93,7 +93,7 @@ def _vectors(file: Path) -> np.ndarray:
     if array.ndim != 2 or not array.size or array.dtype.kind != 'f' or array.dtype.itemsize > 8:
         raise ValueError(
             f'{file} must hold vectors of shape (N, D), float16, float32 or float64, got {array.dtype} of shape '
-            f'{array.shape}'
+            f'{array.shape}; write those of a quantised model as floats'
         )
     return array
 
