@@ -42,9 +42,10 @@ def label_map(sample: Any, field: str) -> np.ndarray:
 
 
 def label_names(sample: Any, task: str, field: str, classes: Sequence[str] | None) -> str:
-    """Return the names of the classes in a field such as ``gt_label``, or their numbers where there are no names."""
+    """Return the names of the classes in a field such as ``gt_label``, or their numbers where they have no names."""
     labels = np.atleast_1d(_of_task(sample, task).get(field).numpy()).tolist()
-    return ', '.join(str(classes[label] if classes else label) for label in labels)
+    names = dict(enumerate(classes or ()))  # a model may have more outputs than there are names
+    return ', '.join(str(names.get(label, label)) for label in labels)
 
 
 def _of_task(sample: Any, task: str) -> Any:

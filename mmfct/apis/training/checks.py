@@ -64,8 +64,8 @@ def _check_depth(pipeline: Sequence[Any], *, learns_depth: bool) -> None:
         raise ValueError(
             f'the `pipeline` of a data set with depth maps must move them with the image, got {lost[0]!r} after '
             f'{kinds[start]!r}, which does not; use transforms that handle `seg_fields`, such as RandomCrop, '
-            'RandomFlip and RandomRotate of mmseg, RandomResize with mmfct.ZoomDepth after it, or mmfct.RandomZoomCrop '
-            '(one that changes only colours goes before the map is loaded)'
+            'RandomFlip and RandomRotate of mmseg, RandomResize with mmfct.ZoomDepth after it, or '
+            'mmfct.RandomZoomCrop; one that changes only colours can come before the map is loaded'
         )
     first = 0 if learns_depth else start  # a transform of the user's own may load it
     for kind, following in zip(kinds[first:], [*kinds[first + 1 :], ''], strict=False):

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement, LabelData, PixelData
 from torch import nn
 
-from mmfct.apis.find_corrupt_labels.labels import label_kind
+from mmfct.apis.find_corrupt_labels.labels import label_kind, label_names
 from mmfct.registry import MODELS
 
 
@@ -37,3 +37,9 @@ def test_a_task_declares_its_kind_whatever_it_is_called(street, task, kind):
 )
 def test_a_head_of_the_hosts_has_the_label_that_is_there(fields, kind):
     assert label_kind(nn.Identity(), 'range', BaseDataElement(**fields)) == kind
+
+
+def test_outputs_without_a_name_are_written_as_numbers():
+    sample = BaseDataElement(gt_label=torch.tensor([1, 0]), pred_label=torch.tensor([7]))
+    assert label_names(sample, 'label', 'gt_label', ('a', 'b')) == 'b, a'
+    assert label_names(sample, 'label', 'pred_label', ('a', 'b')) == '7'
