@@ -33,7 +33,7 @@ def save(image: Image.Image, path: Path, kind: str) -> None:
         exif[0x0112] = 6
         image.save(path, exif=exif, quality=95)
     elif kind == 'palette.png':
-        image.quantize(64).save(path)
+        image.quantize(64, Image.Quantize.FASTOCTREE).save(path)
     elif kind == 'grey.jpg':
         image.convert('L').save(path)
     elif kind == 'transparent.png':

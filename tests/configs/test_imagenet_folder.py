@@ -34,12 +34,6 @@ def imagenet(imagenet_root, tmp_path_factory) -> dict:
 
 
 @pytest.fixture(scope='module')
-def cifar100(cifar100_root, tmp_path_factory) -> dict:
-    """Options that run the CIFAR-100 configs on the miniature."""
-    return TINY | dict(data_root=cifar100_root, work_root=str(tmp_path_factory.mktemp('work')))
-
-
-@pytest.fixture(scope='module')
 def with_side_information(imagenet, plain_config_text) -> Path:
     """Folder of all trainings, after the command for ImageNet."""
     options = [f'{name}={value}' for name, value in imagenet.items()]
@@ -84,8 +78,9 @@ def test_imagenet_variants_use_the_same_models(variant, views, imagenet, with_si
     assert metrics['compatibility/new/new_map'] == pytest.approx(first['compatibility/new/new_map'], abs=1e-6)
 
 
-@pytest.mark.parametrize('config', ['resnet50_cifar100', 'resnet50_cifar100_noside'])
-def test_cifar100(config, cifar100, plain_config_text):
-    metrics = train(str(ROOT / f'configs/fct/{config}.py'), TrainingOptions(auto_scale_lr=True, cfg_options=cifar100))
+def test_cifar100(cifar100_root, tmp_path, plain_config_text):
+    options = TINY | dict(data_root=cifar100_root, work_root=str(tmp_path))
+    config = str(ROOT / 'configs/fct/resnet50_cifar100_noside.py')
+    metrics = train(config, TrainingOptions(auto_scale_lr=True, cfg_options=options))
     assert metrics['compatibility/num_queries'] == 12
-    check_result(Path(cifar100['work_root'], config), queries=12, views=2)
+    check_result(tmp_path / 'resnet50_cifar100_noside', queries=12, views=2)
