@@ -34,12 +34,12 @@ class ClassPainter:
         found = np.unique(np.concatenate([np.unique(values).astype(int) for values in (*given, *predicted)]))
         count = len(names) if names else int(found[found < 255].max(initial=-1)) + 1
         self._names = names or range(count)
-        palette = metainfo.get('palette') or [
-            [255 * part for part in colormaps['tab20'](i % 20)[:3]] for i in range(count)
-        ]
+        given_colors = metainfo.get('palette')
+        palette = [] if given_colors is None else list(given_colors)[:count]  # may be shorter than the names
+        palette += [[255 * part for part in colormaps['tab20'](i % 20)[:3]] for i in range(len(palette), count)]
         self._found = [label for label in found.tolist() if 0 <= label < count]
         # One more colour, for everything that is no class.
-        self._colors = np.vstack([np.asarray(palette, dtype=float)[:count] / 255, np.full((1, 3), UNLABELLED)])
+        self._colors = np.array([[part / 255 for part in color] for color in palette] + [[UNLABELLED] * 3])
 
     def paint(self, axes: Axes, values: np.ndarray, *, given: bool) -> None:
         """Draw a map (H, W), a label if it is given."""
@@ -50,7 +50,11 @@ class ClassPainter:
         """Add the legend."""
         from matplotlib.patches import Patch
 
-        patches = [Patch(color=tuple(self._colors[label]), label=str(self._names[label])) for label in self._found]
+        # Names are no formulas, whatever they have in them.
+        names = [str(self._names[label]).replace('$', r'\$') for label in self._found]
+        patches = [
+            Patch(color=tuple(self._colors[label]), label=name) for label, name in zip(self._found, names, strict=True)
+        ]
         patches.append(Patch(color=(UNLABELLED,) * 3, label='no label'))
         rows = -(-len(patches) // _COLUMNS)
         columns = -(-len(patches) // rows)  # rows of one length

@@ -137,6 +137,18 @@ def test_class_maps_have_the_colours_of_the_data_set():
     np.testing.assert_allclose(axes.images[0].get_array(), [[[1, 0, 0], [0, 0, 1]], [grey, grey]])
 
 
+@pytest.mark.parametrize('palette', [[[255, 0, 0]], np.array([[255, 0, 0]]), None])
+def test_colours_that_a_data_set_lacks_are_filled_up(palette, tmp_path):
+    figure, values = Figure(), np.array([[0, 2, 255]])
+    painter = ClassPainter(dict(classes=('$a_{$', '_b', 'c'), palette=palette), [values], [values])
+    painter.paint(axes := figure.subplots(), values, given=True)
+    painter.explain(figure)
+    first, last, none = axes.images[0].get_array()[0]
+    assert (first.tolist() == [1, 0, 0]) == (palette is not None)
+    assert len({tuple(color) for color in (first, last, none)}) == 3
+    figure.savefig(tmp_path / 'a.png')
+
+
 def test_class_maps_without_names_and_colours():
     figure = Figure()
     painter = ClassPainter({}, [np.array([[0, 3]])], [np.array([[255, 1]])])
