@@ -22,8 +22,8 @@ def depth_zoom(target: str | None, scale: float) -> float:
     """
     if target not in _EXPONENTS:
         raise ValueError(
-            f'`depth_target` must say what `gt_depth_map` holds, one of {tuple(_EXPONENTS)} (mmfct.LoadDisparity or '
-            'mmfct.ZoomDepth sets it; to undo a zoom in a prediction, `meta_keys` of the packing must name it), '
+            f'`depth_target` must say what `gt_depth_map` holds, one of {tuple(_EXPONENTS)} (mmfct.LoadDisparity '
+            'or an option of the zoom; to undo a zoom in a prediction, `meta_keys` of the packing must name it), '
             f'got {target!r}'
         )
     return scale ** _EXPONENTS[target]

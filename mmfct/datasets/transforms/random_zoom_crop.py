@@ -31,6 +31,7 @@ class RandomZoomCrop:
         scales: Factors, at least 1, drawn with equal probabilities.
         prob: Probability of drawing a factor at all.
         scale_depth: ``'geometric'``, or ``'published'`` to divide whatever the depth map holds.
+        depth_target: What the depth map holds, as for `ZoomDepth`.
 
     Raises:
         ValueError: If an option is out of range.
@@ -42,6 +43,7 @@ class RandomZoomCrop:
         *,
         prob: float = 1.0,
         scale_depth: str = 'geometric',
+        depth_target: str | None = None,
     ) -> None:
         scales = tuple(float(scale) for scale in scales)
         if not scales or not all(1 <= scale < math.inf for scale in scales):
@@ -50,9 +52,12 @@ class RandomZoomCrop:
             raise ValueError(f'`prob` must be from 0 to 1, got {prob!r}')
         if scale_depth not in _MODES:
             raise ValueError(f'`scale_depth` must be one of {_MODES}, got {scale_depth!r}')
+        if depth_target is not None:
+            depth_zoom(depth_target, 1.0)
         self.scales = scales
         self.prob = prob
         self.scale_depth = scale_depth
+        self.depth_target = depth_target
 
     def __call__(self, results: dict) -> dict:
         """Zoom the image and its maps.
@@ -87,4 +92,4 @@ class RandomZoomCrop:
         """Return what the values of the depth map are multiplied by."""
         if self.scale_depth == 'published':
             return 1 / scale
-        return depth_zoom(results.get('depth_target'), scale)
+        return depth_zoom(self.depth_target or results.get('depth_target'), scale)

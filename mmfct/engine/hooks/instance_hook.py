@@ -71,6 +71,11 @@ class InstanceHook(Hook, ABC):
                 '`batch_augments` of the data preprocessor (`train_cfg.augments`) must be left out: the loss of a '
                 'mixed image is not that of one instance'
             )
+        if sum(type(hook) is type(self) for hook in runner.hooks) > 1:
+            raise ValueError(
+                f'`custom_hooks` must have one {type(self).__name__}, got several: each would take the reports that '
+                'another one needs'
+            )
         self._modules = modules if _needs_every_parameter(runner.model) else []
         self._keys = keys = InstanceKeys.of(runner.train_dataloader.dataset, field=self.key)
         self.table = self.make_store(modules, keys, next(model.parameters()).device)

@@ -21,7 +21,7 @@ class FixedWeighting(TaskWeighting):
         weights: Weight of each task, by task name.
 
     Raises:
-        ValueError: If ``weights`` has not one finite number of at least 0 for each task.
+        ValueError: If ``weights`` has not one finite number of at least 0 for each task, or only zeros.
     """
 
     task_weights: Tensor
@@ -34,6 +34,8 @@ class FixedWeighting(TaskWeighting):
             )
         if not all(weight >= 0 and math.isfinite(weight) for weight in weights.values()):
             raise ValueError(f'`weights` must be finite numbers of at least 0, got {dict(weights)!r}')
+        if not any(weights.values()):
+            raise ValueError(f'`weights` must be above 0 for some task, or nothing is learned, got {dict(weights)!r}')
         self.tasks = tuple(forms)
         values = [float(weights[task]) for task in self.tasks]
         self.register_buffer('task_weights', torch.tensor(values), persistent=False)

@@ -122,6 +122,9 @@ def test_unknown_kind_of_depth():
     with pytest.raises(ValueError, match='`depth_target` must say what `gt_depth_map` holds, .* got None'):
         RandomZoomCrop([2.0])(make_results(target=None))
     RandomZoomCrop([2.0], scale_depth='published')(make_results(target=None))
+    results = make_results(target=None)
+    results['gt_depth_map'][:] = 3
+    assert RandomZoomCrop([2.0], depth_target='depth')(results)['gt_depth_map'].max() == 1.5
 
 
 @pytest.mark.parametrize(
@@ -131,6 +134,7 @@ def test_unknown_kind_of_depth():
         (dict(scales=[0.5, 1]), r'`scales` must be .* got \(0\.5, 1\.0\)'),
         (dict(scales=[float('nan')]), r'`scales` must be .* got \(nan,\)'),
         (dict(prob=1.5), '`prob` must be from 0 to 1, got 1.5'),
+        (dict(depth_target='none'), "`depth_target` must say what .* got 'none'"),
         (dict(scale_depth='none'), "`scale_depth` must be one of .*geometric.*published.*, got 'none'"),
     ],
 )

@@ -108,6 +108,12 @@ def test_the_hook_of_parameters_does_not_take_other_modules(toy, tmp_path):
         runner.train()
 
 
+def test_two_hooks_of_a_kind_are_refused(toy, tmp_path):
+    runner = toy.make_runner(str(tmp_path), hooks=[dict(type='mmfct.InstanceTaskWeightHook')])
+    with pytest.raises(ValueError, match='`custom_hooks` must have one InstanceTaskWeightHook, got several'):
+        runner.train()
+
+
 @pytest.mark.parametrize(
     ('hooks', 'key'),
     [

@@ -28,3 +28,8 @@ def test_other_tasks_are_refused(build, weights):
 def test_other_numbers_are_refused(build, value):
     with pytest.raises(ValueError, match='`weights` must be finite numbers of at least 0, got .*depth'):
         build('FixedWeighting', weights=dict(seg=1, depth=value, pose=1))
+
+
+def test_weights_under_which_nothing_is_learned_are_refused(build):
+    with pytest.raises(ValueError, match='`weights` must be above 0 for some task, .* got .*0'):
+        build('FixedWeighting', weights=dict(seg=0, depth=0.0, pose=0))
