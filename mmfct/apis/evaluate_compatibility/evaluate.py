@@ -87,12 +87,15 @@ def evaluate_compatibility(
 
     Raises:
         FileNotFoundError: If a folder is no gallery.
+        NotADirectoryError: If ``out`` is a file.
         ValueError: If a gallery is damaged or lacks a column, no two models agree, there are neither labels nor
             neighbours of the new model, the adapter does not fit, or the gate cannot be decided.
     """
     for name in (*queries, *galleries):
         if not _NAME.fullmatch(name):
             raise ValueError(f'a name must be made of letters, digits, `_`, `.` and `-`, got {name!r}')
+    if Path(out).exists() and not Path(out).is_dir():
+        raise NotADirectoryError(f'`out` must be a folder, got the file {str(out)!r}; name another one')
     check_exclude(exclude)
     query_sets, gallery_sets = _read_sets(queries, galleries, groups, options or {})
     if adapter is not None:

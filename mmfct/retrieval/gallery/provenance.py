@@ -211,6 +211,7 @@ def check_same_distance(what: str, given: Provenance, gallery: Provenance) -> No
     if given.distance != gallery.distance:
         raise ValueError(
             f'{what} and gallery must have the same `distance`, got {given.distance!r} and {gallery.distance!r}; make '
-            f'the {what} with `mmfct extract --distance {gallery.distance}`, or, where the model itself is searched '
-            f'that way, upgrade the gallery with `mmfct upgrade --distance {given.distance}`'
+            f'the {what} with `mmfct extract --distance {gallery.distance}`, read those of another program with '
+            f'`--distance {gallery.distance}`, or, where the model itself is searched that way, upgrade the gallery '
+            f'with `mmfct upgrade --distance {given.distance}`'
         )

@@ -115,6 +115,9 @@ def test_bad_input_is_refused(evaluate, make_gallery, switch, tmp_path):
         evaluate(galleries={'a/b': switch.old})
     with pytest.raises(FileNotFoundError, match='must be a folder with a manifest.json'):
         evaluate(galleries=dict(old=tmp_path / 'missing'))
+    (tmp_path / 'file').touch()
+    with pytest.raises(NotADirectoryError, match='`out` must be a folder, got the file .*file.; name another'):
+        evaluate_compatibility(dict(new=switch.new), dict(new=switch.new), tmp_path / 'file')
 
 
 def test_named_folders():
