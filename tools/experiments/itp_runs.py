@@ -15,7 +15,7 @@ from spread import spread, way
 RATES = (0.2, 0.4, 0.6)
 # Title, key in metrics.json, factor, digits
 Column = tuple[str, str, float, int]
-_SECOND = '_second_pass'  # end of the name of a case that starts from what that without it has found
+SECOND_PASS = '_second_pass'  # end of the name of a case that starts from what that without it has found
 
 
 def itp_parser(doc: str | None, name: str) -> argparse.ArgumentParser:
@@ -35,9 +35,13 @@ def render(tool: str, folder: Path, *words: str) -> str:
 
 
 def permuted_cases(
-    config: str, rates: Sequence[float], tasks: Sequence[str], *, second_pass: bool = False
+    config: str, rates: Sequence[float], tasks: Sequence[str], weightings: Sequence[str]
 ) -> dict[str, dict]:
-    """Return the options of every case with permuted labels by its name; a second pass comes after its first."""
+    """Return the options of every case with permuted labels by its name.
+
+    ``weightings`` are those of the config that are compared with uncertainty weighting; one that ends with
+    `SECOND_PASS` comes after its first pass.
+    """
     from mmfct.apis.training.config import load_config
 
     found: dict[str, dict] = {}
@@ -46,9 +50,8 @@ def permuted_cases(
             corrupted = {f'corrupted_{task}': rate}
             label = f'{task}{round(100 * rate)}'
             found[f'{label}_uncertainty'] = dict(corrupted, weighting='uncertainty')
-            found[f'{label}_itp'] = dict(corrupted, weighting='itp')
-            if second_pass:
-                found[f'{label}_itp{_SECOND}'] = dict(corrupted, weighting='itp')
+            for weighting in weightings:
+                found[f'{label}_{weighting}'] = dict(corrupted, weighting=weighting.removesuffix(SECOND_PASS))
             epochs = round(load_config(config).epochs / (1 - rate))  # as many steps as with all instances
             found[f'{label}_oracle'] = dict(corrupted, weighting='uncertainty', only_clean=True, epochs=epochs)
     return found
@@ -56,7 +59,7 @@ def permuted_cases(
 
 def is_second_pass(name: str) -> bool:
     """Return whether a case needs what another has found."""
-    return name.endswith(_SECOND)
+    return name.endswith(SECOND_PASS)
 
 
 def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str] = ()) -> None:
@@ -77,7 +80,7 @@ def run_case(config: str, work_dir: Path, options: dict, needed: Collection[str]
     torch.set_num_threads(1)
     options = dict(options, log_level='WARNING')
     if is_second_pass(work_dir.name):
-        options['suspects'] = str(work_dir.with_name(work_dir.name.removesuffix(_SECOND)) / 'suspects')
+        options['suspects'] = str(work_dir.with_name(work_dir.name.removesuffix(SECOND_PASS)) / 'suspects')
     metrics = work_dir / 'metrics.json'
     finished = metrics.exists() and set(needed) <= read(metrics).keys()
     if not finished:
@@ -92,8 +95,7 @@ def permuted_tables(
     rates: Sequence[float],
     goals: Mapping[str, str],
     columns: Sequence[Column],
-    *,
-    second_pass: bool = False,
+    weightings: Sequence[str],
 ) -> list[str]:
     """Return the lines of a Markdown table for each task whose labels were permuted.
 
@@ -107,12 +109,10 @@ def permuted_tables(
         lines += [f'{titles} way (%) | AUROC | wrong labels, estimated |', f'{rule} ---: | ---: | --- |']
         for rate in rates:
             label = f'{task}{round(100 * rate)}'
-            for weighting in ('uncertainty', 'itp', f'itp{_SECOND}', 'oracle'):
-                if is_second_pass(weighting) and not second_pass:
-                    continue
+            for weighting in ('uncertainty', *weightings, 'oracle'):
                 runs = [folder / f'seed{seed}' / f'{label}_{weighting}' for seed in seeds]
                 distance = area = estimates = ''
-                if weighting.startswith('itp'):
+                if weighting in weightings:
                     found = [read(run / 'suspects/detection.json')[task] for run in runs]
                     scores = [
                         [read(run.with_name(f'{label}_{name}') / 'metrics.json')[goal] for run in runs]

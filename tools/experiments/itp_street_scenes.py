@@ -19,6 +19,7 @@ from spread import spread
 CONFIG = str(ROOT / 'configs/itp/unet_street_scenes.py')
 GOALS = dict(depth='depth/abs_error', seg='mIoU')  # what permuted labels of a task harm
 TASKS = tuple(GOALS)
+PERMUTED = ('itp', f'itp{itp_runs.SECOND_PASS}')  # weightings with permuted labels
 CLEAN: dict[str, dict] = {
     'single_seg': dict(tasks=('seg',), weighting='equal'),
     'single_depth': dict(tasks=('depth',), weighting='equal'),
@@ -36,7 +37,7 @@ COLUMNS: tuple[itp_runs.Column, ...] = (
 
 def cases(rates: Sequence[float]) -> dict[str, dict]:
     """Return the options of every case by its name."""
-    return CLEAN | itp_runs.permuted_cases(CONFIG, rates, TASKS, second_pass=True)
+    return CLEAN | itp_runs.permuted_cases(CONFIG, rates, TASKS, PERMUTED)
 
 
 def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
@@ -53,7 +54,7 @@ def tables(folder: Path, seeds: list[int], rates: Sequence[float]) -> str:
         runs = [folder / f'seed{seed}' for seed in seeds]
         change = '' if case.startswith('single') else spread([relative_change(run, case) for run in runs])
         lines.append(f'{itp_runs.row(case, [run / case for run in runs], COLUMNS)} {change} |')
-    permuted = itp_runs.permuted_tables(folder, seeds, rates, GOALS, COLUMNS, second_pass=True)
+    permuted = itp_runs.permuted_tables(folder, seeds, rates, GOALS, COLUMNS, PERMUTED)
     return '\n'.join(lines + permuted)
 
 

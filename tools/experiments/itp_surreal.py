@@ -19,7 +19,8 @@ CONFIG = str(ROOT / 'configs/itp/resnet10_surreal_clips.py')
 # What permuted labels of a task harm
 GOALS = dict(pose='pose/mpjpe', depth='depth/rmse', parts='parts/iou')
 TASKS = tuple(GOALS)
-CLEAN = ('equal', 'uncertainty', 'dwa', 'itp')
+CLEAN = ('equal', 'uncertainty', 'dwa', 'itp', 'itp_instance')
+PERMUTED = ('itp', 'itp_instance')  # weightings with permuted labels
 COLUMNS: tuple[itp_runs.Column, ...] = (
     ('MPJPE (mm)', 'pose/mpjpe', 1, 1),
     ('PA-MPJPE (mm)', 'pose/pa_mpjpe', 1, 1),
@@ -33,7 +34,7 @@ COLUMNS: tuple[itp_runs.Column, ...] = (
 def cases(rates: Sequence[float], tasks: Sequence[str] = TASKS) -> dict[str, dict]:
     """Return the options of every case by its name."""
     clean = {weighting: dict(weighting=weighting) for weighting in CLEAN}
-    return clean | itp_runs.permuted_cases(CONFIG, rates, tasks)
+    return clean | itp_runs.permuted_cases(CONFIG, rates, tasks, PERMUTED)
 
 
 def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) -> str:
@@ -48,7 +49,7 @@ def tables(folder: Path, seeds: list[int], rates: Sequence[float], tasks: Sequen
     lines = [f'right labels, seeds {seeds}', '', *itp_runs.head('weighting', COLUMNS)]
     lines += [itp_runs.row(case, [folder / f'seed{seed}' / case for seed in seeds], COLUMNS) for case in CLEAN]
     goals = {task: GOALS[task] for task in tasks}
-    return '\n'.join(lines + itp_runs.permuted_tables(folder, seeds, rates, goals, COLUMNS))
+    return '\n'.join(lines + itp_runs.permuted_tables(folder, seeds, rates, goals, COLUMNS, PERMUTED))
 
 
 def main() -> None:

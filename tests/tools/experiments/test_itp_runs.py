@@ -36,7 +36,7 @@ def test_options_of_the_cases_are_variables_of_the_config(tool):
     from mmfct.apis.training.config import config_variables, load_config
 
     cases = tool.cases((0.2, 0.4))
-    assert len(cases) == len(tool.CLEAN) + 2 * len(tool.TASKS) * (4 if hasattr(tool, 'relative_change') else 3)
+    assert len(cases) == len(tool.CLEAN) + 2 * len(tool.TASKS) * 4
     assert {name for options in cases.values() for name in options} <= config_variables(tool.CONFIG)
     for task in tool.TASKS:
         assert cases[f'{task}40_itp'] == {f'corrupted_{task}': 0.4, 'weighting': 'itp'}
@@ -101,11 +101,11 @@ def test_tables_of_clips_have_mean_and_spread_of_every_case(tool, tmp_path):
         write_results(tool, tmp_path / f'seed{seed}', metrics, error / 100, share)
     lines = tool.tables(tmp_path, [0, 1], (0.4,)).splitlines()
     rows = [line for line in lines if line.startswith('| ') and '---' not in line]
-    assert len(rows) == 1 + 4 + 3 * (1 + 3)
+    assert len(rows) == 1 + 5 + 3 * (1 + 4)
     cells = '| 92.0 ± 2.8 | 50.0 ± 0.0 |  | 100.0 ± 0.0 | 50.0 ± 0.0 | 90.0 ± 0.0 |'
     assert rows[4] == f'| itp {cells}'
-    assert rows[6] == f'| 40% uncertainty {cells}  |  |  |'
-    assert rows[7] == f'| 40% itp {cells} - | 0.920 ± 0.028 | at least about 34 %; at least about 38 % |'
+    assert rows[7] == f'| 40% uncertainty {cells}  |  |  |'
+    assert rows[8] == f'| 40% itp {cells} - | 0.920 ± 0.028 | at least about 34 %; at least about 38 % |'
 
 
 @pytest.mark.parametrize('tool', ['itp_surreal'], indirect=True)
@@ -113,6 +113,7 @@ def test_clips_can_have_permuted_labels_of_one_task(tool):
     assert [name for name in tool.cases((0.4,), ('pose',)) if '40' in name] == [
         'pose40_uncertainty',
         'pose40_itp',
+        'pose40_itp_instance',
         'pose40_oracle',
     ]
 
