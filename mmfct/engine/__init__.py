@@ -3,6 +3,7 @@
 from mmfct.engine.cpu_distributed_data_parallel import CpuDistributedDataParallel
 from mmfct.engine.hooks import (
     AnnotationHook,
+    ClassCountHook,
     DataEpochHook,
     EvalModeFromEpochHook,
     InstanceTaskWeightHook,
@@ -12,6 +13,7 @@ from mmfct.engine.hooks import (
 
 __all__ = [
     'AnnotationHook',
+    'ClassCountHook',
     'CpuDistributedDataParallel',
     'DataEpochHook',
     'EvalModeFromEpochHook',

@@ -21,6 +21,7 @@ from mmfct.apis.training.report import write_report
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.apis.training.variables import check_variables
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.class_count_hook import ClassCountHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.hooks.random_state_hook import RandomStateHook
 from mmfct.engine.hooks.termination_hook import TerminationHook
@@ -110,7 +111,7 @@ def train_stage(config: Config) -> Runner:
         runner = build_runner(scale_learning_rate(config))
         try_first_image(config, runner.model)
         check_batches(runner)
-        add_hooks(runner, AnnotationHook, DataEpochHook, RandomStateHook)
+        add_hooks(runner, AnnotationHook, ClassCountHook, DataEpochHook, RandomStateHook)
         runner.register_hook(_StartRecord(record, resume=config.resume))
         termination = TerminationHook(grace_seconds())
         runner.register_hook(termination)

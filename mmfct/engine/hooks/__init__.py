@@ -1,6 +1,7 @@
 """Hooks for the hosts' runners."""
 
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.class_count_hook import ClassCountHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.engine.hooks.eval_mode_from_epoch_hook import EvalModeFromEpochHook
 from mmfct.engine.hooks.instance_task_weight_hook import InstanceTaskWeightHook
@@ -9,6 +10,7 @@ from mmfct.engine.hooks.termination_hook import TerminationHook
 
 __all__ = [
     'AnnotationHook',
+    'ClassCountHook',
     'DataEpochHook',
     'EvalModeFromEpochHook',
     'InstanceTaskWeightHook',

@@ -14,9 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmfct.datasets.class_subset import ClassSubset
 from mmfct.engine.epochs import epoch_at, is_iterative
-from mmfct.instances.positions import walk_data_sets
 from mmfct.registry import HOOKS
 from mmfct.utils.wrappers import unwrapped_model
 
@@ -40,8 +38,7 @@ class AnnotationHook(Hook):
 
     Without a label the loss is 0, which looks like a perfect fit. Label maps in which every pixel is ignored, and
     depth maps without a valid one, are no labels: `mmfct.MultiTaskSegmentor` asks its tasks. Of any other model, label
-    maps count where there are any. Batches are looked at until every task has had a label. After the first
-    epoch of a classifier, it is warned of outputs that stand for no class: its ``num_classes`` may be wrong.
+    maps count where there are any. Batches are looked at until every task has had a label.
     ``mmfct train`` and ``mmfct test`` add this hook.
 
     Raises:
@@ -55,13 +52,10 @@ class AnnotationHook(Hook):
         self._tasks: tuple[str, ...] = ()
         self._unseen: set[str] = set()
         self._needed = False
-        self._largest: int | None = None  # class in the first epoch; None where it does not matter
 
     def before_train(self, runner: Runner) -> None:
         """Start to look at the batches."""
         self._start(runner)
-        chosen = any(isinstance(part, ClassSubset) for part in walk_data_sets(runner.train_dataloader.dataset))
-        self._largest = None if self._outputs() is None or chosen else -1
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start to look at the batches of an epoch; where training is iteration-based, there is only one."""
@@ -70,8 +64,6 @@ class AnnotationHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Look at a batch."""
         self._look(data_batch)
-        if self._largest is not None:
-            self._largest = max(self._largest, _largest_label(data_batch))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -79,14 +71,12 @@ class AnnotationHook(Hook):
         """End an epoch of an iteration-based training."""
         if is_iterative(runner) and epoch_at(runner, runner.iter + 1) > epoch_at(runner, runner.iter):
             self._refuse(runner)
-            self._warn_of_spare_outputs(runner)
             self._start(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """End an epoch."""
         if not is_iterative(runner):
             self._refuse(runner)
-            self._warn_of_spare_outputs(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Start to look at the batches of a validation."""
@@ -145,26 +135,6 @@ class AnnotationHook(Hook):
                 'pipeline'
             )
 
-    def _outputs(self) -> int | None:
-        return getattr(getattr(self._model, 'head', None), 'num_classes', None)
-
-    def _warn_of_spare_outputs(self, runner: Runner) -> None:
-        """Warn once, after the first epoch, of outputs that stand for no class."""
-        outputs = self._outputs()
-        if self._largest is None or outputs is None:
-            return
-        largest = torch.tensor(self._largest)
-        self._largest = None
-        all_reduce(largest, op='max')
-        names = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes') or ()
-        classes = max(len(names), int(largest) + 1)
-        if largest >= 0 and classes < outputs:
-            text = (
-                f'{outputs - classes} of {outputs} outputs of the model have no class in the training set, which has '
-                f'{classes}: is `num_classes` right?'
-            )
-            print_log(text, 'current', logging.WARNING)
-
     def _warn(self, loader: DataLoader) -> None:
         missing = self.missing()
         if missing:
@@ -179,13 +149,6 @@ def _ignore_index(model: Any) -> int:
     """Return the label of ignored pixels in a segmentor of mmseg, whose decode heads may be several."""
     heads = getattr(model, 'decode_head', None)
     return getattr(heads[-1] if isinstance(heads, nn.ModuleList) else heads, 'ignore_index', _IGNORED)
-
-
-def _largest_label(data_batch: dict | None) -> int:
-    """Return the largest class of a batch of mmpretrain; -1 without one."""
-    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-    labels = [sample.gt_label for sample in samples or () if 'gt_label' in sample and sample.gt_label.numel()]
-    return int(torch.cat(labels).max()) if labels else -1
 
 
 def _number(loader: DataLoader) -> int:

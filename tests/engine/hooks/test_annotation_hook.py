@@ -229,34 +229,3 @@ def test_an_evaluation_without_labels_is_told_of(tmp_path, caplog, monkeypatch):
     assert first == second and first[1] == logging.WARNING
     assert "no label of ['depth', 'seg'] for any of 2 images" in first[0]
     assert evaluate(dict(gt_sem_seg=[0], gt_depth_map=[2.0])) == []
-
-
-@pytest.mark.parametrize('iterations', [None, 5])
-@pytest.mark.parametrize(
-    ('outputs', 'names', 'warned'),
-    [(5, (), '2 of 5 outputs'), (3, (), None), (5, 'abcd', '1 of 5 outputs'), (5, 'abcde', None), (None, (), None)],
-)
-def test_outputs_without_a_class_are_told_of_after_the_first_epoch(
-    tmp_path, monkeypatch, iterations, outputs, names, warned
-):
-    said = []
-    monkeypatch.setattr('mmfct.engine.hooks.annotation_hook.print_log', lambda text, *_: said.append(text))
-    data = Data({}, *(dict(gt_label=torch.tensor([label])) for label in (0, 2, 1)), dict(gt_label=torch.tensor([])))
-    data.metainfo = dict(classes=names)
-    model = Host()
-    model.head = nn.Module()
-    model.head.num_classes = outputs
-    run(data, tmp_path, model, iterations)
-    assert len(said) == (warned is not None)
-    assert all(text.startswith(f'{warned} of the model have no class in the training set') for text in said)
-
-
-def test_classes_that_are_left_out_on_purpose(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr('mmfct.engine.hooks.annotation_hook.print_log', lambda text, *_: said.append(text))
-    monkeypatch.setattr('mmfct.engine.hooks.annotation_hook.ClassSubset', Data)
-    model = Host()
-    model.head = nn.Module()
-    model.head.num_classes = 9
-    run(Data(dict(gt_label=torch.tensor([1]))), tmp_path, model)
-    assert not said

@@ -29,6 +29,7 @@ from mmfct.apis.training.record import FINAL_CHECKPOINT, TrainingRecord
 from mmfct.apis.training.schedule import check_schedule
 from mmfct.apis.training.train import add_hooks, build_runner, check_batches
 from mmfct.engine.hooks.annotation_hook import AnnotationHook
+from mmfct.engine.hooks.class_count_hook import ClassCountHook
 from mmfct.engine.hooks.data_epoch_hook import DataEpochHook
 from mmfct.instances.positions import walk_data_sets
 from mmfct.utils.wrappers import unwrapped_model
@@ -110,7 +111,7 @@ class _Trial:
         runner = None
         with self.stage.part('model', self.ranks):
             runner = build_runner(scale_learning_rate(with_sample_tables(self.given)))
-            add_hooks(runner, AnnotationHook, DataEpochHook)
+            add_hooks(runner, AnnotationHook, ClassCountHook, DataEpochHook)
         return None if 'model' in self.stage.failures else runner
 
     def take_steps(self, runner: Runner) -> Steps | None:
