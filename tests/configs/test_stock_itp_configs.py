@@ -78,6 +78,7 @@ default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, inte
 
 CLASSIFIER = """
 _base_ = 'mmpretrain::resnet/resnet18_8xb32_in1k.py'
+narrow = dict(stem_channels=8, base_channels=8)
 test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 train_set = dict(type='CustomDataset', data_root='{folder}/classes', pipeline=test_pipeline)
 train_dataloader = dict(**loader, dataset=dict(_delete_=True, **train_set))
@@ -91,7 +92,7 @@ WEIGHTED = (
     CLASSIFIER
     + """
 loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='CrossEntropyLoss'))
-model = dict(head=dict(num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss)))
+model = dict(backbone=narrow, head=dict(in_channels=64, num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss)))
 """
 )
 
@@ -101,7 +102,7 @@ TEMPERATURE = (
     CLASSIFIER
     + """
 loss = dict(type='mmfct.DataParameterLoss', task='label', loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1))
-model = dict(head=dict(num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss)))
+model = dict(backbone=narrow, head=dict(in_channels=64, num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss)))
 """
 )
 
@@ -109,9 +110,10 @@ model = dict(head=dict(num_classes=3, topk=(1,), loss=dict(_delete_=True, **loss
 MULTI_TASK = (
     CLASSIFIER
     + """
-head = dict(type='LinearClsHead', in_channels=512, topk=(1,))
+head = dict(type='LinearClsHead', in_channels=64, topk=(1,))
 weighted = dict(type='mmfct.InstanceTaskWeightLoss', loss=dict(type='CrossEntropyLoss'))
 model = dict(
+    backbone=narrow,
     head=dict(
         _delete_=True,
         type='MultiTaskHead',
@@ -145,7 +147,8 @@ MULTI_LABEL = (
     + """
 loss = dict(type='mmfct.InstanceTaskWeightLoss', task='label', loss=dict(type='CrossEntropyLoss', use_sigmoid=True))
 model = dict(
-    head=dict(_delete_=True, type='MultiLabelLinearClsHead', in_channels=512, num_classes=3, loss=loss),
+    backbone=narrow,
+    head=dict(_delete_=True, type='MultiLabelLinearClsHead', in_channels=64, num_classes=3, loss=loss),
 )
 images = dict(type='MultiLabelDataset', data_root='{folder}/classes', ann_file='labels.json', pipeline=test_pipeline)
 train_dataloader = dict(dataset=dict(_delete_=True, **images))
