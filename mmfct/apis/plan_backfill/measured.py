@@ -25,6 +25,7 @@ class Backfill:
         dips: See `find_dips`.
         causes: What was found about the deepest dip; ``None`` without one.
         notes: Sentences for below the tables.
+        caveats: Sentences about scores that are too good or mean nothing.
     """
 
     points: Mapping[str, list[QueryScores]]
@@ -32,6 +33,7 @@ class Backfill:
     dips: Dips | None = None
     causes: Causes | None = None
     notes: Sequence[str] = ()
+    caveats: Sequence[str] = ()
 
     @cached_property
     def curves(self) -> Curves:
@@ -55,7 +57,7 @@ class Backfill:
     @property
     def warnings(self) -> list[str]:
         """Sentences for above the tables."""
-        return dip_warnings(self.dips or {}, fractions(self.done), self.causes)
+        return [*self.caveats, *dip_warnings(self.dips or {}, fractions(self.done), self.causes)]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without the single queries."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmfct.apis.evaluate_compatibility.caveats import set_caveats
 from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
+from mmfct.apis.evaluate_compatibility.joined_labels import with_joined_labels
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.apis.plan_backfill.causes import find_causes
 from mmfct.apis.plan_backfill.measured import Backfill, deepest_dip, find_dips
@@ -16,6 +18,7 @@ from mmfct.apis.plan_backfill.orders import is_recomputed, order_rows
 from mmfct.apis.plan_backfill.report import write_backfill
 from mmfct.evaluation.backfill_curves import Curves, backfill_points
 from mmfct.evaluation.embedding_set import count_unlabelled
+from mmfct.evaluation.pair import Pair
 from mmfct.evaluation.report import unlabelled_notes
 from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_model
@@ -98,7 +101,8 @@ def plan_backfill(
             queries.items, before.items, after, left[order], dips[order][score], order=order, score=score, **words
         )
     notes = unlabelled_notes(count_unlabelled({'queries': queries.items, 'items of the gallery': before.items}))
-    measured = Backfill(points, float(recomputed.mean()), dips, causes, notes)
+    caveats = set_caveats([Pair('query', 'upgraded'), Pair('query', 'new')], sets, sets)
+    measured = Backfill(points, float(recomputed.mean()), dips, causes, notes, caveats)
     write_backfill(measured, folder)
     return measured.curves
 
@@ -106,16 +110,27 @@ def plan_backfill(
 def _read_sets(
     paths: Mapping[str, str | Path | None], groups: str | None, options: SourceOptions | None
 ) -> dict[str, StoredSet]:
-    """Read both galleries, and the queries if there are any; all of one model and distance, with labels alike."""
+    """Read both galleries, and the queries if there are any; all of one model and distance, with labels alike.
+
+    Sets without labels take those of the same ids in another one.
+    """
     sets = {
-        name: StoredSet.read(name, path, groups, options=options) for name, path in paths.items() if path is not None
+        name: StoredSet.read(name, path, groups, need_labels=False, options=options)
+        for name, path in paths.items()
+        if path is not None
     }
     wanted = sets['upgraded'].provenance
     for name, what in (('new', 'new embeddings'), ('query', 'queries')):
         if name in sets:
             check_same_model(sets[name].provenance.embedding, wanted)
             check_same_distance(what, sets[name].provenance, wanted)
-    return with_common_labels(sets)
+    sets = with_common_labels(with_joined_labels(sets))
+    bare = [name for name, stored in sets.items() if not stored.items.is_labelled]
+    if bare and 'query' in sets:
+        raise ValueError(
+            f'a curve needs labels (column label) of the queries and of the gallery, got none of {", ".join(bare)}'
+        )
+    return sets
 
 
 def _write_order(rows: np.ndarray, ids: np.ndarray, path: Path) -> None:

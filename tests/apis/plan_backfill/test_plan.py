@@ -231,3 +231,17 @@ def test_vectors_of_another_program(switch, make_gallery, tmp_path, run_tool):
     assert json.loads((tmp_path / 'plan/backfill.json').read_text())['curves'] == expected
     for name in orders:
         assert read_order(tmp_path / f'plan/order_{name}.csv') == read_order(tmp_path / f'expected/order_{name}.csv')
+
+
+def test_labels_are_joined_by_id_and_queries_that_find_themselves_are_said(switch, make_gallery, tmp_path):
+    new = column(switch.new, 'embedding')
+    bare = make_gallery('bare', 'model_v2', new)
+    with pytest.raises(
+        ValueError, match=r'needs labels \(column label\) of the queries and of the gallery, got none of'
+    ):
+        plan_backfill(bare, tmp_path / 'refused', new=bare, query=bare)
+    query = make_gallery('renamed', 'model_v2', new, label=switch.labels, id=[f'q{row}' for row in range(60)])
+    curves = plan_backfill(switch.upgraded, tmp_path / 'out', new=bare, query=query)
+    assert curves['random']['cmc1'][-1] == 1  # of the gallery without labels
+    text = (tmp_path / 'out/backfill.md').read_text()
+    assert "**Scores of query/new may be too good**: 60 of 60 'query' have the vector of an item of 'new'" in text
