@@ -14,13 +14,11 @@ from mmengine.logging import print_log
 from mmfct.apis.evaluate_compatibility.adapted import adapt_queries
 from mmfct.apis.evaluate_compatibility.agreement import agreement_obstacle, measure_agreement, measured_pairs
 from mmfct.apis.evaluate_compatibility.caveats import agreement_caveats, set_caveats
-from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
 from mmfct.apis.evaluate_compatibility.evaluation import Evaluation
 from mmfct.apis.evaluate_compatibility.gate_rule import GateRule
 from mmfct.apis.evaluate_compatibility.gate_scores import check_gate, decide_gate
-from mmfct.apis.evaluate_compatibility.joined_labels import with_joined_labels
-from mmfct.apis.evaluate_compatibility.named_columns import GALLERY, QUERY
 from mmfct.apis.evaluate_compatibility.pairs import choose_pairs, known_pairs, of_one_model
+from mmfct.apis.evaluate_compatibility.read_sets import read_sets
 from mmfct.apis.evaluate_compatibility.report import write_evaluation, write_gate
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.embedding_set import EmbeddingSet
@@ -30,7 +28,6 @@ from mmfct.functional import QueryScores
 from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval.stores.options import SourceOptions
 
-_TITLES = {QUERY: 'queries', GALLERY: 'gallery'}
 _NAME = re.compile(r'[\w.-]+')
 
 
@@ -97,7 +94,7 @@ def evaluate_compatibility(
     if Path(out).exists() and not Path(out).is_dir():
         raise NotADirectoryError(f'`out` must be a folder, got the file {str(out)!r}; name another one')
     check_exclude(exclude)
-    query_sets, gallery_sets = _read_sets(queries, galleries, groups, options or {})
+    query_sets, gallery_sets = read_sets(queries, galleries, groups, options or {})
     if adapter is not None:
         name, adapted = adapt_queries(adapter, query_sets, gallery_sets)
         query_sets[name] = adapted
@@ -146,35 +143,6 @@ def evaluate_compatibility(
     evaluation = replace(evaluation, gate=decision)
     write_gate(evaluation, decision, Path(out))
     return evaluation
-
-
-def _read_sets(
-    queries: Mapping[str, str | Path],
-    galleries: Mapping[str, str | Path],
-    groups: str | None,
-    options: Mapping[str, SourceOptions],
-) -> tuple[dict[str, StoredSet], dict[str, StoredSet]]:
-    paths = {
-        (kind, name): path for kind, named in ((QUERY, queries), (GALLERY, galleries)) for name, path in named.items()
-    }
-    unknown = sorted(options.keys() - {name for _, name in paths} - {f'{kind}:{name}' for kind, name in paths})
-    if unknown:
-        raise ValueError(
-            f'what is said of a set needs its name, one of {", ".join({**queries, **galleries})}, got {unknown[0]!r}'
-        )
-    given = {(kind, name): options.get(f'{kind}:{name}', options.get(name)) for kind, name in paths}
-    sets = {
-        (kind, name): StoredSet.read(
-            name, path, groups, need_labels=False, options=given[kind, name], kind=_TITLES[kind]
-        )
-        for (kind, name), path in paths.items()
-    }
-    bare = [key for key, option in given.items() if option is not None and option.columns.label == '']
-    sets = with_common_labels(with_joined_labels(sets, keep=bare))
-    query_sets, gallery_sets = (
-        {name: stored for (kind, name), stored in sets.items() if kind == wanted} for wanted in (QUERY, GALLERY)
-    )
-    return query_sets, gallery_sets
 
 
 def _labelled_sets(queries: Mapping[str, StoredSet], galleries: Mapping[str, StoredSet]) -> dict[str, EmbeddingSet]:

@@ -125,3 +125,5 @@ def test_command_line(switch, tmp_path, run_tool, capsys):
     assert (tmp_path / 'out/gate.md').is_file()
     assert run_tool('evaluate_compatibility.py', *words, *models, '--model', 'nwe=v2') == 2
     assert "needs its name, one of old, new, upgraded, got 'nwe'" in capsys.readouterr().err
+    assert run_tool('evaluate_compatibility.py', *words, *models, '--id-column', 'nwe=id') == 2
+    assert "must be written NAME=COLUMN, of old, new, upgraded, got 'nwe=id'" in capsys.readouterr().err
