@@ -103,7 +103,7 @@ def shorten(monkeypatch, short: dict) -> None:
         return train(config, replace(options, cfg_options={**options.cfg_options, **short}))
 
     def short_find(config, checkpoint, *, cfg_options, **options):
-        return find(config, checkpoint, cfg_options={**cfg_options, **short}, top=1, **options)
+        return find(config, checkpoint, cfg_options={**cfg_options, **short}, **dict(top=1) | options)
 
     monkeypatch.setattr(training, 'train', short_train)
     monkeypatch.setattr(rooms, 'find_corrupt_labels', short_find)
