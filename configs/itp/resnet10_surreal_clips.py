@@ -11,7 +11,7 @@ _base_ = [
 ]
 
 seed = 0
-weighting = 'itp'  # any name in ../_base_/task_weightings.py
+weighting = 'itp_instance'  # any name in ../_base_/task_weightings.py; learned task weights are worse on these clips
 tasks = ('pose', 'depth', 'parts')  # one of them alone is the single-task model
 corrupted_pose = 0.0  # share of the training frames whose poses and shapes are permuted among them
 corrupted_depth = 0.0

@@ -116,8 +116,9 @@ def test_a_stock_runner_takes_the_config(name, surreal_root, tmp_path, plain_con
     runner = Runner.from_cfg(config)
     assert runner.model.task_names == ('pose', 'depth', 'parts')
     optimizer = runner.build_optim_wrapper(config.optim_wrapper).optimizer
-    (group,) = (group for group in optimizer.param_groups if group['params'][0] is runner.model.weighting.log_variance)
-    assert group['lr'] == pytest.approx(config.log_variance_lr)
+    learned = runner.model.weighting.log_variance
+    rates = [group['lr'] for group in optimizer.param_groups if group['params'][0] is learned]
+    assert rates == ([pytest.approx(config.log_variance_lr)] if config.weighting == 'itp' else [])
     sample = next(iter(runner.test_dataloader))['data_samples'][0]
     size = (64, 64) if name == 'resnet10_surreal_clips' else (256, 256)
     assert sample.gt_depth_map.data.shape == (1, *size) and sample.gt_pose.joints.shape == (24, 3)
