@@ -212,7 +212,7 @@ def test_a_report_that_exists_is_replaced(files, learned, run_tool, tmp_path):
 def test_settings_that_make_no_sense(files, refused, tmp_path):
     learn = ['learn_transform', files['old'], files['new'], '--out', files['out']]
     refused('`max_pairs` must be at least 100, got -1', *learn, '--max-pairs', '-1')
-    refused('`seed` of the settings must be a number in range', *learn, '--seed', '-1')
+    refused('`seed` of the settings must be a whole number in range', *learn, '--seed', '-1')
     message = 'must be a folder with a manifest.json, Parquet, X.npy with ids beside it'
     refused(message, 'learn_transform', files['old'], tmp_path / 'missing', *learn[3:])
 
