@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
-
-
 # File in which ranks leave a user error for those that torchrun starts in their place; tools/_launch.sh names it.
 _ERROR_FILE = 'MMFCT_ERROR_FILE'
 
