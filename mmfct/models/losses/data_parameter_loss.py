@@ -38,13 +38,15 @@ class DataParameterLoss(WrappedLoss, InstanceParameters):
         scores = scores.float()
         self.offer_comparisons([self.comparison(scores, target, ignore_index)] if self.needs_comparisons else None)
         log_scale = self.take_rows(len(scores))[:, 0].view(-1, *[1] * (scores.dim() - 1))
+        with torch.enable_grad():
+            # A pass from detached scores: the gradient of each instance alone, not of the mean, unscaled. The one
+            # below trains, and a loss that counts counts there.
+            leaf = log_scale.detach().requires_grad_()
+            scaled = scores.detach() * torch.exp(-leaf)
+            own, _ = instance_losses(self.loss, scaled, target, weight, ignore_index, keep_buffers=True)
+            (gradient,) = torch.autograd.grad(own.sum(), leaf)
         losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
         losses, annotated = losses[:, None], annotated[:, None]
         self.check_finite(losses, annotated)
-        with torch.enable_grad():
-            # A second pass from detached scores: the gradient of each instance alone, not of the mean, unscaled.
-            leaf = log_scale.detach().requires_grad_()
-            own, _ = instance_losses(self.loss, scores.detach() * torch.exp(-leaf), target, weight, ignore_index)
-            (gradient,) = torch.autograd.grad(own.sum(), leaf)
         self.report(gradient.view(-1, 1), annotated, losses)
         return self.means(losses, annotated).sum()

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mmfct.functional.task_weighting import mean_over_valid
 
 
 def instance_losses(
-    loss: nn.Module, prediction: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
+    loss: nn.Module,
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    *,
+    keep_buffers: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return the mean of a loss over the valid elements of each instance.
+
+    Some losses count in buffers what they are called with, as ``SeesawLoss`` does the samples of each class. Only the
+    call that trains may count: in evaluation mode and without gradient, where labels are compared, buffers stay.
 
     Args:
         loss: Loss with the signature that mmseg's and mmpretrain's share: ``loss(prediction, target, weight=...,
@@ -20,6 +30,7 @@ def instance_losses(
         target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
         weight: Weight of each element, as the hosts pass it on.
         ignore_index: Label of elements that do not count; passed on to the loss where it is given.
+        keep_buffers: Whether the buffers of the loss stay as they are in any case.
 
     Returns:
         Losses (B,) and booleans (B,): whether the instance has a valid element.
@@ -27,7 +38,7 @@ def instance_losses(
     Raises:
         ValueError: If the loss has another signature, or does not return unreduced values.
     """
-    values = unreduced(loss, prediction, target, weight, ignore_index)
+    values = unreduced(loss, prediction, target, weight, ignore_index, keep_buffers=keep_buffers)
     if values.dim() == 0 or len(values) != len(prediction):
         raise ValueError(
             f'`loss` must return one value per instance or element with `reduction_override="none"`, got shape '
@@ -44,12 +55,21 @@ def instance_losses(
 
 
 def unreduced(
-    loss: nn.Module, prediction: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
+    loss: nn.Module,
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    *,
+    keep_buffers: bool = False,
 ) -> Tensor:
     """Return the values of a loss per element or instance; arguments and errors as for :func:`instance_losses`."""
     options = {} if ignore_index is None else {'ignore_index': ignore_index}
+    arguments = dict(weight=weight, reduction_override='none', **options)
+    keep_buffers = keep_buffers or not loss.training or not torch.is_grad_enabled()
+    copies = {name: buffer.clone() for name, buffer in loss.named_buffers()} if keep_buffers else {}
     try:
-        return loss(prediction, target, weight=weight, reduction_override='none', **options)
+        return functional_call(loss, copies, (prediction, target), arguments)
     except TypeError as error:
         names = ', '.join(['weight', 'reduction_override', *options])
         raise ValueError(f'`loss` must be one that takes {names}, got {type(loss).__name__}: {error}') from error

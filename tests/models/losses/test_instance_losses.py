@@ -117,6 +117,30 @@ def test_several_labels_per_instance():
     torch.testing.assert_close(losses, expected)
 
 
+def seesaw() -> nn.Module:
+    return mmpretrain_loss('SeesawLoss', num_classes=3, p=0.8, q=2.0)
+
+
+def test_a_loss_that_counts_is_called_as_often_as_by_a_head():
+    scores, labels = torch.randn(6, 3), torch.tensor([0, 0, 0, 1, 1, 2])
+    plain, module = seesaw(), seesaw()
+    for _ in range(2):  # the second depends on what the first has counted
+        losses, _ = instance_losses(module, scores, labels)
+        torch.testing.assert_close(losses.mean(), plain(scores, labels))
+    assert module.cum_samples.tolist() == [6, 4, 2]
+
+
+@pytest.mark.parametrize('kept', ['evaluation mode', 'no gradient', 'asked for'])
+def test_a_loss_counts_only_where_it_trains(kept):
+    scores, labels, module = torch.randn(6, 3), torch.randint(3, (6,)), seesaw()
+    plain = seesaw()(scores, labels)
+    with torch.set_grad_enabled(kept != 'no gradient'):
+        module.train(kept != 'evaluation mode')
+        losses, _ = instance_losses(module, scores, labels, keep_buffers=kept == 'asked for')
+    torch.testing.assert_close(losses.mean(), plain)  # of a loss that has counted nothing before
+    assert module.cum_samples.tolist() == [0, 0, 0]
+
+
 class Reduced(nn.Module):
     """A loss that does not know how to leave values unreduced."""
 

@@ -285,3 +285,20 @@ def test_conformer_calls_its_loss_for_both_branches():
     objective = head.loss(features, samples)['loss']
     torch.testing.assert_close(weighting.pop_report().losses[:, 0], expected)
     assert objective.item() == pytest.approx(2 * expected.mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    'options', [dict(type='mmfct.InstanceTaskWeightLoss'), dict(type='mmfct.DataParameterLoss')], ids=str
+)
+def test_a_loss_that_counts_samples_counts_each_once(options):
+    """`SeesawLoss` weights a class by how often it came: comparisons and second passes are no samples."""
+    loss = dict(type='mmpretrain.SeesawLoss', num_classes=3)
+    module, plain = MODELS.build(dict(options, task='label', loss=loss)), MODELS.build(loss)
+    scores, labels = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 0, 1, 2])
+    rows = torch.full((4, 1), float(options['type'] == 'mmfct.InstanceTaskWeightLoss'))  # weights of 1, temperatures
+    part = module if hasattr(module, 'set_instances') else module.weighting
+    for _ in range(2):
+        part.set_instances(rows, ['a.png', 'b.png', 'c.png', 'd.png'])
+        torch.testing.assert_close(module(scores, labels, avg_factor=4), plain(scores, labels, avg_factor=4))
+        assert part.pop_report().annotated.all()
+    assert module.loss.cum_samples.tolist() == plain.cum_samples.tolist() == [4, 2, 2]
