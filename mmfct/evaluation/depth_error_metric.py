@@ -10,6 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from mmfct.functional.measured_depth import measured_depth
 from mmfct.registry import METRICS
 
 
@@ -17,12 +18,12 @@ from mmfct.registry import METRICS
 class DepthErrorMetric(BaseMetric):
     """Mean absolute and relative error of predicted depth maps, in the unit of the target.
 
-    A pixel is valid where its target y is positive and finite. With predictions f, ``abs_error`` is the mean of
-    ``|f - y|`` and ``rel_error`` that of ``|f - y| / y``, a fraction and not a percentage; both are means *over all
-    valid pixels of the data set*, so neither the batch size nor the number of ranks changes them. The published
-    CityScapes numbers (code of MTAN, which the CAGrad, Nash-MTL and FAMO tables go back to) use the same quotients,
-    the relative one without a factor 100, but average the means of the batches of 8 images, which weights a pixel
-    by how few valid ones its batch has.
+    A pixel is valid where its target y is a measurement (`measured_depth`): positive, finite, and not the largest
+    number of a 16-bit file. With predictions f, ``abs_error`` is the mean of ``|f - y|`` and ``rel_error`` that of
+    ``|f - y| / y``, a fraction and not a percentage; both are means *over all valid pixels of the data set*, so
+    neither the batch size nor the number of ranks changes them. The published CityScapes numbers (code of MTAN, which
+    the CAGrad, Nash-MTL and FAMO tables go back to) use the same quotients, the relative one without a factor 100, but
+    average the means of the batches of 8 images, which weights a pixel by how few valid ones its batch has.
 
     Images without a valid pixel do not count.
 
@@ -63,7 +64,7 @@ class DepthErrorMetric(BaseMetric):
                     f'`pred_depth_map` must have the shape {tuple(target.shape)!r} of `gt_depth_map`, '
                     f'got {tuple(prediction.shape)!r} for {path!r}'
                 )
-            valid = torch.isfinite(target) & (self.signed | (target > 0))
+            valid = measured_depth(target, signed=self.signed, rescale=sample.get('depth_rescale_factor', 1.0))
             truth = target[valid].double()  # (N,)
             errors = (prediction.to(target.device)[valid].double() - truth).abs()
             if not torch.isfinite(errors).all():

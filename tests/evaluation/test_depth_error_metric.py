@@ -56,6 +56,13 @@ def test_matches_a_plain_loop_for_any_batch_size(batch_size):
     assert metric.evaluate(len(maps)) == pytest.approx(by_loops(maps), rel=1e-6)
 
 
+def test_the_largest_number_of_a_16_bit_file_is_no_depth():
+    target, prediction = torch.tensor([[2.0, 65.535]]), torch.tensor([[1.5, 1.0]])
+    metric = DepthErrorMetric()
+    metric.process(None, [dict(sample, depth_rescale_factor=1e-3) for sample in make_samples([(target, prediction)])])
+    assert metric.evaluate(1) == {'depth/abs_error': 0.5, 'depth/rel_error': 0.25}
+
+
 def test_through_the_evaluator_of_mmengine():
     maps = make_maps(4)
     evaluator = Evaluator([dict(type='mmfct.DepthErrorMetric', prefix='near')])

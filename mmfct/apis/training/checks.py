@@ -34,8 +34,8 @@ def check_data(
         FileNotFoundError: If a ``data_root`` does not exist, is empty, or has no folder of images per class although
             the data set needs one.
         ValueError: If there are fewer classes than a `ClassSubset` keeps, or more than the model has outputs; or if a
-            ``data_root`` is no name or a pipeline with depth maps has a transform that would leave them behind, or a
-            zoom without a `mmfct.ZoomDepth` after it.
+            ``data_root`` is no name or a pipeline with depth maps has a transform that would leave them behind, a
+            zoom without a `mmfct.ZoomDepth` after it, or a factor of its values that the packing leaves out.
     """
     tasks = config.model.get('tasks') if config.model.get('type') == 'mmfct.MultiTaskSegmentor' else None
     learns_depth = any(type_name(task) == 'DepthTask' for task in (tasks or {}).values())
@@ -46,6 +46,8 @@ def check_data(
         for *wrappers, dataset in dataset_chains(config[loader].dataset):
             for part in (dataset, *wrappers):
                 _check_depth(part.get('pipeline') or (), learns_depth=learns_depth)
+                if learns_depth:
+                    _check_rescaled(part.get('pipeline') or ())
             kind = type_name(dataset)
             if not dataset.get('data_root') or kind in DOWNLOADED:
                 continue
@@ -76,6 +78,18 @@ def _check_depth(pipeline: Sequence[Any], *, learns_depth: bool) -> None:
                 "disparity must follow. If yours must keep its values, say so with dict(type='mmfct.ZoomDepth', "
                 "depth_target='relative_depth')"
             )
+
+
+def _check_rescaled(pipeline: Sequence[Any]) -> None:
+    steps = [step for step in pipeline if isinstance(step, dict) and 'type' in step]
+    name = 'depth_rescale_factor'
+    factors = [step.get(name, 1.0) for step in steps if type_name(step) == 'LoadDepthAnnotation']
+    packed = any(name in step.get('meta_keys', ()) for step in steps)
+    if any(factor != 1 for factor in factors) and not packed:
+        raise ValueError(
+            f'`meta_keys` of the packing must have {name!r} where LoadDepthAnnotation multiplies depth, here by '
+            f'{factors[0]!r}: the largest number of a 16-bit file, 65535, is no measurement, and must be recognised'
+        )
 
 
 def _step_kinds(pipeline: Sequence[Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmfct.datasets.label_errors import MapLoader, wrong_map
 from mmfct.datasets.transforms.map_files import check_size, image_size, is_bare, read_npy, read_png
+from mmfct.functional.measured_depth import is_largest
 from mmfct.registry import TRANSFORMS
 
 _TARGETS = ('inverse_depth', 'depth', 'disparity')
@@ -20,9 +21,9 @@ class LoadDisparity(MapLoader):
     """Load a disparity map from a 16-bit PNG file, or inverse depth from a ``.npy`` file.
 
     A pixel p > 0 of the PNG file stands for the disparity d = (p - 1) / 256 pixels; with the focal length f in pixels
-    and the baseline b in metres of the camera file, the inverse depth is d / (f b), in 1 / metre. Unknown pixels, and
-    those at infinity (d = 0), are 0 in every target. The values of a ``.npy`` file are not converted; those below 0
-    are unknown.
+    and the baseline b in metres of the camera file, the inverse depth is d / (f b), in 1 / metre. Unknown pixels (p is
+    0 or 65535, the largest number), and those at infinity (d = 0), are 0 in every target. The values of a ``.npy``
+    file are not converted; those below 0 are unknown.
 
     Sets ``gt_depth_map``, float32 of shape (H, W), adds it to ``seg_fields``, and sets ``depth_target``. An image
     whose ``depth_map_path`` is None is 0 everywhere, like one without any known pixel: both are not annotated. An
@@ -99,7 +100,7 @@ class LoadDisparity(MapLoader):
             raise ValueError(
                 f'{path} must be a PNG image of 16 bits and one channel, got {pixels.dtype} of shape {pixels.shape}'
             )
-        disparity = (np.maximum(pixels, 1) - 1).astype(np.float32) / 256
+        disparity = np.where(is_largest(pixels), 0, np.maximum(pixels, 1) - 1).astype(np.float32) / 256
         if self.target == 'disparity':
             return disparity
         if camera_path is not None:

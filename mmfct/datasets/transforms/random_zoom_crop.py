@@ -85,7 +85,7 @@ class RandomZoomCrop:
         for field in results.get('seg_fields', ()):
             results[field] = results[field][rows[:, None], columns]
         if 'gt_depth_map' in results:
-            results['gt_depth_map'] = scale_depth(results['gt_depth_map'], self._depth_factor(results, scale))
+            scale_depth(results, self._depth_factor(results, scale))
         return results
 
     def _depth_factor(self, results: dict, scale: float) -> float:

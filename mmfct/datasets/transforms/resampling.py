@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmfct.functional.measured_depth import is_largest
+
 # Hosts' transforms, such as mmseg's RandomRotate, fill maps with the ignored label of segmentation, and depth too.
 _FILL = 255
 
 
-def scale_depth(depth: np.ndarray, factor: float) -> np.ndarray:
-    """Multiply the values of a depth map, except those with which a host's transform has filled it.
+def scale_depth(results: dict, factor: float) -> None:
+    """Multiply the values of a depth map, in place, except those that are no measurement.
+
+    These are what a host's transform has filled it with, and the largest number of a 16-bit file.
 
     Args:
-        depth: Depth map of shape (H, W).
+        results: What the transforms pass on, with ``gt_depth_map`` of shape (H, W).
         factor: The factor.
     """
-    return np.where(depth == _FILL, depth, depth * np.float32(factor))
+    depth = results['gt_depth_map']
+    kept = (depth == _FILL) | is_largest(depth, results.get('depth_rescale_factor', 1.0))
+    results['gt_depth_map'] = np.where(kept, depth, depth * np.float32(factor))
 
 
 def nearest_pixels(count: int, new_count: int) -> np.ndarray:

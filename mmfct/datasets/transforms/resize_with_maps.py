@@ -44,6 +44,6 @@ class ResizeWithMaps:
             rows, columns = (nearest_pixels(*pair) for pair in zip(results[field].shape, self.size, strict=True))
             results[field] = results[field][rows[:, None], columns]
         if results.get('depth_target') == 'disparity':
-            results['gt_depth_map'] = scale_depth(results['gt_depth_map'], width / old_width)
+            scale_depth(results, width / old_width)
         results['img_shape'] = results['ori_shape'] = self.size
         return results

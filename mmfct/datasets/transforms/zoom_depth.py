@@ -55,6 +55,5 @@ class ZoomDepth:
             results['depth_target'] = self.depth_target
         results['zoom'] = results.get('zoom', 1.0) * scale
         if 'gt_depth_map' in results:
-            factor = depth_zoom(results.get('depth_target'), scale)
-            results['gt_depth_map'] = scale_depth(results['gt_depth_map'], factor)
+            scale_depth(results, depth_zoom(results.get('depth_target'), scale))
         return results

@@ -11,8 +11,10 @@ from mmengine.structures import PixelData
 from torch import Tensor
 
 from mmfct.functional.depth_zoom import depth_zoom
+from mmfct.functional.measured_depth import measured_depth
 from mmfct.functional.task_weighting import mean_over_valid
 from mmfct.models.tasks.task import Task
+from mmfct.models.tasks.zooms import ZoomCheck
 from mmfct.registry import MODELS
 
 _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
@@ -21,6 +23,10 @@ _FORMS = {'l1': 'laplace', 'l2': 'gaussian'}
 @MODELS.register_module()
 class DepthTask(Task):
     """Regress depth, or inverse depth: whatever the labels hold, with 0 (or NaN) where they are invalid.
+
+    Invalid are also values that are no measurement (`measured_depth`): below 0, not finite, or 65535 of a 16-bit file.
+    Where mmseg's ``LoadDepthAnnotation`` multiplies these by a ``depth_rescale_factor``, it must be among the
+    ``meta_keys`` of the packing.
 
     Args:
         head: Config of any decode head of mmseg with ``num_classes=1``; its ``loss_decode`` is not used.
@@ -52,6 +58,7 @@ class DepthTask(Task):
         self.signed = signed
         self.fill = fill
         self.form = _FORMS[error]
+        self._zooms = ZoomCheck()
         # Placeholder values that silence the head's warning about its loss, which is not used.
         unused = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
         self.head = MODELS.build(dict(dict(loss_decode=unused, threshold=0.0), **head))
@@ -65,7 +72,13 @@ class DepthTask(Task):
         return self.head(features)
 
     def targets(self, depth: Tensor, data_samples: Sequence[Any]) -> Tensor:
-        """Return labels (B, 1, H, W), 0 (or NaN) where invalid, for depth (B, 1, H, W)."""
+        """Return labels (B, 1, H, W), 0 (or NaN) where invalid, for depth (B, 1, H, W).
+
+        Raises:
+            ValueError: In training, if images are zoomed and their depth is not, see `ZoomCheck`.
+        """
+        for sample in data_samples if self.training and not self.signed else ():
+            self._zooms.look(sample.metainfo)
         return torch.stack([self._target(sample, depth.float()) for sample in data_samples])
 
     def has_label(self, data_sample: Any) -> bool:
@@ -98,14 +111,16 @@ class DepthTask(Task):
 
     def _valid(self, targets: Tensor) -> Tensor:
         """Return which labels, of any shape, are valid: booleans of the same shape."""
-        return ~targets.isnan() if self.signed else targets > 0
+        return targets.isfinite() if self.signed else targets.isfinite() & (targets > 0)
 
     def _target(self, sample: Any, depth: Tensor) -> Tensor:
         """Return labels (1, H, W), 0 or NaN where invalid."""
         if 'gt_depth_map' not in sample:
             return depth.new_full(depth.shape[1:], self._invalid)
         target = sample.gt_depth_map.data.to(depth.dtype)
-        target = target.masked_fill(target == self.fill, self._invalid)
+        rescale = sample.metainfo.get('depth_rescale_factor', 1.0)
+        measured = measured_depth(target, signed=self.signed, rescale=rescale)
+        target = target.masked_fill(~measured | (target == self.fill), self._invalid)
         if not any(sample.metainfo.get('padding_size', ())):
             return target
         # mmseg pads depth with the ignored label of segmentation, a number that looks valid.

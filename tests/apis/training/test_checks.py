@@ -148,3 +148,14 @@ def test_zooms_that_depth_follows_or_is_not_there_for():
     follows = [DISPARITY, dict(type='RandomApply', transforms=[RANDOM, ZOOM]), RANDOM, ZOOM]
     for steps in (follows, [RANDOM], [dict(type='LoadAnnotations'), RANDOM]):
         check_data(config_of(dict(type='Any', pipeline=steps)))
+
+
+def test_a_factor_of_depth_that_the_packing_leaves_out():
+    loading = dict(type='LoadDepthAnnotation', depth_rescale_factor=1e-3)
+    config = config_of(dict(type='NYUDataset', pipeline=[loading, dict(type='PackSegInputs')]))
+    check_data(config)  # mmseg's own depth models
+    config.model = dict(type='mmfct.MultiTaskSegmentor', tasks=dict(z=dict(type='mmfct.DepthTask')))
+    with pytest.raises(ValueError, match="`meta_keys` of the packing must have 'depth_rescale_factor' .* by 0.001"):
+        check_data(config)
+    config.train_dataloader.dataset.pipeline[-1].meta_keys = ('img_path', 'depth_rescale_factor')
+    check_data(config)

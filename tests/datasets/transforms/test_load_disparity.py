@@ -39,7 +39,7 @@ def camera(tmp_path):
 
 def expected(value):
     """The definition, pixel by pixel; ``value`` maps a disparity above 0."""
-    return [[value((p - 1) / 256) if p > 1 else 0.0 for p in row] for row in PIXELS.tolist()]
+    return [[value((p - 1) / 256) if 1 < p < 65535 else 0.0 for p in row] for row in PIXELS.tolist()]
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,10 @@ def test_random_resize_draws_a_zoom_of_its_own():
 def test_zooms_multiply_and_the_fill_of_hosts_stays():
     results = make_results()
     results['gt_depth_map'][0, 1] = 255  # what mmseg's RandomRotate leaves
+    results['gt_depth_map'][0, 0] = 0.5 * 65535  # the largest number of a 16-bit file is no depth
+    results['depth_rescale_factor'] = 0.5
     twice = resized(resized(results, scale_factor=2.0), scale_factor=2.0)
-    assert twice['zoom'] == 4 and set(np.unique(twice['gt_depth_map'])) == {0.0, 12.0, 255.0}
+    assert twice['zoom'] == 4 and set(np.unique(twice['gt_depth_map'])) == {0.0, 12.0, 255.0, 32767.5}
 
 
 def test_images_without_depth_are_only_noted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -88,9 +89,22 @@ def test_labels_are_compared_with_the_predictions_of_other_images(task, sample, 
     torch.testing.assert_close(few[0][1], (depth[2] - maps[2]).abs().mean())
 
 
-def test_an_infinite_label_is_left_to_be_reported(task, sample):
-    losses, annotated = losses_of(task(), torch.rand(1, 1, 2, 2), [sample(torch.full((2, 2), math.inf))])
-    assert annotated.all() and losses.isinf().all()
+@pytest.mark.parametrize('factor', [1.0, 1e-3])
+def test_values_of_no_measurement_do_not_count(task, sample, tmp_path, factor):
+    """A 16-bit file as mmseg loads it: 0 and 65535 are no depths, and neither is infinity."""
+    numbers = np.array([[0, 1000, 65535], [2000, 65535, 65534]], np.uint16)
+    cv2.imwrite(str(tmp_path / 'depth.png'), numbers)
+    results = dict(depth_map_path=str(tmp_path / 'depth.png'), seg_fields=[])
+    results = TRANSFORMS.build(dict(type='mmseg.LoadDepthAnnotation', depth_rescale_factor=factor))(results)
+    target = torch.from_numpy(results['gt_depth_map'])
+    target[0, 1] = math.inf
+    depth = torch.zeros(1, 1, 2, 3, requires_grad=True)
+    made = sample(target, depth_rescale_factor=results['depth_rescale_factor'])
+    losses, annotated = losses_of(task(), depth, [made])
+    assert annotated.item() and losses.item() == pytest.approx((2000 + 65534) / 2 * factor)
+    losses.sum().backward()
+    assert torch.equal(depth.grad[0, 0] != 0, torch.tensor([[False, False, False], [True, False, True]]))
+    assert not task().has_label(sample(torch.full((2, 2), 65535.0)))
 
 
 def test_a_sample_without_labels(task, sample):
@@ -140,7 +154,7 @@ def test_signed_labels_are_valid_wherever_they_are_numbers(task, sample):
     padded = sample(torch.zeros(2, 4), padding_size=(0, 1, 0, 1), img_shape=(1, 3))
     losses, _ = losses_of(module, torch.arange(8.0).view(1, 1, 2, 4), [padded])
     assert losses.tolist() == [1.0]  # (0 + 1 + 2) / 3
-    assert losses_of(module, depth[:1], [sample(torch.full((2, 4), math.inf))])[0].isinf()
+    assert not losses_of(module, depth[:1], [sample(torch.full((2, 4), math.inf))])[1].any()
 
 
 @pytest.mark.parametrize('signed', [False, True])
@@ -170,6 +184,14 @@ def test_what_transforms_of_the_host_fill_is_no_depth(task, sample, moved, zoom,
     prediction = torch.where(filled, 1.0, target + 0.03)
     losses, annotated = losses_of(module, prediction[None, None], [sample(target)])
     assert losses.item() == pytest.approx(0.03, rel=1e-4) and annotated.item()
+
+
+def test_only_training_refuses_images_whose_depth_does_not_follow_a_zoom(task, sample):
+    samples = [sample(torch.ones(2, 2), ori_shape=(4, 4), scale_factor=(s, s)) for s in (0.5, 1.0)]
+    losses_of(task().eval(), torch.rand(2, 1, 2, 2), samples)
+    losses_of(task(signed=True), torch.rand(2, 1, 2, 2), samples)
+    with pytest.raises(ValueError, match='must not be resized by different factors'):
+        losses_of(task(), torch.rand(2, 1, 2, 2), samples)
 
 
 def test_another_fill(task, sample):
