@@ -223,8 +223,19 @@ def reduce_rank(fit: AffineMap, moments: Moments, rank: int) -> tuple[Tensor, Af
     most = min(fit.weight.shape)
     if not 1 <= rank <= most:
         raise ValueError(f'`rank` must lie in [1, {most}], got {rank}')
-    spread = fit.weight.T @ moments.inputs @ fit.weight  # of the predictions
-    directions = torch.linalg.eigh(spread).eigenvectors[:, -rank:]
+    directions = _leading(fit.weight, moments.inputs, rank)
     first = fit.weight @ directions
     mean = moments.mean_inputs @ fit.weight + fit.bias
     return first, AffineMap(directions.T.contiguous(), mean - moments.mean_inputs @ first @ directions.T)
+
+
+def _leading(weight: Tensor, inputs: Tensor, rank: int) -> Tensor:
+    """Return the leading principal directions (D', R) of what a weight (D, D') predicts for inputs of products (D, D).
+
+    By the smaller of two problems: of D' dimensions, or of the D that all predictions lie in.
+    """
+    if weight.shape[0] >= weight.shape[1]:
+        return torch.linalg.eigh(weight.T @ inputs @ weight).eigenvectors[:, -rank:]
+    values, vectors = torch.linalg.eigh(inputs)
+    root = values.clamp_min(0).sqrt()[:, None] * vectors.T  # root.T @ root are the products
+    return torch.linalg.svd(root @ weight, full_matrices=False).Vh[:rank].T

@@ -133,6 +133,22 @@ def test_reduced_rank(pairs):
         reduce_rank(full, Moments.of(inputs, targets), 6)
 
 
+@pytest.mark.parametrize('spread', [1.0, 0.0])
+def test_reduced_rank_of_narrow_inputs(spread):
+    """The smaller problem finds what the products of all dimensions find, also where an input never varies."""
+    inputs, targets = torch.randn(40, 6).double(), torch.randn(40, 30).double()
+    inputs[:, 2] *= spread
+    full, moments = fit_ridge(inputs, targets, penalties=[0.1]).map, Moments.of(inputs, targets)
+    products = full.weight.T @ moments.inputs @ full.weight
+    for rank in (1, 3, 6):
+        first, second = reduce_rank(full, moments, rank)
+        directions = torch.linalg.eigh(products).eigenvectors[:, -rank:]
+        mean = full(inputs).mean(0)
+        expected = (full(inputs) - mean) @ directions @ directions.T + mean
+        torch.testing.assert_close(second(inputs @ first), expected, rtol=1e-6, atol=1e-9)
+    assert first.shape == (6, 6) and second.weight.shape == (6, 30)
+
+
 def test_what_cannot_be_fitted(pairs):
     inputs, targets = pairs
     with pytest.raises(ValueError, match='must be as many rows, at least two, got shapes'):
