@@ -45,9 +45,9 @@ def convert_transform(transform: str | Path, out: str | Path) -> dict[str, Any]:
         out: The file: ``.onnx``, or ``.pt``, ``.pth`` or ``.ts`` for TorchScript.
 
     Returns:
-        The metadata: models (``old``, ``new``, ``side``), widths, ``distance``, ``inputs`` and the ``fingerprint`` of
-        the transform file. In ONNX they are JSON under ``mmfct_transform`` of ``metadata_props``, in TorchScript the
-        extra file of that name.
+        The metadata: models (``old``, ``new``, ``side``), widths, ``direction`` (``query`` of an adapter, else
+        ``gallery``), ``distance``, ``inputs`` and the ``fingerprint`` of the transform file. In ONNX they are JSON
+        under ``mmfct_transform`` of ``metadata_props``, in TorchScript the extra file of that name.
 
     Raises:
         FileNotFoundError: If there is no transform file.
@@ -84,7 +84,10 @@ def transform_metadata(transform: Transform) -> dict[str, Any]:
     names = ('old', 'new', 'side', 'old_dims', 'side_dims', 'new_dims')
     known = description.to_json()
     inputs = {role: dict(entries) for role, entries in description.inputs.items()}
-    further = dict(distance=description.distance, inputs=inputs, fingerprint=transform.fingerprint)
+    direction = 'query' if description.maps_queries else 'gallery'
+    further = dict(
+        direction=direction, distance=description.distance, inputs=inputs, fingerprint=transform.fingerprint
+    )
     return {name: known[name] for name in names} | further
 
 

@@ -34,10 +34,15 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        ValueError: If one is damaged, the correction is for vectors of another width, or the transform cannot be
-            corrected in this way.
+        ValueError: If one is damaged, the transform is an adapter of queries, the correction is for vectors of another
+            width, or the transform cannot be corrected in this way.
     """
     loaded = Transform(transform)
+    if loaded.description.maps_queries:
+        raise ValueError(
+            f'a correction is for upgraded vectors, got {loaded.path}, which maps queries; name the transform file '
+            'that upgraded the gallery'
+        )
     entries = _read(Path(correction))
     kind = str(entries['kind'])
     if kind == SPREAD:

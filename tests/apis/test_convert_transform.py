@@ -134,6 +134,7 @@ def test_files_say_what_they_are(write, tmp_path):
     assert metadata == transform_metadata(Transform(path))
     assert (metadata['old'], metadata['new'], metadata['side']) == tuple(one.to_json() for one in (V1, V2, SIDE))
     assert (metadata['distance'], metadata['fingerprint']) == ('l2', Transform(path).fingerprint)
+    assert metadata['direction'] == 'gallery'
     model = onnx.load(str(tmp_path / 'h.onnx'))
     assert json.loads({entry.key: entry.value for entry in model.metadata_props}['mmfct_transform']) == metadata
     assert [entry.version for entry in model.opset_import] == [module.OPSET]

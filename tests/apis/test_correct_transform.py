@@ -91,3 +91,11 @@ def test_files_that_are_no_corrections(transform, tmp_path, run_tool, capsys):
     assert 'must be a correction of' in capsys.readouterr().err
     assert run_tool('correct_transform.py', words[0], str(write(tmp_path, 'scale')), words[2]) == 0
     assert Transform(tmp_path / 'out').description.training['correction'] == 'scale'
+
+
+def test_adapters_are_not_corrected(tmp_path):
+    described = TransformDescription(NEW, ModelIdentity.named('old'), None, 5, 5, 5, dict(direction='query'))
+    write_network(tmp_path / 'a', TransformNetwork([Term(None, None, Stack())]), described)
+    with pytest.raises(ValueError, match='for upgraded vectors, got .*a, which maps queries; name the transform file'):
+        correct_transform(tmp_path / 'a', write(tmp_path, 'scale'), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

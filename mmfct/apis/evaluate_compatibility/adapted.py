@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.pair import NEW_NEW
 from mmfct.retrieval.gallery.provenance import check_same_preprocessing
-from mmfct.retrieval.index.adapter_checks import check_adapter
+from mmfct.retrieval.index.adapter_checks import check_adapter, check_maps_queries
 from mmfct.retrieval.transform.apply import Transform
 
 PREFIX = 'adapted_'
@@ -32,9 +32,10 @@ def adapt_queries(
 
     Raises:
         FileNotFoundError: If there is no adapter.
-        ValueError: If there is no gallery, or not one set of queries, that fits it.
+        ValueError: If it upgrades galleries, or there is no gallery, or not one set of queries, that fits it.
     """
     adapter = Transform(path)
+    check_maps_queries(adapter)
     described = adapter.description
     fitting = [
         name

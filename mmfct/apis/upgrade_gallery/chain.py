@@ -28,8 +28,9 @@ class TransformChain:
         width: Width of the upgraded embeddings.
 
     Raises:
-        ValueError: If there is no transform, or one needs other embeddings or side-information than the gallery, or
-            the transform before it, provides: of another model, another preprocessing or another width.
+        ValueError: If there is no transform, or one is an adapter of queries, or needs other embeddings or
+            side-information than the gallery, or the transform before it, provides: of another model, another
+            preprocessing or another width.
     """
 
     def __init__(self, transforms: Sequence[Transform], gallery: GallerySource) -> None:
@@ -40,6 +41,11 @@ class TransformChain:
         current, width = given.embedding, gallery.width('embedding')
         for transform in self.transforms:
             wanted = transform.description
+            if wanted.maps_queries:
+                raise ValueError(
+                    f'a transform must upgrade galleries, got {transform.path}, which maps queries of {wanted.old} '
+                    f'into the space of {wanted.new}; learn one with `mmfct learn` without `--direction query`'
+                )
             _check(f'{transform.path} upgrades embeddings', wanted.old, current)
             check_same_preprocessing('embeddings', current, wanted.old, f'transform {transform.path}')
             if width != wanted.old_dims:

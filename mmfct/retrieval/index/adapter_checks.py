@@ -14,6 +14,20 @@ LEAST_SHARED = 50
 _OWN_RANK = 0.25
 
 
+def check_maps_queries(adapter: Transform) -> None:
+    """Refuse a transform that upgrades galleries as an adapter of queries.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    described = adapter.description
+    if not described.maps_queries:
+        raise ValueError(
+            f'an adapter must map queries, got {adapter.path}, which upgrades galleries, from {described.old} to '
+            f'{described.new}; learn one with `mmfct learn --direction query`'
+        )
+
+
 def check_adapter(adapter: Transform, provenance: Provenance, width: int | None) -> None:
     """Refuse an adapter that does not map into the space of a gallery.
 
@@ -23,16 +37,15 @@ def check_adapter(adapter: Transform, provenance: Provenance, width: int | None)
         width: Width of its embeddings.
 
     Raises:
-        ValueError: If it maps into the space of another model, needs side-information, or was learned for another
-            distance or width.
+        ValueError: If it upgrades galleries, maps into the space of another model, needs side-information, or was
+            learned for another distance or width.
     """
+    check_maps_queries(adapter)
     described = adapter.description
     if described.new.fingerprint != provenance.embedding.fingerprint:
-        swapped = described.old.fingerprint == provenance.embedding.fingerprint
-        hint = 'it upgrades galleries: ' if swapped else ''
         raise ValueError(
             f'an adapter must map queries into the space of the gallery, {provenance.embedding}, got {adapter.path} '
-            f'from {described.old} to {described.new}; {hint}learn one with `mmfct learn --direction query`'
+            f'from {described.old} to {described.new}; learn one with `mmfct learn --direction query`'
         )
     check_same_preprocessing('adapted queries', described.new, provenance.embedding)
     if described.side is not None:

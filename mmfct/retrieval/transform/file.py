@@ -63,6 +63,11 @@ class TransformDescription:
         """Version of the file that can hold this."""
         return 1 if self.structure is None else 2
 
+    @property
+    def maps_queries(self) -> bool:
+        """Whether it is an adapter, which maps new queries into the old space, and not h, which upgrades galleries."""
+        return self.training.get('direction') == 'query'
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         models = dict(old=self.old.to_json(), new=self.new.to_json(), side=self.side and self.side.to_json())

@@ -29,7 +29,7 @@ def make_adapter(tmp_path):
     def make(matrix, profile=None, **changes):
         matrix = torch.as_tensor(matrix).double()
         network = TransformNetwork.affine(matrix, torch.zeros(matrix.shape[1], dtype=torch.float64))
-        described = dict(old=model('model_v2'), new=model('model_v1'), side=None)
+        described = dict(old=model('model_v2'), new=model('model_v1'), side=None, training=dict(direction='query'))
         described |= dict(old_dims=matrix.shape[0], side_dims=matrix.shape[0], new_dims=matrix.shape[1]) | changes
         path = tmp_path / 'a.safetensors'
         write_network(path, network, TransformDescription(**described), None if profile is None else dict(old=profile))
@@ -99,6 +99,10 @@ def test_what_does_not_fit(rotated, make_adapter, tmp_path):
             evaluate_compatibility(queries, galleries, tmp_path / 'out', adapter=adapter)
         assert not (tmp_path / 'out').exists()
 
+    swapped = dict(old=model('model_v1'), new=model('model_v2'))
+    for models in ({}, swapped):  # the second is one that is at hand wherever a gallery was upgraded
+        message = 'an adapter must map queries, got .* which upgrades galleries, from .*; learn one with .*--direction'
+        refused(message, make_adapter(rotation, training={}, **models))
     refused('into the space of the gallery, model_v1 .*, got', make_adapter(rotation, new=model('other')))
     refused(
         'one set of queries must be of the model that .* maps, other .*, got old of model_v1 .*, new of model_v2',

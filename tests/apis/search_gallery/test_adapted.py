@@ -29,11 +29,12 @@ def identity(name):
     return ModelIdentity(name, hashlib.sha256(name.encode()).hexdigest())
 
 
-def write_adapter(path, matrix, old, new):
+def write_map(path, matrix, old, new, direction='query'):
     matrix = torch.as_tensor(matrix).double()
     network = TransformNetwork.affine(matrix, torch.zeros(matrix.shape[1], dtype=torch.float64))
     widths = dict(old_dims=matrix.shape[0], side_dims=matrix.shape[0], new_dims=matrix.shape[1])
-    write_network(path, network, TransformDescription(old=old, new=new, side=None, **widths))
+    described = TransformDescription(old=old, new=new, side=None, **widths, training=dict(direction=direction))
+    write_network(path, network, described)
     return path
 
 
@@ -49,7 +50,7 @@ def files(tmp_path, make_gallery):
     make_gallery('new', 'new', new, label=LABELS)
     make_gallery('queries', 'new', rng.standard_normal((5, 6)), label=[0, 1, 2, 3, 0])
     make_gallery('unlabelled', 'new', new[rows], id=ids[rows])
-    write_adapter(tmp_path / 'a.safetensors', rotation, identity('new'), identity('old'))
+    write_map(tmp_path / 'a.safetensors', rotation, identity('new'), identity('old'))
     return tmp_path
 
 
@@ -89,7 +90,7 @@ def test_labels_are_numbered_as_in_the_gallery(files, tmp_path):
         np.save(tmp_path / f'{store}_files/x.labels.npy', names[LABELS[rows]])
     old, new = (Gallery(files / store).column('embedding').astype(np.float64) for store in ('old', 'new'))
     models = [ModelIdentity.named(name) for name in ('new', 'old')]
-    adapter = write_adapter(tmp_path / 'named.safetensors', np.linalg.lstsq(new, old, rcond=None)[0], *models)
+    adapter = write_map(tmp_path / 'named.safetensors', np.linalg.lstsq(new, old, rcond=None)[0], *models)
     paths = [tmp_path / f'{store}_files/x.npy' for store in ('old', 'new')]
     options = SourceOptions(model='new', distance='l2')
     given = AdapterFiles(adapter, paths[1], gallery_model='old')
@@ -145,7 +146,7 @@ def test_an_upgrade_that_is_under_way(files, kind, monkeypatch, capsys):
     pytest.importorskip('qdrant_client')
     old, new = (Gallery(files / name).column('embedding').astype(np.float64) for name in ('old', 'new'))
     matrix = np.linalg.lstsq(old, new, rcond=None)[0]
-    h = str(write_adapter(files / 'h.safetensors', matrix, identity('old'), identity('new')))
+    h = str(write_map(files / 'h.safetensors', matrix, identity('old'), identity('new'), 'gallery'))
     store, written = f'{kind}:{files}/database/items', 0
 
     def interrupted(chain, source, start, stop):
@@ -190,7 +191,7 @@ def test_images_of_a_newer_model(digits, tmp_path):
     models = {role: Provenance.from_metadata(one.metadata).embedding for role, one in galleries.items()}
     rows = [galleries[role].column('embedding') for role in ('new', 'old')]
     solved = np.linalg.lstsq(rows[0].astype(np.float64), rows[1].astype(np.float64), rcond=None)[0]
-    adapter = write_adapter(tmp_path / 'a.safetensors', solved, models['new'], models['old'])
+    adapter = write_map(tmp_path / 'a.safetensors', solved, models['new'], models['old'])
     images = [str(photos / name) for name in ('4.png', '33.png')]
     given = AdapterFiles(adapter, tmp_path / 'new')
     found = search_images(tmp_path / 'old', images, digits.config, paths['new'], adapter=given, **options)

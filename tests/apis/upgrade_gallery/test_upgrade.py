@@ -62,6 +62,16 @@ def test_a_chain_in_one_pass_equals_two_passes(chain, tmp_path):
     assert [entry['to']['name'] for entry in upgrades] == ['v2', 'v3']
 
 
+def test_adapters_of_queries_upgrade_nothing(chain, tmp_path):
+    path = str(tmp_path / 'adapter')
+    chain.write_head(path, chain.V2, chain.V1, (5, 5, 6), side=None, training=dict(direction='query'))
+    message = 'must upgrade galleries, got .*adapter, which maps queries of v2 .* without `--direction query`'
+    for transforms in ([path], [chain.h12, path]):  # also where models and widths would fit
+        with pytest.raises(ValueError, match=message):
+            upgrade_gallery(chain.gallery, transforms, chain.out)
+    assert not Path(chain.out).exists()
+
+
 def test_predicted_uncertainty_becomes_a_column(chain, tmp_path):
     path = str(tmp_path / 'h')
     head = chain.write_head(path, chain.V1, chain.V2, (6, 4, 5), with_uncertainty=True)

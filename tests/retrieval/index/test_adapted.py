@@ -154,7 +154,7 @@ def test_progress_counts_all_pairs(make_adapter, galleries, space, kind):
     ('changes', 'message'),
     [
         (dict(new=model('other')), r'into the space of the gallery, old .*, got .* from new .* to other'),
-        (dict(old=model('old'), new=model('new')), 'it upgrades galleries: learn one with .*--direction query'),
+        (dict(training={}), 'must map queries, got .* which upgrades galleries, .* one with .*--direction query'),
         (dict(distance='cosine'), 'for the distance of the gallery, l2, got .* for cosine; .*--distance l2'),
         (dict(old=model('newer')), 'in the space of the queries that the adapter maps, newer .*, got new'),
     ],
@@ -179,7 +179,8 @@ def test_an_adapter_with_side_information(tmp_path, galleries):
     network = TransformNetwork(
         [Term(None, stack, TransformNetwork.affine(torch.eye(16)[:, :8], torch.zeros(8)).summands[0].mixer)]
     )
-    described = TransformDescription(model('new'), model('old'), model('side'), WIDTH, WIDTH, WIDTH)
+    models, training = map(model, ('new', 'old', 'side')), dict(direction='query')
+    described = TransformDescription(*models, WIDTH, WIDTH, WIDTH, training)
     write_network(tmp_path / 'a.safetensors', network, described)
     with pytest.raises(ValueError, match='an adapter must map queries alone, got .* which needs side'):
         AdaptedSearch(galleries([])[0], Transform(tmp_path / 'a.safetensors'))
