@@ -29,6 +29,8 @@ weightings = dict(
     itp_instance=dict(type='mmfct.AgreementWeighting', others=others, shared=False),
     itp_gradient=dict(type='mmfct.InstanceTaskWeighting'),
 )
+# Those with parameters that the network's optimiser trains, at the `log_variance_lr` of a config.
+learned_weightings = ('uncertainty', 'torchjd', 'itp', 'itp_gradient')
 instance_hook = dict(type='mmfct.InstanceTaskWeightHook', suspects=suspects)
 gradient_hook = dict(
     instance_hook,

@@ -47,9 +47,10 @@ test_dataloader = dict(batch_size=batch_size)
 val_evaluator = [_base_.evaluators[task] for task in tasks]
 test_evaluator = val_evaluator
 
+own_rates = dict(weighting=dict(lr_mult=log_variance_lr / _base_.learning_rate, decay_mult=0))
 optim_wrapper = dict(
     optimizer=dict(weight_decay=weight_decay),
-    paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / _base_.learning_rate, decay_mult=0)}),
+    paramwise_cfg=dict(custom_keys=own_rates if weighting in _base_.learned_weightings else {}),
 )
 auto_scale_lr = dict(base_batch_size=batch_size)
 randomness = dict(seed=seed)

@@ -40,7 +40,8 @@ custom_hooks = _base_.weighting_hooks.get(weighting, [])
 val_evaluator = [_base_.evaluators[task] for task in tasks]
 test_evaluator = val_evaluator
 
+own_rates = dict(weighting=dict(lr_mult=log_variance_lr / _base_.learning_rate, decay_mult=0))
 optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / _base_.learning_rate, decay_mult=0)}),
+    paramwise_cfg=dict(custom_keys=own_rates if weighting in _base_.learned_weightings else {}),
 )
 randomness = dict(seed=seed)

@@ -59,10 +59,11 @@ val_evaluator = None
 test_cfg = dict()
 test_evaluator = [_base_.evaluators[task] for task in tasks]
 
+own_rates = dict(weighting=dict(lr_mult=log_variance_lr / learning_rate))
 optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=learning_rate),
     clip_grad=dict(max_norm=1.0),
-    paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / learning_rate)}),
+    paramwise_cfg=dict(custom_keys=own_rates if weighting in _base_.learned_weightings else {}),
 )
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=epochs, end=epochs, by_epoch=True, convert_to_iter_based=True),

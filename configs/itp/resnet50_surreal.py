@@ -59,9 +59,10 @@ test_dataloader = dict(val_dataloader, dataset=dict(_base_.test_set, pipeline=_b
 val_evaluator = [_base_.evaluators[task] for task in tasks]
 test_evaluator = val_evaluator
 
+own_rates = dict(weighting=dict(lr_mult=log_variance_lr / learning_rate, decay_mult=0))
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=learning_rate, weight_decay=1e-4),
-    paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / learning_rate, decay_mult=0)}),
+    paramwise_cfg=dict(custom_keys=own_rates if weighting in _base_.learned_weightings else {}),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=1000, by_epoch=False),

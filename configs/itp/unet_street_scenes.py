@@ -38,11 +38,12 @@ model = dict(
 )
 custom_hooks = _base_.weighting_hooks.get(weighting, [])
 
+shares, errors = dict(seg=corrupted_seg, depth=corrupted_depth), dict(seg=seg_error, depth=depth_error)
 training_images = dict(
     type='mmfct.CorruptLabels',
     dataset=dict(_base_.train_set, pipeline=_base_.train_pipeline),
-    fractions=dict(seg=corrupted_seg, depth=corrupted_depth),
-    kinds=dict(seg=seg_error, depth=depth_error),
+    fractions=shares,
+    kinds={task: error for task, error in errors.items() if shares[task]},
     seed=seed,
 )
 train_dataloader = dict(
@@ -64,9 +65,10 @@ val_evaluator = None
 test_cfg = dict()
 test_evaluator = [_base_.evaluators[task] for task in tasks]
 
+own_rates = dict(weighting=dict(lr_mult=log_variance_lr / learning_rate))
 optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=learning_rate),
-    paramwise_cfg=dict(custom_keys={'weighting': dict(lr_mult=log_variance_lr / learning_rate)}),
+    paramwise_cfg=dict(custom_keys=own_rates if weighting in _base_.learned_weightings else {}),
 )
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=epochs, end=epochs, by_epoch=True, convert_to_iter_based=True),

@@ -64,6 +64,12 @@ def test_options_that_another_one_makes_useless(warned):
     assert warned(STREETS, weighting='dwa', temperature=3.0, corrupted_seg=0.1) == []
 
 
+def test_a_rate_without_parameters_and_a_kind_without_a_share(warned):
+    options = dict(log_variance_lr=0.5, depth_error='mirrored')
+    assert warned(STREETS, weighting='equal', **options) == ['depth_error', 'log_variance_lr']
+    assert warned(STREETS, weighting='torchjd', corrupted_depth=0.4, **options) == []
+
+
 def test_options_of_prerequisites_have_an_effect(warned):
     omniglot = CONFIGS / 'fct/resnet10_omniglot.py'
     assert warned(omniglot, side_epochs=7, work_root='elsewhere', num_classes=5) == []
