@@ -22,6 +22,11 @@ _USUAL = dict(
 )
 _KINDS = dict(vector=(VECTOR,), id=(TEXT, INTEGER), label=(TEXT, INTEGER, NUMBER), side=(VECTOR,))
 _NEEDED = ('vector', 'id')
+# What to do with vectors of another type: nothing says with which scale they were quantised.
+FLOATS = (
+    'write vectors of another type as floats first: integers of a quantised model as (code - zero point) * scale, '
+    'bytes with `numpy.frombuffer`'
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, wher
         if name not in fitting:
             raise ValueError(
                 f'the {part} column {name!r} of {where} must hold {" or ".join(_KINDS[part])}, got {available[name]}'
+                f'{_as_floats(part)}'
             )
         return name
     if name is not None:
@@ -138,7 +144,7 @@ def _choose(part: str, available: Mapping[str, str], wanted: VectorColumns, wher
     if part in _NEEDED:
         raise ValueError(
             f'{where} must have {"an" if part == "id" else "a"} {part} column with {" or ".join(_KINDS[part])}, got '
-            f'{_listed(available, available)}; name it with `--{part}-column`'
+            f'{_listed(available, available)}; name it with `--{part}-column`{_as_floats(part)}'
         )
     return None
 
@@ -149,6 +155,10 @@ def _refuse_ambiguous(part: str, found: Iterable[str], available: Mapping[str, s
         f'which column is the {part} of {where}? Got {_listed(found, available)}; name one with `--{part}-column`'
         f'{advice}'
     )
+
+
+def _as_floats(part: str) -> str:
+    return f'; {FLOATS}' if VECTOR in _KINDS[part] else ''
 
 
 def _listed(names: Iterable[str], available: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmfct.retrieval.gallery.shard import map_npy
-from mmfct.retrieval.stores.columns import ChosenColumns
+from mmfct.retrieval.stores.columns import FLOATS, ChosenColumns
 from mmfct.retrieval.stores.foreign import ForeignSource
 from mmfct.retrieval.stores.keys import Keys
 from mmfct.retrieval.stores.npy_keys import beside, read_file_keys, values_at
@@ -93,7 +93,7 @@ def _vectors(file: Path) -> np.ndarray:
     if array.ndim != 2 or not array.size or array.dtype.kind != 'f' or array.dtype.itemsize > 8:
         raise ValueError(
             f'{file} must hold vectors of shape (N, D), float16, float32 or float64, got {array.dtype} of shape '
-            f'{array.shape}; write those of a quantised model as floats'
+            f'{array.shape}; {FLOATS}'
         )
     return array
 

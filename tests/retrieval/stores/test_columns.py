@@ -67,6 +67,8 @@ def test_ids_of_the_store():
         ),
         (dict(id=TEXT), {}, 'S must have a vector column with lists of floats, got id'),
         ({}, {}, 'got no column; name it'),
+        (dict(v='list<element: int8>', id=TEXT), {}, r'`--vector-column`; write .*as \(code - zero point\) \* scale'),
+        (dict(v='binary', id=TEXT), dict(vector='v'), r'lists of floats, got binary; write .*`numpy.frombuffer`'),
         (dict(v=VECTOR, id=TEXT), dict(vector='w'), "S must have the vector column 'w', got v"),
         (
             dict(v=VECTOR, id=TEXT),

@@ -103,10 +103,13 @@ def test_wrong_files_are_refused(path, files, error, message):
         open_source(path, options=OPTIONS)
 
 
-@pytest.mark.parametrize('content', [np.arange(4), np.ones(4), np.ones((0, 3)), np.ones((4, 1), complex)])
+@pytest.mark.parametrize(
+    'content', [np.arange(4), np.ones(4), np.ones((0, 3)), np.ones((4, 1), complex), np.ones((4, 3), np.int8)]
+)
 def test_other_arrays_are_refused(path, content):
     np.save(path, content)
-    with pytest.raises(ValueError, match=r'must hold vectors of shape \(N, D\), float16, float32 or float64, got'):
+    message = r'must hold vectors of shape \(N, D\), float16, float32 or float64, got .*\(code - zero point\) \* scale'
+    with pytest.raises(ValueError, match=message):
         open_source(path, options=OPTIONS)
 
 
