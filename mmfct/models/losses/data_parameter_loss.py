@@ -33,7 +33,9 @@ class DataParameterLoss(WrappedLoss, InstanceParameters):
         super().__init__({task: 'classification'}, scale_power=1, shared=False, instance=True)
         self.loss = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
 
-    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
+    def objective(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, *, summed: bool
+    ) -> Tensor:
         """Return the mean loss of a batch, a scalar; see `WrappedLoss`."""
         scores = scores.float()
         self.offer_comparisons([self.comparison(scores, target, ignore_index)] if self.needs_comparisons else None)
@@ -42,10 +44,10 @@ class DataParameterLoss(WrappedLoss, InstanceParameters):
             # A pass from detached scores: the gradient of each instance alone, not of the mean, unscaled. The one
             # below trains, and a loss that counts counts there.
             leaf = log_scale.detach().requires_grad_()
-            scaled = scores.detach() * torch.exp(-leaf)
-            own, _ = instance_losses(self.loss, scaled, target, weight, ignore_index, keep_buffers=True)
+            cooled, rest = scores.detach() * torch.exp(-leaf), (target, weight, ignore_index)
+            own, _ = instance_losses(self.loss, cooled, *rest, summed=summed, keep_buffers=True)
             (gradient,) = torch.autograd.grad(own.sum(), leaf)
-        losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), target, weight, ignore_index)
+        losses, annotated = instance_losses(self.loss, scores * torch.exp(-log_scale), *rest, summed=summed)
         losses, annotated = losses[:, None], annotated[:, None]
         self.check_finite(losses, annotated)
         self.report(gradient.view(-1, 1), annotated, losses)

@@ -16,6 +16,7 @@ def instance_losses(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     *,
+    summed: bool = False,
     keep_buffers: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return the mean of a loss over the valid elements of each instance.
@@ -30,6 +31,7 @@ def instance_losses(
         target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
         weight: Weight of each element, as the hosts pass it on.
         ignore_index: Label of elements that do not count; passed on to the loss where it is given.
+        summed: Whether to return the sum over them instead, as over the classes of an image with several labels.
         keep_buffers: Whether the buffers of the loss stay as they are in any case.
 
     Returns:
@@ -42,7 +44,9 @@ def instance_losses(
     if values.dim() == 0 or len(values) != len(prediction):
         raise ValueError(
             f'`loss` must return one value per instance or element with `reduction_override="none"`, got shape '
-            f'{tuple(values.shape)} from {type(loss).__name__} for {len(prediction)} instances'
+            f'{tuple(values.shape)} from {type(loss).__name__} for {len(prediction)} instances; one that judges a '
+            'batch as a whole, such as TverskyLoss or LovaszLoss without `per_image`, can stand unwrapped beside '
+            'another'
         )
     valid = torch.ones_like(values, dtype=torch.bool)
     if ignore_index is not None and target.shape == values.shape:
@@ -51,7 +55,8 @@ def instance_losses(
         valid = (target != ignore_index).unsqueeze(1).expand_as(values)  # a value per class, as sigmoids have
     elif ignore_index is not None and values.dim() == 1 and target.dim() > 1:
         valid = (target != ignore_index).flatten(1).any(dim=1)  # a value per map, as DiceLoss has
-    return mean_over_valid(values, valid)
+    means, annotated = mean_over_valid(values, valid)
+    return (means * valid[..., None].flatten(1).sum(dim=1) if summed else means), annotated
 
 
 def unreduced(

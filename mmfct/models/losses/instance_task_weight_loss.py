@@ -57,9 +57,11 @@ class InstanceTaskWeightLoss(WrappedLoss):
         else:
             self.weighting = AgreementWeighting({task: form}, others=others, shared=bool(shared))
 
-    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
+    def objective(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, *, summed: bool
+    ) -> Tensor:
         """Return the weighted loss of a batch, a scalar; see `WrappedLoss`."""
-        losses, annotated = instance_losses(self.loss, scores, target, weight, ignore_index)
+        losses, annotated = instance_losses(self.loss, scores, target, weight, ignore_index, summed=summed)
         if not self.weighting.instance_tasks:
             # No all-reduce: mmpretrain skips a sub-head on ranks where no image of the batch has its task.
             self.weighting.set_instances(losses.new_zeros(len(losses), 0), (), annotated.sum())

@@ -20,8 +20,18 @@ class WrappedLoss(nn.Module, ABC):
     loss: nn.Module
 
     @abstractmethod
-    def objective(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None) -> Tensor:
-        """Return the objective of a batch, a scalar; arguments as for :meth:`forward`."""
+    def objective(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, *, summed: bool
+    ) -> Tensor:
+        """Return the objective of a batch, a scalar.
+
+        Args:
+            scores: Scores, as for :meth:`forward`, and so the next three.
+            target: Labels.
+            weight: Weight of each element.
+            ignore_index: Label of elements that do not count.
+            summed: Whether the loss of an instance is the sum over its elements, and not their mean.
+        """
 
     def comparison(self, scores: Tensor, target: Tensor, ignore_index: int | None) -> Comparison:
         """Return the predictions and labels of a batch, to be compared with others."""
@@ -49,7 +59,9 @@ class WrappedLoss(nn.Module, ABC):
             prediction: Scores of shape (B, C) or (B, C, H, W).
             target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
             weight: Weight of each element, for the wrapped loss.
-            avg_factor: Accepted since the hosts pass it; the mean over annotated instances needs none.
+            avg_factor: Number of instances, from heads of mmpretrain: they divide by it the sum over all instances and
+                classes, so the loss of an instance is then the sum over its classes. The mean over annotated instances
+                needs no number.
             ignore_index: Label of elements that do not count.
             reduction_override: ``'none'`` returns the values of the wrapped loss as they are: mmseg's
                 ``OHEMPixelSampler`` chooses pixels by them.
@@ -58,7 +70,7 @@ class WrappedLoss(nn.Module, ABC):
             ValueError: If another reduction is asked for.
         """
         if reduction_override is None:
-            return self.objective(prediction, target, weight, ignore_index)
+            return self.objective(prediction, target, weight, ignore_index, summed=avg_factor is not None)
         if reduction_override != 'none':
             raise ValueError(f"`reduction_override` must be 'none' or None, got {reduction_override!r}")
         return unreduced(self.loss, prediction, target, weight, ignore_index)

@@ -141,6 +141,16 @@ def test_a_loss_counts_only_where_it_trains(kept):
     assert module.cum_samples.tolist() == [0, 0, 0]
 
 
+def test_the_sum_over_classes():
+    scores, labels = torch.randn(6, 3), torch.randint(2, (6, 3))
+    module = mmpretrain_loss(use_sigmoid=True)
+    losses, annotated = instance_losses(module, scores, labels, summed=True)
+    torch.testing.assert_close(losses.mean(), module(scores, labels, avg_factor=6))  # as heads call it
+    assert annotated.tolist() == [True] * 6
+    single = instance_losses(mmpretrain_loss(), scores, labels[:, 0], summed=True)[0]
+    torch.testing.assert_close(single, instance_losses(mmpretrain_loss(), scores, labels[:, 0])[0])
+
+
 class Reduced(nn.Module):
     """A loss that does not know how to leave values unreduced."""
 
@@ -159,6 +169,12 @@ def test_a_loss_without_a_value_per_instance_is_refused(maps, shape):
     )
     with pytest.raises(ValueError, match=message + ' for 4 instances'):
         instance_losses(Reduced(shape), *maps)
+
+
+def test_a_loss_of_a_whole_batch_is_refused_with_what_to_do(maps):
+    loss = MODELS.build(dict(type='mmseg.TverskyLoss'))
+    with pytest.raises(ValueError, match='got shape .* from TverskyLoss for 4 instances; one that judges a batch as'):
+        instance_losses(loss, *maps, ignore_index=IGNORE)
 
 
 def test_a_value_per_map_counts_where_any_pixel_is_labelled(maps):

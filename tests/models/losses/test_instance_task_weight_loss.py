@@ -125,7 +125,7 @@ def test_agreement_of_several_labels_and_of_soft_ones(kind):
 
     def plain(output, label):
         if kind == 'several':
-            return F.binary_cross_entropy_with_logits(output, label).item()
+            return F.binary_cross_entropy_with_logits(output, label, reduction='sum').item()
         return -(label * output.log_softmax(0)).sum().item()
 
     own = [plain(scores[i], labels[i]) for i in range(3)]
@@ -302,3 +302,31 @@ def test_a_loss_that_counts_samples_counts_each_once(options):
         torch.testing.assert_close(module(scores, labels, avg_factor=4), plain(scores, labels, avg_factor=4))
         assert part.pop_report().annotated.all()
     assert module.loss.cum_samples.tolist() == plain.cum_samples.tolist() == [4, 2, 2]
+
+
+HEADS = dict(
+    one_class=dict(type='LinearClsHead', loss=dict(type='CrossEntropyLoss')),
+    one_class_by_sigmoids=dict(type='LinearClsHead', loss=dict(type='FocalLoss')),
+    several_classes=dict(type='MultiLabelLinearClsHead', loss=dict(type='AsymmetricLoss')),
+    maps=dict(type='CSRAClsHead', num_heads=1, lam=0.1, loss=dict(type='CrossEntropyLoss', use_sigmoid=True)),
+)
+
+
+@pytest.mark.parametrize('wrapper', ['InstanceTaskWeightLoss', 'DataParameterLoss'])
+@pytest.mark.parametrize('name', HEADS)
+def test_the_loss_of_a_head_of_mmpretrain_keeps_its_scale(name, wrapper):
+    from mmpretrain.structures import DataSample
+
+    config = dict(HEADS[name], type=f'mmpretrain.{HEADS[name]["type"]}', in_channels=8, num_classes=5)
+    config['loss'] = dict(config['loss'], type=f'mmpretrain.{config["loss"]["type"]}')
+    host = MODELS.build(config)
+    weighted = MODELS.build(dict(config, loss=dict(type=f'mmfct.{wrapper}', task='label', loss=config['loss'])))
+    weighted.load_state_dict(host.state_dict(), strict=False)
+    one = name.startswith('one_class')
+    samples = [DataSample().set_gt_label(label if one else [label, (label + 1) % 5]) for label in (0, 3, 4)]
+    features = (torch.randn(3, 8, 2, 2) if name == 'maps' else torch.randn(3, 8),)
+    part = weighted.loss_module if wrapper == 'DataParameterLoss' else weighted.loss_module.weighting
+    part.set_instances(torch.full((3, 1), float(wrapper == 'InstanceTaskWeightLoss')), NAMES)
+    expected = host.loss(features, samples)['loss']
+    torch.testing.assert_close(weighted.loss(features, samples)['loss'], expected)
+    torch.testing.assert_close(part.pop_report().losses.mean(), expected.detach())
