@@ -38,7 +38,7 @@ def choose_rows(pool: Pool, size: int, *, by: str, seed: int = 0) -> np.ndarray:
     if not 1 <= size <= len(free):
         raise ValueError(
             f'`size` must lie in [1, {len(free)}], the number of items that are neither embedded already nor all '
-            f'zeros, got {size}'
+            f'zeros, nor repeat the vector of another one, got {size}'
         )
     rng = np.random.default_rng(seed)
     if by == 'random':

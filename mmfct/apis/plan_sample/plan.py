@@ -36,8 +36,8 @@ def plan_sample(
 ) -> dict[str, Any]:
     """Write the ids of the items to embed with the new model, and beside them ``<out>.json``, how they were chosen.
 
-    The rows of the gallery are read block by block; hashes of its ids are held in memory, and for all ways but
-    ``random`` 50,000 rows.
+    The rows of the gallery are read block by block; hashes of its ids and rows are held in memory, and for all ways
+    but ``random`` 50,000 rows.
 
     Args:
         gallery: The gallery of the old model, as `open_source` takes it.
@@ -87,6 +87,7 @@ def plan_sample(
         seed=seed,
         embedded=int(np.count_nonzero(pool.embedded)),
         all_zero=int(np.count_nonzero(pool.empty)),
+        repeated=pool.num_repeated,
         distance=provenance.distance,
         mean_distance=measure_coverage(pool, rows, seed),
     )
@@ -141,4 +142,10 @@ def _report_rows(pool: Pool, num_known: int) -> None:
             f'{empty} of {len(pool.empty)} rows are all zeros: they say nothing about their items, and are not chosen',
             'current',
             logging.WARNING,
+        )
+    if pool.num_repeated:
+        print_log(
+            f'{pool.num_repeated} of {len(pool.empty)} rows repeat the vector of another one, as items with several '
+            'ids do, and are not chosen: a pair teaches once',
+            'current',
         )

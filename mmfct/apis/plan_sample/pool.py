@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,11 +26,14 @@ class Pool:
         source: The gallery; its rows are read block by block.
         embedded: Whether the new model has embedded the item already, boolean of shape (G,).
         empty: Whether the embedding is all zeros, boolean of shape (G,): it says nothing about its item.
+        repeated: Whether another item that is embedded already, or that comes earlier, has the same embedding, boolean
+            of shape (G,): `mmfct learn` would leave out the pair.
     """
 
     source: GallerySource
     embedded: np.ndarray
     empty: np.ndarray
+    repeated: np.ndarray
 
     @classmethod
     def read(cls, source: GallerySource, have: np.ndarray) -> Pool:
@@ -49,16 +52,19 @@ class Pool:
             raise ValueError(f'the gallery must have the columns {", ".join(_NEEDED)}, got none called {missing[0]!r}')
         check_unique_ids(source)  # otherwise the embeddings of the new model could not be joined to its rows
         embedded, empty = np.zeros(len(source), bool), np.zeros(len(source), bool)
+        hashes = np.empty(len(source), np.int64)
         progress = Progress(len(source))
         for index, start, stop in source.shards:
             source.verify_shard(index)
             if len(have):
                 embedded[start:stop] = find_ids(have, np.asarray(source.shard('id', index)))[1]
-            empty[start:stop] = ~np.asarray(source.shard('embedding', index)).any(axis=1)
+            rows = np.asarray(source.shard('embedding', index))
+            empty[start:stop] = ~rows.any(axis=1)
+            hashes[start:stop] = [hash(row.tobytes()) for row in rows]
             progress.advance(stop - start)
         if len(have) and not embedded.any():
             raise ValueError(f'`have` must hold ids of the gallery, got none of them, but {str(have[0])!r} and others')
-        return cls(source, embedded, empty)
+        return cls(source, embedded, empty, _repeated(hashes, embedded))
 
     @property
     def distance(self) -> str:
@@ -68,13 +74,18 @@ class Pool:
     @property
     def free(self) -> np.ndarray:
         """Rows that can be chosen, int64 of shape (N,), ascending."""
-        return np.flatnonzero(~self.embedded & ~self.empty)
+        return np.flatnonzero(~self.embedded & ~self.empty & ~self.repeated)
+
+    @property
+    def num_repeated(self) -> int:
+        """Number of rows that are not chosen for that reason alone."""
+        return int(np.count_nonzero(self.repeated & ~self.embedded & ~self.empty))
 
     def with_embedded(self, rows: np.ndarray) -> Pool:
         """Return the pool after these rows, int64 of shape (N,), are embedded too."""
         embedded = self.embedded.copy()
         embedded[rows] = True
-        return Pool(self.source, embedded, self.empty)
+        return replace(self, embedded=embedded)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the embeddings of rows (N,) as they are compared: float32 of shape (N, D), unit ones for cosine."""
@@ -95,3 +106,11 @@ class Pool:
 
     def _as_compared(self, rows: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(unit_rows(rows) if self.distance == 'cosine' else rows, np.float32)
+
+
+def _repeated(hashes: np.ndarray, embedded: np.ndarray) -> np.ndarray:
+    """Return which rows have the hash (G,) of an embedded or earlier one, boolean of shape (G,)."""
+    order = np.lexsort((~embedded, hashes))
+    repeated = np.zeros(len(hashes), bool)
+    repeated[order[1:]] = hashes[order[1:]] == hashes[order[:-1]]
+    return repeated

@@ -45,7 +45,8 @@ def test_rows_differ_and_depend_on_the_seed_alone(make_pool, clustered, by, dist
 
 @pytest.mark.parametrize(('by', 'size'), [('coverage', 12), ('farthest', 6)])
 def test_every_cluster_is_covered(make_pool, clustered, by, size):
-    pool = make_pool(clustered[:54].repeat([1, 8] * 27, axis=0))  # 9 rows of three clusters, and 72 of the others
+    rows = clustered[:54].repeat([1, 8] * 27, axis=0)  # 9 rows of three clusters, and 72 of the others
+    pool = make_pool(rows + np.random.default_rng(1).normal(scale=0.01, size=rows.shape))
     of_row = (np.arange(54) % 6).repeat([1, 8] * 27)
     for seed in range(3):
         assert len(set(of_row[choose_rows(pool, size, by=by, seed=seed)].tolist())) == 6
@@ -69,7 +70,8 @@ def test_coverage_leaves_out_what_is_embedded(make_pool, clustered):
 
 def test_many_rows_are_drawn_from_fewer_clusters_in_proportion(make_pool, monkeypatch):
     monkeypatch.setattr('mmfct.apis.plan_sample.clusters.MAX_CLUSTERS', 2)
-    pool = make_pool(np.repeat([[0.0, 1], [5, 0]], [90, 30], axis=0))
+    rows = np.repeat([[0.0, 1], [5, 0]], [90, 30], axis=0)
+    pool = make_pool(rows + np.arange(120)[:, None] / 1e5)
     rows = choose_covering(pool, 40, np.random.default_rng(0))
     assert np.count_nonzero(rows < 90) == 30
     others = choose_covering(pool, 40, np.random.default_rng(1))
@@ -124,10 +126,22 @@ def test_half_of_a_mixed_choice_covers_what_the_random_half_leaves(make_pool, cl
     assert left and left <= set((rows % 6).tolist())
 
 
-def test_rows_that_are_equal(make_pool):
-    pool = make_pool(np.ones((20, 3)))
+def test_rows_that_are_nearly_equal(make_pool):
+    pool = make_pool(1 + np.arange(20)[:, None] * np.full(3, 1e-6))
     for by in METHODS:
         assert len(set(choose_rows(pool, 12, by=by).tolist())) == 12
+
+
+@pytest.mark.parametrize('by', METHODS)
+def test_of_equal_rows_one_is_chosen(make_pool, clustered, by):
+    """Across shards; none where one of them is embedded already, and a row of zeros is no repeat."""
+    rows = clustered[[*range(10), 3, 9, 3, 0]]
+    rows = np.concatenate([rows, np.zeros((2, 6))])
+    pool = make_pool(rows, have=[12], shard_rows=4)
+    assert np.flatnonzero(pool.repeated).tolist() == [3, 10, 11, 13, 15]
+    assert sorted(choose_rows(pool, 9, by=by).tolist()) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    with pytest.raises(ValueError, match=r'in \[1, 9\], .*, nor repeat the vector of another one, got 10'):
+        choose_rows(pool, 10, by=by)
 
 
 def test_what_cannot_be_chosen(make_pool, clustered):

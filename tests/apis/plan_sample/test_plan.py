@@ -76,6 +76,13 @@ def test_rows_of_zeros_are_counted(make_gallery, vectors, tmp_path, capsys):
     assert not {'002.png', '050.png'} & set((tmp_path / 'ids.txt').read_text().split())
 
 
+def test_repeats_are_counted(make_gallery, vectors, tmp_path, capsys):
+    vectors[[2, 50]] = vectors[7]
+    summary = plan_sample(make_gallery('g', 'm', vectors), tmp_path / 'ids.txt', size=98)
+    assert summary['repeated'] == 2 and '2 of 100 rows repeat the vector of another one' in capsys.readouterr().out
+    assert {'002.png', '007.png', '050.png'} & set((tmp_path / 'ids.txt').read_text().split()) == {'002.png'}
+
+
 def test_ids_of_any_bytes(make_gallery, vectors, tmp_path):
     names = [f'café {row}' for row in range(100)]
     names[0] = b'\xff\xfe.png'.decode(errors='surrogateescape')
