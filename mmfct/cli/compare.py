@@ -27,8 +27,8 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods',
         nargs='+',
-        help='identity, procrustes, ridge, fct, fastfill, lambda-orthogonality; NAME+side adds side-information to '
-        'any but the first two (default: all)',
+        help='identity, procrustes, ridge, learned (what `mmfct learn` chooses by held-out images), fct, fastfill, '
+        'lambda-orthogonality; NAME+side adds side-information to any but the first two (default: all)',
     )
     parser.add_argument(
         '--aligned',

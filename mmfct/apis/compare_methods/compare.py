@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
 from mmfct.apis.compare_methods import closed_form
+from mmfct.apis.compare_methods.learned import learn
 from mmfct.apis.compare_methods.report import write_comparison
 from mmfct.apis.compare_methods.scores import Comparison, Judge
 from mmfct.apis.compare_methods.table import Table, check_table, read_table
@@ -35,7 +36,7 @@ _LOADERS = ('train_dataloader', 'test_dataloader')
 _SIDE = '+side'
 _NAME = re.compile(r'[\w-]+')
 _ORTHOGONAL = 'lambda-orthogonality'
-_WITH_OR_WITHOUT_SIDE = ('ridge', 'fct', 'fastfill', _ORTHOGONAL)
+_WITH_OR_WITHOUT_SIDE = ('ridge', 'learned', 'fct', 'fastfill', _ORTHOGONAL)
 METHODS = ('identity', 'procrustes', *(f'{base}{suffix}' for base in _WITH_OR_WITHOUT_SIDE for suffix in ('', _SIDE)))
 
 
@@ -49,7 +50,8 @@ def compare_methods(
     """Train and score every method on the embeddings that a config caches; reuse what was trained before.
 
     Files in ``<work_dir>/methods``: ``methods.md``, ``methods.json``, ``methods.png`` (scores) and ``backfill.png``
-    (scores while the gallery is recomputed); a folder for each trained method.
+    (scores while the gallery is recomputed); a folder for each trained method. The method ``learned`` takes what
+    `learn_transform` chooses by held-out images, with the settings in the entry ``learn`` of the config, if any.
 
     Args:
         filename: Config of a `mmfct.ForwardTransform` that trains from an `EmbeddingTable`. What it needs first is
@@ -168,6 +170,15 @@ def _upgrade(name: str, config: Config, folder: Path, train: Table, test: Table)
         'identity': partial(closed_form.keep, test),
         'procrustes': partial(closed_form.rotate, train, test),
         'ridge': partial(closed_form.regress, train, test, use_side=use_side),
+        'learned': partial(
+            learn,
+            train,
+            test,
+            folder / name,
+            use_side=use_side,
+            distance=config.test_evaluator.get('distance', 'l2'),
+            settings=config.get('learn', {}),
+        ),
     }
     if base in solved:
         return solved[base]()

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -64,24 +65,35 @@ class Fold:
     held_out: Tensor
 
 
-def make_folds(size: int, *, folds: int, one_fold_from: int, max_held_out: int, seed: int) -> list[Fold]:
-    """Cut ``size`` pairs into parts that are held out one after the other; of many pairs, into a single one.
+def make_folds(items: Tensor, *, folds: int, one_fold_from: int, max_held_out: int, seed: int) -> list[Fold]:
+    """Cut pairs into parts that are held out one after the other; many pairs, into a single one.
+
+    Args:
+        items: Number of the item of each pair, of shape (N,). Of several views of an item the first is held out, and
+            the others are not learned from meanwhile.
+        folds: Number of parts.
+        one_fold_from: Number of pairs from which one part alone is held out.
+        max_held_out: Most items of that part.
+        seed: Seed of the cut.
 
     Raises:
         ValueError: If a part is too small for ten neighbours.
     """
-    least = min(max_held_out, size // folds) if size >= one_fold_from else size // folds
-    if least <= _CHOSEN_BY:
+    _, first, item = np.unique(items.numpy(), return_index=True, return_inverse=True)
+    number, single = len(first), len(items) >= one_fold_from
+    size = min(max_held_out, number // folds) if single else number // folds
+    if size <= _CHOSEN_BY:
         raise ValueError(
-            f'each part that is held out must have more than {_CHOSEN_BY} pairs, got {least} of {size} pairs; give '
+            f'each part that is held out must have more than {_CHOSEN_BY} pairs, got {size} of {number} pairs; give '
             'fewer `folds`, or a larger `max_held_out`'
         )
-    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
-    if size >= one_fold_from:
-        number = min(max_held_out, size // folds)
-        return [Fold(order[number:].sort().values, order[:number].sort().values)]
-    parts = [part.sort().values for part in order.tensor_split(folds)]
-    return [Fold(torch.cat([other for other in parts if other is not part]).sort().values, part) for part in parts]
+    order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
+    parts = [order[:size]] if single else order.tensor_split(folds)
+    held_out = [part.sort().values.numpy() for part in parts]
+    return [
+        Fold(torch.from_numpy(np.flatnonzero(~np.isin(item, part))), torch.from_numpy(np.sort(first[part])))
+        for part in held_out
+    ]
 
 
 def score(pairs: Pairs, gallery: Tensor, queries: Tensor | None = None) -> Scores:

@@ -72,7 +72,7 @@ def learn_transform(
     if method not in (None, MIXTURE, *names):
         raise ValueError(f'`method` must be one of {", ".join([*names, MIXTURE])}, got {method!r}')
     folds = make_folds(
-        len(pairs),
+        pairs.items,
         folds=settings.folds,
         one_fold_from=settings.one_fold_from,
         max_held_out=settings.max_held_out,

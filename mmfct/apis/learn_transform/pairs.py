@@ -34,6 +34,8 @@ class Pairs:
         models: Model of each column, by ``old``, ``new`` and perhaps ``side``.
         distance: How embeddings are compared, one of `mmfct.utils.distances.DISTANCES`.
         notes: What a user should know about the join, in sentences.
+        views_of: Number of the item that each pair is a view of, of shape (N,); ``None`` if all are of other items.
+            Views of one item are never learned from and held out at once.
     """
 
     ids: np.ndarray
@@ -44,9 +46,15 @@ class Pairs:
     models: dict[str, ModelIdentity]
     distance: str
     notes: tuple[str, ...] = ()
+    views_of: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def items(self) -> Tensor:
+        """Numbers of the items, of shape (N,)."""
+        return torch.arange(len(self)) if self.views_of is None else self.views_of
 
     def take(self, rows: Tensor) -> Pairs:
         """Return some of the pairs, rows of shape (M,)."""
@@ -57,6 +65,7 @@ class Pairs:
             new=self.new[rows],
             side=None if self.side is None else self.side[rows],
             labels=None if self.labels is None else self.labels[rows],
+            views_of=None if self.views_of is None else self.views_of[rows],
         )
 
     def reversed(self) -> Pairs:

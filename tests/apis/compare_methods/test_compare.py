@@ -21,6 +21,7 @@ from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.test import test as run_test
+from mmfct.retrieval.transform.apply import Transform
 from mmfct.utils.json import without_nan
 
 pytestmark = pytest.mark.slow  # nearly all of them look at the one comparison that trains every method
@@ -37,7 +38,8 @@ def short_curves():
 
 @pytest.fixture(scope='module')
 def options(digits, tmp_path_factory) -> TrainingOptions:
-    return TrainingOptions(work_dir=str(tmp_path_factory.mktemp('work')), cfg_options=digits.cfg_options)
+    quick = {'learn.epochs': 1, 'learn.folds': 2, 'learn.hidden_dims': 8}
+    return TrainingOptions(work_dir=str(tmp_path_factory.mktemp('work')), cfg_options=digits.cfg_options | quick)
 
 
 @pytest.fixture(scope='module')
@@ -69,6 +71,17 @@ def test_fct_is_what_training_reports(compared, digits):
     assert fct['bytes_per_item'] == 2 * compared['methods']['fct']['bytes_per_item'] == 1024
 
 
+def test_what_learning_chooses_is_compared(compared, options, digits):
+    for name in ('learned', 'learned+side'):
+        method, folder = compared['methods'][name], Path(options.work_dir) / 'methods' / name
+        report = json.loads((folder / 'learn.json').read_text())
+        transform = Transform(folder / 'learned.safetensors')
+        assert all('side' not in candidate for candidate in report['candidates']) == (name == 'learned')
+        assert method['bytes_per_item'] == (1024 if transform.network.uses_side else 512)
+        assert method['parameters'] == sum(parameter.numel() for parameter in transform.network.parameters())
+    assert compared['methods']['learned+side']['scores']['map'] > compared['methods']['procrustes']['scores']['map']
+
+
 def test_an_aligned_model_searches_the_old_gallery(compared):
     # The old model itself is perfectly aligned: nothing is gained and nothing lost.
     itself = compared['methods']['itself']
@@ -91,7 +104,7 @@ def test_what_was_trained_is_used_again(compared, options, digits):
 
 def test_tables(comparison):
     scores, costs = scores_table(comparison), cost_table(comparison)
-    assert len(scores.splitlines()) == 2 + 3 + 11 and len(costs.splitlines()) == 2 + 11
+    assert len(scores.splitlines()) == 2 + 3 + 13 and len(costs.splitlines()) == 2 + 13
     assert '| fct+side ' in scores and '790,656' in costs
 
 

@@ -14,12 +14,25 @@ from mmfct.functional import pairwise_distances
 
 @pytest.mark.parametrize('size', [103, 20_000])
 def test_folds_hold_out_each_pair_once_or_one_part(size):
-    folds = make_folds(size, folds=5, one_fold_from=10_000, max_held_out=3000, seed=1)
+    folds = make_folds(torch.arange(size), folds=5, one_fold_from=10_000, max_held_out=3000, seed=1)
     assert len(folds) == (5 if size == 103 else 1)
     for fold in folds:
         assert sorted([*fold.train.tolist(), *fold.held_out.tolist()]) == list(range(size))
     held_out = torch.cat([fold.held_out for fold in folds])
     assert len(held_out.unique()) == len(held_out) == (103 if size == 103 else 3000)
+
+
+@pytest.mark.parametrize('one_fold_from', [10, 1000])
+def test_views_of_an_item_stay_together(one_fold_from):
+    items = torch.randint(60, (300,), generator=torch.Generator().manual_seed(0))
+    folds = make_folds(items, folds=4, one_fold_from=one_fold_from, max_held_out=15, seed=1)
+    for fold in folds:
+        held_out = items[fold.held_out].tolist()
+        assert len({*held_out}) == len(held_out)
+        assert [items.tolist().index(item) for item in held_out] == fold.held_out.tolist()
+        assert [row for row, item in enumerate(items.tolist()) if item not in held_out] == fold.train.tolist()
+    number = len(items.unique())
+    assert sum(len(fold.held_out) for fold in folds) == (number if one_fold_from == 1000 else number // 4)
 
 
 @pytest.mark.parametrize('distance', ['cosine', 'l2'])
@@ -52,12 +65,12 @@ def test_scores(make_pairs, distance):
 def test_parts_without_ten_neighbours_are_refused(changes):
     words = dict(folds=5, one_fold_from=1000, max_held_out=100, seed=0) | changes
     with pytest.raises(ValueError, match='that is held out must have more than 10 pairs, got .* of 100 pairs; give'):
-        make_folds(100, **words)
+        make_folds(torch.arange(100), **words)
 
 
 def test_bounds_and_pooled_folds(make_pairs):
     pairs = make_pairs(90, with_side=False)
-    folds = make_folds(90, folds=3, one_fold_from=1000, max_held_out=10, seed=0)
+    folds = make_folds(torch.arange(90), folds=3, one_fold_from=1000, max_held_out=10, seed=0)
     found = bounds(pairs, folds)
     assert found['new/new'].recalls[1].mean() == 1 and found['new/new'].error == 0
     assert 0 < found['old/old'].recalls[10].mean() < 1 and found['old/old'].means().keys() >= {'cmc1', 'map'}

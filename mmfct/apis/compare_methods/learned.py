@@ -1,0 +1,68 @@
+"""Upgrades by what `learn_transform` makes of the same embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmfct.apis.compare_methods.table import Table
+from mmfct.apis.compare_methods.upgraded import Upgraded
+from mmfct.apis.learn_transform.learn import learn_transform
+from mmfct.apis.learn_transform.pairs import Pairs
+from mmfct.apis.learn_transform.settings import LearnSettings
+from mmfct.retrieval.gallery.provenance import ModelIdentity
+from mmfct.retrieval.transform.apply import Transform
+
+_BATCH = 4096
+
+
+def learn(
+    train: Table, test: Table, folder: Path, *, use_side: bool, distance: str, settings: Mapping[str, Any]
+) -> Upgraded:
+    """Upgrade by the candidate that does best on held-out images, see `learn_transform`.
+
+    Args:
+        train: Images to learn from, perhaps several views of each.
+        test: Images to upgrade.
+        folder: Where the transform file ``learned.safetensors`` and its report go.
+        use_side: Whether candidates may use side-information.
+        distance: How upgraded embeddings are compared.
+        settings: Those of `LearnSettings` that are not the default.
+    """
+    file = folder / 'learned.safetensors'
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs = _pairs(train, use_side=use_side, distance=distance)
+    learn_transform(pairs, file, settings=LearnSettings.from_config(settings), report=folder)
+    transform = Transform(file)
+    network, old = transform.network, test['old'].embeddings
+    side = test['side'].embeddings if network.uses_side else None
+    parts = (old.split(_BATCH), repeat(None) if side is None else side.split(_BATCH))
+    upgraded = torch.cat([transform(*rows) for rows in zip(*parts, strict=False)])
+    return Upgraded(
+        upgraded,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        multiply_adds=sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Linear)),
+        stored_dims=old.shape[1] + (0 if side is None else side.shape[1]),
+    )
+
+
+def _pairs(table: Table, *, use_side: bool, distance: str) -> Pairs:
+    roles = ('old', 'new', 'side') if use_side else ('old', 'new')
+    vectors: dict[str, Tensor] = {role: table[role].embeddings for role in roles}
+    ids = np.asarray(table['old'].ids)
+    return Pairs(
+        ids.astype(str),
+        vectors['old'],
+        vectors['new'],
+        vectors.get('side'),
+        table['old'].labels,
+        {role: ModelIdentity.named(role) for role in roles},
+        distance,
+        views_of=torch.from_numpy(np.unique(ids, return_inverse=True)[1]),
+    )

@@ -1,0 +1,41 @@
+"""What is learned from views of images."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from mmfct.apis.compare_methods.learned import learn
+from mmfct.evaluation.embedding_set import EmbeddingSet
+
+VIEWS, IMAGES = 3, 60
+
+
+def table(noise: float) -> dict[str, EmbeddingSet]:
+    """Views of images, one after the other: the new model sees four dimensions, the old and the side model two."""
+    generator = torch.Generator().manual_seed(0)
+    latent = torch.randn(IMAGES, 4, generator=generator).repeat(VIEWS, 1)
+    latent = latent + noise * torch.randn(latent.shape, generator=generator)
+    ids, labels = (torch.arange(IMAGES).repeat(VIEWS) for _ in range(2))
+    columns = dict(old=latent[:, :2], new=latent, side=latent[:, 2:])
+    return {role: EmbeddingSet(rows, labels, ids) for role, rows in columns.items()}
+
+
+@pytest.mark.parametrize('use_side', [False, True])
+def test_images_are_held_out_with_all_their_views(tmp_path, use_side):
+    settings = dict(epochs=1, folds=3, hidden_dims=4)
+    train = table(noise=0.01)
+    found = learn(train, train, tmp_path, use_side=use_side, distance='l2', settings=settings)
+    report = json.loads((tmp_path / 'learn.json').read_text())
+    # A view would find the other views of its image first, and all candidates would look perfect.
+    assert report['bounds']['new/new']['num_queries'] == IMAGES
+    assert report['pairs'] == VIEWS * IMAGES
+    exact = (found.embeddings - train['new'].embeddings).abs().max() < 0.2
+    assert exact == use_side and found.stored_dims == (4 if use_side else 2)
+
+
+def test_unknown_settings(tmp_path):
+    with pytest.raises(ValueError, match=r"`learn` of the config must have settings among .*, got \['pairs'\]"):
+        learn(table(0.01), table(0.01), tmp_path, use_side=True, distance='l2', settings=dict(pairs=1))
