@@ -11,9 +11,18 @@ def is_multi_task(sample: Any) -> bool:
     return hasattr(sample, 'tasks')
 
 
+def task_samples(sample: Any) -> dict[str, Any]:
+    """Return the samples of single tasks in a multi-task sample, by the name of the task; a task may consist of such."""
+    parts: dict[str, Any] = {}
+    for task in sample.tasks:
+        part = sample.get(task)
+        parts |= task_samples(part) if is_multi_task(part) else {task: part}
+    return parts
+
+
 def is_seen(sample: Any, tasks: Sequence[str]) -> bool:
     """Return whether the losses of ``tasks`` see a sample: a sub-head of mmpretrain sees its own task's only."""
-    return not is_multi_task(sample) or any(task in sample.tasks for task in tasks)
+    return not is_multi_task(sample) or not task_samples(sample).keys().isdisjoint(tasks)
 
 
 def instance_name(sample: Any, key: str) -> Any:
@@ -26,7 +35,7 @@ def instance_name(sample: Any, key: str) -> Any:
     Raises:
         ValueError: If it is not there.
     """
-    parts = [sample.get(task) for task in sample.tasks] if is_multi_task(sample) else [sample]
+    parts = list(task_samples(sample).values()) if is_multi_task(sample) else [sample]
     if not parts:
         return None  # no loss sees it
     name = parts[0].metainfo.get(key)

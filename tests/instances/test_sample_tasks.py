@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.structures import BaseDataElement
 
-from mmfct.instances.sample_tasks import instance_name, is_multi_task, is_seen
+from mmfct.instances.sample_tasks import instance_name, is_multi_task, is_seen, task_samples
 
 
 def multi_task(**parts):
@@ -31,6 +31,15 @@ def test_a_sample_of_several_tasks_is_seen_by_those_it_has():
     assert is_multi_task(sample)
     assert [is_seen(sample, tasks) for tasks in (['color'], ['size'], ['size', 'shape'])] == [True, False, True]
     assert instance_name(sample, 'img_path') == 'a.png'
+
+
+def test_a_task_of_tasks_is_seen_through():
+    """mmpretrain's ``MultiTaskHead`` may have another one as a sub-head."""
+    sample = multi_task(color=PLAIN, form=multi_task(round=PLAIN))
+    assert task_samples(sample) == dict(color=PLAIN, round=PLAIN)
+    assert [is_seen(sample, [task]) for task in ('color', 'round', 'large', 'form')] == [True, True, False, False]
+    assert instance_name(multi_task(form=multi_task(round=PLAIN)), 'img_path') == 'a.png'
+    assert instance_name(multi_task(form=multi_task()), 'img_path') is None
 
 
 def test_a_sample_without_any_task_needs_no_name():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from mmfct.instances.sample_tasks import is_multi_task, task_samples
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 
 # Fields of data samples without their prefix `gt_` or `pred_`.
@@ -50,4 +51,4 @@ def label_names(sample: Any, task: str, field: str, classes: Sequence[str] | Non
 
 def _of_task(sample: Any, task: str) -> Any:
     """Return the part of a sample of several tasks that belongs to one."""
-    return sample.get(task) if task in sample else sample
+    return task_samples(sample).get(task, sample) if is_multi_task(sample) else sample
