@@ -12,7 +12,7 @@ def is_multi_task(sample: Any) -> bool:
 
 
 def task_samples(sample: Any) -> dict[str, Any]:
-    """Return the samples of single tasks in a multi-task sample, by the name of the task; a task may consist of such."""
+    """Return the samples of single tasks in a multi-task sample, by the name of the task; tasks may be in a task."""
     parts: dict[str, Any] = {}
     for task in sample.tasks:
         part = sample.get(task)
