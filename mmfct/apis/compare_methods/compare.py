@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
@@ -21,6 +22,8 @@ from mmfct.apis.compare_methods.scores import Comparison, Judge
 from mmfct.apis.compare_methods.table import Table, check_table, read_table
 from mmfct.apis.compare_methods.trained import objective_config, transform
 from mmfct.apis.compare_methods.upgraded import Upgraded
+from mmfct.apis.learn_transform.pairs import MIN_PAIRS
+from mmfct.apis.learn_transform.settings import LearnSettings
 from mmfct.apis.training.checks import check_data
 from mmfct.apis.training.first_image import try_first_image
 from mmfct.apis.training.options import TrainingOptions
@@ -57,8 +60,8 @@ def compare_methods(
         filename: Config of a `mmfct.ForwardTransform` that trains from an `EmbeddingTable`. What it needs first is
             trained as `train` does.
         methods: Some of ``METHODS``; ``None`` for all that can be run here: those with ``+side`` only where the config
-            has side-information, ``lambda-orthogonality`` only where pytorch-metric-learning is installed. ``+side``
-            uses side-information beside the old embedding.
+            has side-information, ``learned`` only with 100 training images or more, ``lambda-orthogonality`` only
+            where pytorch-metric-learning is installed. ``+side`` uses side-information beside the old embedding.
         aligned: Name -> checkpoint of a new model that was trained to be comparable with the old one (BCT), of the
             same architecture as the config's. Its queries search the old gallery as it is.
         options: Options of the command line.
@@ -69,8 +72,8 @@ def compare_methods(
     Raises:
         FileNotFoundError: If the config, the data or a checkpoint is missing.
         ImportError: If a method is asked for whose package is not installed.
-        ValueError: If a method is unknown, or needs side-information or a classifier that is not there, no test
-            image has a label, or the config is of another kind.
+        ValueError: If a method is unknown, or needs side-information, a classifier or more images than there are, no
+            test image has a label, or the config is of another kind.
     """
     options = options or TrainingOptions()
     config = options.load(filename)
@@ -91,11 +94,13 @@ def compare_methods(
     train_prerequisites(config, options)
     for checkpoint in (aligned or {}).values():  # not after hours of other methods
         load_state_dict(checkpoint)
+    LearnSettings.from_config(config.get('learn', {}))  # wrong ones, too
     for leave_out in (_without_classifier, _without_equal_widths):
         methods = leave_out(methods, config, asked=asked)
     init_default_scope(config.default_scope)
     try_first_image(config, MODELS.build(config.model))
     train, test = (read_table(config[entry].dataset) for entry in _LOADERS)
+    methods = _without_enough_images(methods, train, asked=asked)
     if test['new'].num_unlabelled == len(test['new']):
         raise ValueError(
             '`test_dataloader.dataset` must have a label for some images, which retrieval is scored by, got -1 for all'
@@ -153,6 +158,14 @@ def _without_equal_widths(methods: list[str], config: Config, *, asked: bool) ->
     return _leave_out(_ORTHOGONAL, f'needs models of one width, got {old} and {new}', methods, asked=asked)
 
 
+def _without_enough_images(methods: list[str], train: Table, *, asked: bool) -> list[str]:
+    """Leave out what is chosen by held-out images where there are few, or refuse it."""
+    number = len(np.unique(train['old'].ids))
+    if number >= MIN_PAIRS:
+        return methods
+    return _leave_out('learned', f'needs at least {MIN_PAIRS} training images, got {number}', methods, asked=asked)
+
+
 def _leave_out(
     base: str, reason: str, methods: list[str], *, asked: bool, error: type[Exception] = ValueError
 ) -> list[str]:
@@ -177,7 +190,7 @@ def _upgrade(name: str, config: Config, folder: Path, train: Table, test: Table)
             folder / name,
             use_side=use_side,
             distance=config.test_evaluator.get('distance', 'l2'),
-            settings=config.get('learn', {}),
+            settings=LearnSettings.from_config(config.get('learn', {})),
         ),
     }
     if base in solved:

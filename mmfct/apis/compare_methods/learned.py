@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +21,7 @@ _BATCH = 4096
 
 
 def learn(
-    train: Table, test: Table, folder: Path, *, use_side: bool, distance: str, settings: Mapping[str, Any]
+    train: Table, test: Table, folder: Path, *, use_side: bool, distance: str, settings: LearnSettings
 ) -> Upgraded:
     """Upgrade by the candidate that does best on held-out images, see `learn_transform`.
 
@@ -33,12 +31,12 @@ def learn(
         folder: Where the transform file ``learned.safetensors`` and its report go.
         use_side: Whether candidates may use side-information.
         distance: How upgraded embeddings are compared.
-        settings: Those of `LearnSettings` that are not the default.
+        settings: Knobs of the candidates.
     """
     file = folder / 'learned.safetensors'
     folder.mkdir(parents=True, exist_ok=True)
     pairs = _pairs(train, use_side=use_side, distance=distance)
-    learn_transform(pairs, file, settings=LearnSettings.from_config(settings), report=folder)
+    learn_transform(pairs, file, settings=settings, report=folder)
     transform = Transform(file)
     network, old = transform.network, test['old'].embeddings
     side = test['side'].embeddings if network.uses_side else None

@@ -13,7 +13,11 @@ import pytest
 import torch
 
 from mmfct.apis.compare_methods import METHODS, closed_form, compare, compare_methods
-from mmfct.apis.compare_methods.compare import _without_equal_widths, _without_metric_learning
+from mmfct.apis.compare_methods.compare import (
+    _without_enough_images,
+    _without_equal_widths,
+    _without_metric_learning,
+)
 from mmfct.apis.compare_methods.report import cost_table, scores_table, write_comparison
 from mmfct.apis.compare_methods.scores import Comparison
 from mmfct.apis.compare_methods.trained import objective_config
@@ -21,6 +25,7 @@ from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.test import test as run_test
+from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval.transform.apply import Transform
 from mmfct.utils.json import without_nan
 
@@ -125,6 +130,7 @@ def test_test_images_without_labels(compared, digits, options, monkeypatch):
     ('wrong', 'late', 'message'),
     [
         ({'param_scheduler': [dict(type='LinearLR', end=0)]}, 'train_prerequisites', 'has no step'),
+        ({'learn': dict(pairs=1)}, 'read_table', "`learn` of the config must have settings among"),
         ({'model.head.new_dims': 7}, 'read_table', r'the new embedding must have shape \(B, 7\)'),
     ],
 )
@@ -197,6 +203,18 @@ def test_a_method_whose_package_is_not_installed(digits, options, capsys, monkey
         compare_methods(digits.config, methods=['fct', 'lambda-orthogonality+side'], options=options)
     assert _without_metric_learning(list(METHODS), asked=False) == list(METHODS[:-2])
     assert f'lambda-orthogonality {message}: left out' in capsys.readouterr().out
+
+
+def test_too_few_images_to_hold_some_out(capsys):
+    images = EmbeddingSet(torch.zeros(120, 4), torch.zeros(120), torch.arange(60).repeat(2))
+    few, enough = dict(old=images), dict(old=replace(images, ids=torch.arange(120)))
+    names = ['identity', 'learned+side']
+    message = 'learned needs at least 100 training images, got 60'
+    with pytest.raises(ValueError, match=rf'{message}; leave out learned\+side'):
+        _without_enough_images(names, few, asked=True)
+    assert _without_enough_images(names, few, asked=False) == ['identity']
+    assert f'{message}: left out' in capsys.readouterr().out
+    assert _without_enough_images(names, enough, asked=True) == names
 
 
 def test_an_h_of_other_encoders_is_not_used_again(compared, digits, options, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmfct.apis.compare_methods.learned import learn
+from mmfct.apis.learn_transform.settings import LearnSettings
 from mmfct.evaluation.embedding_set import EmbeddingSet
 
 VIEWS, IMAGES = 3, 60
@@ -25,7 +26,7 @@ def table(noise: float) -> dict[str, EmbeddingSet]:
 
 @pytest.mark.parametrize('use_side', [False, True])
 def test_images_are_held_out_with_all_their_views(tmp_path, use_side):
-    settings = dict(epochs=1, folds=3, hidden_dims=4)
+    settings = LearnSettings(epochs=1, folds=3, hidden_dims=4)
     train = table(noise=0.01)
     found = learn(train, train, tmp_path, use_side=use_side, distance='l2', settings=settings)
     report = json.loads((tmp_path / 'learn.json').read_text())
@@ -34,8 +35,3 @@ def test_images_are_held_out_with_all_their_views(tmp_path, use_side):
     assert report['pairs'] == VIEWS * IMAGES
     exact = (found.embeddings - train['new'].embeddings).abs().max() < 0.2
     assert exact == use_side and found.stored_dims == (4 if use_side else 2)
-
-
-def test_unknown_settings(tmp_path):
-    with pytest.raises(ValueError, match=r"`learn` of the config must have settings among .*, got \['pairs'\]"):
-        learn(table(0.01), table(0.01), tmp_path, use_side=True, distance='l2', settings=dict(pairs=1))
