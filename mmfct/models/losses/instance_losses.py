@@ -8,6 +8,8 @@ from torch.func import functional_call
 
 from mmfct.functional.task_weighting import mean_over_valid
 
+_UNLABELLED = -100  # torch's cross-entropy is 0 for this class: mmpretrain's images without a label may have it
+
 
 def instance_losses(
     loss: nn.Module,
@@ -30,7 +32,8 @@ def instance_losses(
         prediction: Scores of shape (B, C) or (B, C, H, W).
         target: Labels of shape (B,) or (B, H, W), or soft labels (B, C).
         weight: Weight of each element, as the hosts pass it on.
-        ignore_index: Label of elements that do not count; passed on to the loss where it is given.
+        ignore_index: Label of elements that do not count; passed on to the loss where it is given. Otherwise it is
+            -100, as in torch.
         summed: Whether to return the sum over them instead, as over the classes of an image with several labels.
         keep_buffers: Whether the buffers of the loss stay as they are in any case.
 
@@ -49,7 +52,9 @@ def instance_losses(
             'another'
         )
     valid = torch.ones_like(values, dtype=torch.bool)
-    if ignore_index is not None and target.shape == values.shape:
+    if ignore_index is None and target.shape == values.shape and not target.is_floating_point():
+        valid = target != _UNLABELLED
+    elif ignore_index is not None and target.shape == values.shape:
         valid = target != ignore_index
     elif ignore_index is not None and target.shape == values.shape[:1] + values.shape[2:]:
         valid = (target != ignore_index).unsqueeze(1).expand_as(values)  # a value per class, as sigmoids have

@@ -104,6 +104,13 @@ def test_losses_of_classification(loss, reference):
     assert annotated.all() and annotated.shape == (6,)
 
 
+def test_images_without_a_label_do_not_count():
+    scores, labels = torch.randn(4, 3), torch.tensor([0, -100, 2, -100])
+    losses, annotated = instance_losses(mmpretrain_loss(), scores, labels)
+    assert annotated.tolist() == [True, False, True, False]
+    torch.testing.assert_close(losses[::2], F.cross_entropy(scores[::2], labels[::2], reduction='none'))
+
+
 def test_soft_labels():
     scores, labels = torch.randn(6, 3), torch.rand(6, 3).softmax(1)
     losses, _ = instance_losses(mmpretrain_loss(use_soft=True), scores, labels, ignore_index=None)
