@@ -130,7 +130,7 @@ def test_test_images_without_labels(compared, digits, options, monkeypatch):
     ('wrong', 'late', 'message'),
     [
         ({'param_scheduler': [dict(type='LinearLR', end=0)]}, 'train_prerequisites', 'has no step'),
-        ({'learn': dict(pairs=1)}, 'read_table', "`learn` of the config must have settings among"),
+        ({'learn': dict(pairs=1)}, 'read_table', '`learn` of the config must have settings among'),
         ({'model.head.new_dims': 7}, 'read_table', r'the new embedding must have shape \(B, 7\)'),
     ],
 )
