@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from mmfct.functional.measured_depth import is_largest
 from mmfct.instances.sample_tasks import is_multi_task, task_samples
 from mmfct.models.multi_task_segmentor import MultiTaskSegmentor
 
@@ -33,13 +34,16 @@ def label_kind(model: nn.Module, task: str, sample: Any) -> str | None:
 def label_map(sample: Any, field: str) -> np.ndarray:
     """Return a map of shape (H, W) out of a field such as ``gt_sem_seg``; an empty one if it is missing.
 
-    For a pose it is the joints, of shape (24, 3).
+    For a pose it is the joints, of shape (24, 3). Given depth is NaN where it is the largest number of a 16-bit file.
     """
     if field not in sample:
         return np.zeros((1, 1))
     if field.endswith(POSE):
         return sample.get(field).joints.numpy()
-    return sample.get(field).data.squeeze(0).numpy()
+    values = sample.get(field).data.squeeze(0).numpy()
+    if field != f'gt_{DEPTH_MAP}':
+        return values
+    return np.where(is_largest(values, sample.metainfo.get('depth_rescale_factor', 1.0)), np.nan, values)
 
 
 def label_names(sample: Any, task: str, field: str, classes: Sequence[str] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -9,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement, LabelData, PixelData
 from torch import nn
 
-from mmfct.apis.find_corrupt_labels.labels import label_kind, label_names
+from mmfct.apis.find_corrupt_labels.labels import label_kind, label_map, label_names
 from mmfct.registry import MODELS
 
 
@@ -43,3 +44,10 @@ def test_outputs_without_a_name_are_written_as_numbers():
     sample = BaseDataElement(gt_label=torch.tensor([1, 0]), pred_label=torch.tensor([7]))
     assert label_names(sample, 'label', 'gt_label', ('a', 'b')) == 'b, a'
     assert label_names(sample, 'label', 'pred_label', ('a', 'b')) == '7'
+
+
+def test_the_largest_number_of_a_depth_file_is_drawn_as_unknown():
+    data = torch.tensor([[[2.0, 65.535]]])
+    sample = BaseDataElement(metainfo=dict(depth_rescale_factor=1e-3), gt_depth_map=PixelData(data=data))
+    np.testing.assert_array_equal(label_map(sample, 'gt_depth_map'), [[2, np.nan]])
+    assert label_map(sample, 'pred_depth_map').shape == (1, 1)  # it has none
