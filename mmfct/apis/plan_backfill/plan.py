@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmfct.apis.evaluate_compatibility.caveats import set_caveats
 from mmfct.apis.evaluate_compatibility.common_labels import with_common_labels
@@ -22,8 +23,10 @@ from mmfct.evaluation.pair import Pair
 from mmfct.evaluation.report import unlabelled_notes
 from mmfct.functional.retrieval_metrics import check_exclude
 from mmfct.retrieval.gallery.provenance import check_same_distance, check_same_model
+from mmfct.retrieval.gallery.same_items import MOST_COMPARED, check_same_items
 from mmfct.retrieval.stores.loaded import open_checked
 from mmfct.retrieval.stores.options import SourceOptions
+from mmfct.retrieval.transform.same_space import spread_rows
 from mmfct.utils.files import write_atomically
 from mmfct.utils.tables import csv_table
 
@@ -72,7 +75,8 @@ def plan_backfill(
 
     Raises:
         FileNotFoundError: If a file or folder is missing.
-        ValueError: If the sets do not fit together, or something that an order needs is missing.
+        ValueError: If the sets do not fit together, such as new embeddings of another model or of other items than
+            those with the same ids in the gallery, or something that an order needs is missing.
     """
     if query is not None and new is None:
         raise ValueError('a curve needs `new`, the gallery of the new model, got None')
@@ -81,6 +85,9 @@ def plan_backfill(
     sets = None if new is None else _read_sets(dict(upgraded=upgraded, new=new, query=query), groups, options)
     after = None if sets is None else sets['new'].items.take(sets['new'].order_of(sets['upgraded']))
     embeddings = None if after is None else after.embeddings
+    if sets is not None and embeddings is not None:
+        rows = torch.from_numpy(spread_rows(len(embeddings), MOST_COMPARED))
+        check_same_items(sets['upgraded'].items.embeddings[rows].float(), embeddings[rows].float(), str(new))
     ordered = order_rows(orders, gallery, new=embeddings, uncertainty=uncertainty, seed=seed)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mmfct.retrieval.gallery.description import label_names
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_distance, check_same_preprocessing
 from mmfct.retrieval.gallery.reader import Gallery, GallerySource
+from mmfct.retrieval.gallery.same_items import MOST_COMPARED, check_same_items
 from mmfct.retrieval.gallery.selection import find_ids, repeated_id
 from mmfct.retrieval.gallery.writer import GalleryWriter
 
@@ -35,8 +37,9 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: GallerySource, out: str |
         The mixed gallery.
 
     Raises:
-        ValueError: If the two come from different models or differ in preprocessing, distance or width, or an id
-            occurs twice in ``recomputed``, is unknown, or has another label there.
+        ValueError: If the two come from different models or differ in preprocessing, distance or width, an id occurs
+            twice in ``recomputed``, is unknown, or has another label there, or recomputed embeddings are not near to
+            the upgraded ones of the same ids.
     """
     provenances = [Provenance.from_metadata(gallery.metadata) for gallery in (upgraded, recomputed)]
     models = [provenance.embedding for provenance in provenances]
@@ -52,7 +55,8 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: GallerySource, out: str |
     ids = ids[by_id]
     if (repeated := repeated_id(ids)) is not None:
         raise ValueError(f'`recomputed` must have every id once, got {repeated!r} several times')
-    _check_known(ids, upgraded)
+    rows = _rows_of(ids, upgraded)
+    _check_same_space(upgraded, rows, recomputed, by_id)
     writer = GalleryWriter(
         out,
         columns={**upgraded.columns, ORIGIN: ('uint8', None)},
@@ -74,14 +78,25 @@ def write_mixed_gallery(upgraded: Gallery, recomputed: GallerySource, out: str |
     return Gallery(out, verify=False)
 
 
-def _check_known(ids: np.ndarray, gallery: Gallery) -> None:
-    """Refuse sorted ids that the gallery does not have: they would be dropped silently."""
-    known = np.zeros(len(ids), bool)
-    for index, _, _ in gallery.shards:
+def _rows_of(ids: np.ndarray, gallery: Gallery) -> np.ndarray:
+    """Return the rows (N,) of sorted ids; refuse those that the gallery does not have: they would be dropped."""
+    rows = np.full(len(ids), -1, np.int64)
+    for index, start, _ in gallery.shards:
         place, found = find_ids(ids, np.asarray(gallery.shard('id', index)))
-        known[place[found]] = True
-    if not known.all():
-        raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[~known][0])!r}')
+        rows[place[found]] = start + np.flatnonzero(found)
+    if (rows < 0).any():
+        raise ValueError(f'`recomputed` must hold items of the gallery, got the unknown id {str(ids[rows < 0][0])!r}')
+    return rows
+
+
+def _check_same_space(upgraded: Gallery, rows: np.ndarray, recomputed: GallerySource, by_id: np.ndarray) -> None:
+    """Refuse recomputed embeddings that are of another model than they are said to be, or of other items."""
+    chosen = np.random.default_rng(0).permutation(len(rows))[:MOST_COMPARED]
+    before, after = (
+        torch.from_numpy(gallery.rows('embedding', places[chosen]).astype(np.float32))
+        for gallery, places in ((upgraded, rows), (recomputed, by_id))
+    )
+    check_same_items(before, after, str(recomputed.path))
 
 
 def _check_labels(

@@ -9,9 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmfct.functional.own_rank import LEAST_PAIRS
 from mmfct.retrieval.gallery.provenance import ModelIdentity, Provenance
 from mmfct.retrieval.gallery.reader import GallerySource
-from mmfct.retrieval.index.adapter_checks import LEAST_SHARED, check_adapter, check_same_items, check_upgraded
+from mmfct.retrieval.index.adapter_checks import (
+    check_adapter,
+    check_enough_items,
+    check_same_items,
+    check_upgraded,
+)
 from mmfct.retrieval.index.calibration import match_distances
 from mmfct.retrieval.index.exact import Neighbours, check_queries, prepare, search_exact
 from mmfct.retrieval.index.faiss_index import search_index
@@ -61,8 +67,8 @@ class AdaptedSearch:
         num_hidden: Number of items of the old gallery that are upgraded.
 
     Raises:
-        ValueError: If the adapter is not one from the model of the upgraded items to that of the old ones, fewer than
-            50 items are in both galleries, or their ids do not mean the same items.
+        ValueError: If the adapter is not one from the model of the upgraded items to that of the old ones, some items
+            are upgraded but fewer than 50 are in both galleries, or their ids do not mean the same items.
     """
 
     def __init__(
@@ -91,9 +97,11 @@ class AdaptedSearch:
         check_upgraded(adapter, upgraded)
         shared = SharedItems.find(old, upgraded)
         self._hidden, self.num_hidden = shared.hidden, int(shared.hidden.sum())
+        before, after = shared.sample(old, upgraded, max(sample_rows, LEAST_PAIRS), seed)
+        sample = torch.from_numpy(before), torch.from_numpy(after)
+        check_same_items(adapter, sample, old, upgraded)
         if self.num_hidden < len(old):
-            before, after = shared.sample(old, upgraded, max(sample_rows, LEAST_SHARED), seed)
-            check_same_items(adapter, (torch.from_numpy(before), torch.from_numpy(after)), old, upgraded)
+            check_enough_items(sample, upgraded)
             self._sample = prepare(before, self._distance), prepare(after, self._upgraded_distance)
 
     def search(

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mmfct.functional import pairwise_distances
+from mmfct.functional.own_rank import LEAST_PAIRS, MOST_OWN_RANK, median_own_rank
 from mmfct.retrieval.gallery.provenance import Provenance, check_same_preprocessing
 from mmfct.retrieval.gallery.reader import GallerySource
 from mmfct.retrieval.transform.apply import Transform
-
-LEAST_SHARED = 50
-# Half of the upgraded items must be among this share of the sample that is nearest to their own old embedding.
-_OWN_RANK = 0.25
 
 
 def check_maps_queries(adapter: Transform) -> None:
@@ -85,7 +81,7 @@ def check_upgraded(adapter: Transform, upgraded: GallerySource) -> None:
 def check_same_items(
     adapter: Transform, sample: tuple[Tensor, Tensor], old: GallerySource, upgraded: GallerySource
 ) -> None:
-    """Refuse items that are too few to compare two spaces by, or are other items with the same ids.
+    """Refuse upgraded items that are other items with the same ids, or vectors of another model.
 
     Args:
         adapter: The adapter.
@@ -94,20 +90,33 @@ def check_same_items(
         upgraded: Its upgraded part.
 
     Raises:
-        ValueError: If they are.
+        ValueError: If they are. Fewer than fifty cannot be told apart.
     """
     before, after = sample
-    if len(before) < LEAST_SHARED:
+    if len(before) < LEAST_PAIRS:
+        return
+    rank = median_own_rank(adapter(after).cpu(), before)
+    if rank > MOST_OWN_RANK:
         raise ValueError(
-            f'at least {LEAST_SHARED} upgraded items must be in the old gallery to compare the distances of both '
-            f'spaces, got {len(before)} in {upgraded.path} that are not zero; search by the adapter alone until more '
-            'is upgraded'
+            f'ids must mean the same items in {old.path} and {upgraded.path}, and the latter be in the space of the '
+            f'queries, but the adapter does not map upgraded items near their old embeddings: for half of them, '
+            f'{rank:.0%} of other items or more are nearer'
         )
-    distance = Provenance.from_metadata(old.metadata).distance
-    away = pairwise_distances(adapter(after).cpu(), before, distance)
-    rank = (away < away.diagonal()[:, None]).double().mean(dim=1).median().item()
-    if rank > _OWN_RANK:
+
+
+def check_enough_items(sample: tuple[Tensor, Tensor], upgraded: GallerySource) -> None:
+    """Refuse upgraded items that are too few to compare the distances of two spaces by.
+
+    Args:
+        sample: See `check_same_items`.
+        upgraded: The upgraded part.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if len(sample[0]) < LEAST_PAIRS:
         raise ValueError(
-            f'ids must mean the same items in {old.path} and {upgraded.path}, but the adapter does not map upgraded '
-            f'items near their old embeddings: for half of them, {rank:.0%} of other items or more are nearer'
+            f'at least {LEAST_PAIRS} upgraded items must be in the old gallery to compare the distances of both '
+            f'spaces, got {len(sample[0])} in {upgraded.path} that are not zero; search by the adapter alone until '
+            'more is upgraded'
         )

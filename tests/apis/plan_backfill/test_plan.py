@@ -207,6 +207,10 @@ def test_bad_input_is_refused(switch, make_gallery, tmp_path):
         plan(new=switch.new, query=switch.old)
     with pytest.raises(ValueError, match='queries of model_v1 .* and a gallery of model_v2'):
         plan(new=switch.old)
+    rotation = np.linalg.qr(np.random.default_rng(3).standard_normal((8, 8)))[0]
+    other = make_gallery('other', 'model_v2', Gallery(switch.new).column('embedding') @ rotation, label=switch.labels)
+    with pytest.raises(ValueError, match='other must hold the items of the upgraded gallery in its space'):
+        plan(new=other, query=other)
     lonely = make_gallery('lonely', 'model_v2', np.eye(8), label=np.arange(8) + 100)
     with pytest.raises(ValueError, match='a query must have a match in the gallery, got none among 8 queries'):
         plan(new=switch.new, query=lonely)

@@ -56,6 +56,21 @@ def test_another_mixture_is_not_continued(upgraded, recomputed, tmp_path):
         write_mixed_gallery(upgraded, recomputed([8], 'second'), tmp_path / 'mixed')
 
 
+def test_recomputed_embeddings_of_another_model_or_other_items(make_gallery, tmp_path):
+    """Names and widths fit; one gallery with two spaces would be searched without a word."""
+    rng = np.random.default_rng(0)
+    new = rng.standard_normal((60, 8))
+    before = Gallery(make_gallery('before', 'new', 0.5 * new + 0.5 * rng.standard_normal((60, 8)), shard_rows=25))
+    names = before.column('id')[::-1]
+    other = new @ np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    for name, rows, ids in (('model', other[::-1], names), ('items', new, names)):
+        with pytest.raises(ValueError, match='must hold the items of the upgraded gallery in its space, but for half'):
+            write_mixed_gallery(before, Gallery(make_gallery(name, 'new', rows, id=ids)), tmp_path / 'mixed')
+    assert not (tmp_path / 'mixed').exists()
+    mixed = write_mixed_gallery(before, Gallery(make_gallery('right', 'new', new[::-1], id=names)), tmp_path / 'mixed')
+    np.testing.assert_allclose(mixed.column('embedding'), new, rtol=1e-6)
+
+
 def test_bad_input_is_refused(upgraded, recomputed, make_gallery, tmp_path):
     old = Gallery(make_gallery('old', 'old', np.zeros((10, 3)), id=IDS))
     with pytest.raises(ValueError, match='must come from the model of the gallery, new .*, got old'):

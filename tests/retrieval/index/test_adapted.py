@@ -200,6 +200,8 @@ def test_ids_of_other_items_or_too_few(make_adapter, galleries, make_gallery, sp
         AdaptedSearch(old, make_adapter(), part('c', slice(49), IDS[:49]))
     with pytest.raises(ValueError, match='ids must mean the same items in'):
         AdaptedSearch(old, make_adapter(), part('d', slice(100), IDS[:100][::-1]))
+    with pytest.raises(ValueError, match='ids must mean the same items in'):  # also where the adapter finds nothing
+        AdaptedSearch(old, make_adapter(), part('f', slice(None), IDS[::-1]))
     AdaptedSearch(old, make_adapter(), part('e', slice(50), IDS[:50]))
 
 
