@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
+from mmfct.datasets.chosen_items import ChosenItems
 from mmfct.datasets.wrapped_dataset import wrapped_dataset
-from mmfct.instances.positions import inner_positions
 from mmfct.registry import DATASETS
 
 
 @DATASETS.register_module()
-class ClassSubset:
+class ClassSubset(ChosenItems):
     """Wrapper that keeps the images of selected classes, such as those that an old model was trained on.
 
     Labels, ``metainfo`` (with the names of *all* classes) and ``sample_idx`` are those of the wrapped data set, so an
@@ -50,35 +49,20 @@ class ClassSubset:
             raise ValueError(f'`num_classes` must be at least 1, got {num_classes!r}')
         if classes is not None and (isinstance(classes, str) or len(classes) == 0):
             raise ValueError(f'`classes` must be a non-empty sequence of labels or names, got {classes!r}')
-        self.dataset = wrapped_dataset(dataset)
         self.num_classes = num_classes
         self.classes = classes
-        self._fully_initialized = False
-        if not lazy_init:
-            self.full_init()
+        super().__init__(wrapped_dataset(dataset), lazy_init=lazy_init)
 
-    @property
-    def metainfo(self) -> dict:
-        """Meta information of the wrapped data set."""
-        return copy.deepcopy(self.dataset.metainfo)
-
-    def full_init(self) -> None:
-        """Initialise the wrapped data set and find the images of the kept classes."""
-        if self._fully_initialized:
-            return
-        self.dataset.full_init()
+    def choose(self) -> np.ndarray:
+        """Return the positions of the images of the kept classes."""
         labels = self._read_labels()
         kept = self._kept_labels(labels)
         empty = sorted(set(kept) - set(labels.tolist()))
         if empty:
             raise ValueError(f'`dataset` must have images of every class to keep, got none with label {empty}')
-        self._indices = np.flatnonzero(np.isin(labels, kept))
-        self._labels = labels[self._indices]
-        self._fully_initialized = True
-
-    @force_full_init
-    def __len__(self) -> int:
-        return len(self._indices)
+        indices = np.flatnonzero(np.isin(labels, kept))
+        self._labels = labels[indices]
+        return indices
 
     @force_full_init
     def __getitem__(self, idx: int) -> Any:
@@ -95,16 +79,6 @@ class ClassSubset:
             f'the pipeline of `dataset` returned None {dataset.max_refetch + 1} times in a row; '
             'check the images and the pipeline'
         )
-
-    @force_full_init
-    def get_data_info(self, idx: int) -> dict:
-        """Return the annotation of image ``idx``, with the wrapped data set's ``sample_idx``."""
-        return self.dataset.get_data_info(int(self._indices[idx]))
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the wrapped data set's category ids of image ``idx``."""
-        return self.dataset.get_cat_ids(int(self._indices[idx]))
 
     @force_full_init
     def get_gt_labels(self) -> np.ndarray:
@@ -150,8 +124,3 @@ class ClassSubset:
                 f'data set, got {unknown!r}'
             )
         return [label_of[name] if isinstance(name, str) else int(name) for name in asked]
-
-
-@inner_positions.register(ClassSubset)
-def _(dataset: ClassSubset) -> np.ndarray:
-    return dataset._indices

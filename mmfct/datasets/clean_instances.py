@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import force_full_init
 
+from mmfct.datasets.chosen_items import ChosenItems
 from mmfct.datasets.corrupt_labels import CorruptLabels
-from mmfct.instances.positions import inner_positions
 from mmfct.registry import DATASETS
 
 
 @DATASETS.register_module()
-class CleanInstances:
+class CleanInstances(ChosenItems):
     """Wrapper that drops every instance to which `CorruptLabels` gives a wrong label for any task.
 
     Args:
@@ -30,20 +30,10 @@ class CleanInstances:
             dataset = DATASETS.build(dataset)
         if not isinstance(dataset, CorruptLabels):
             raise TypeError(f'`dataset` must be a mmfct.CorruptLabels, got {type(dataset)}')
-        self.dataset = dataset
-        self._fully_initialized = False
-        if not lazy_init:
-            self.full_init()
+        super().__init__(dataset, lazy_init=lazy_init)
 
-    @property
-    def metainfo(self) -> dict:
-        """Meta information of the wrapped data set."""
-        return self.dataset.metainfo
-
-    def full_init(self) -> None:
-        """Initialise the wrapped data set and find the instances that are left."""
-        if self._fully_initialized:
-            return
+    def choose(self) -> np.ndarray:
+        """Return the positions of the instances without a wrong label."""
         wrong = np.zeros(len(self.dataset), bool)
         for corrupted in self.dataset.corrupted.values():
             wrong |= corrupted
@@ -52,30 +42,11 @@ class CleanInstances:
                 f'`dataset` must have wrong labels to leave out, got none with `fractions` {self.dataset.fractions}; '
                 'CleanInstances (`only_clean` in our configs) goes with a share above 0 (`corrupted`, `corrupted_...`)'
             )
-        self._indices = np.flatnonzero(~wrong)
-        if not len(self._indices):
+        indices = np.flatnonzero(~wrong)
+        if not len(indices):
             raise ValueError('`dataset` must leave an instance without a wrong label, got none')
-        self._fully_initialized = True
-
-    @force_full_init
-    def __len__(self) -> int:
-        return len(self._indices)
+        return indices
 
     @force_full_init
     def __getitem__(self, idx: int) -> Any:
         return self.dataset.fetch(int(self._indices[idx]), self._indices)
-
-    @force_full_init
-    def get_data_info(self, idx: int) -> dict:
-        """Return the annotation of item ``idx``."""
-        return self.dataset.get_data_info(int(self._indices[idx]))
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the classes of item ``idx``."""
-        return self.dataset.get_cat_ids(int(self._indices[idx]))
-
-
-@inner_positions.register(CleanInstances)
-def _(dataset: CleanInstances) -> np.ndarray:
-    return dataset._indices
