@@ -26,7 +26,8 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
     Args:
         transform: The transform file.
         correction: ``correction.npz`` of `mmfct plan-backfill`: ``kind``, with ``slope`` and ``intercept`` of the
-            lengths (``scale``, ``calibrated``), or with ``factor`` and ``offset`` (``spread``).
+            lengths (``scale``, ``calibrated``), or with ``factor`` and ``offset`` (``spread``); and perhaps
+            ``transform``, the fingerprint of the transform file whose vectors it was found for.
         out: The transform file to write.
 
     Returns:
@@ -35,7 +36,7 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
     Raises:
         FileNotFoundError: If one of the files is missing.
         ValueError: If one is damaged, the transform is an adapter of queries, the correction is for vectors of another
-            width, or the transform cannot be corrected in this way.
+            transform or width, or the transform cannot be corrected in this way.
     """
     loaded = Transform(transform)
     if loaded.description.maps_queries:
@@ -44,6 +45,12 @@ def correct_transform(transform: str | Path, correction: str | Path, out: str | 
             'that upgraded the gallery'
         )
     entries = _read(Path(correction))
+    wanted = str(entries.get('transform', loaded.fingerprint))
+    if wanted != loaded.fingerprint:
+        raise ValueError(
+            f'{str(correction)!r} is for vectors of the transform {wanted[:12]}, got {loaded.path}, which is '
+            f'{loaded.fingerprint[:12]}; name the file that upgraded the gallery, the last one of several'
+        )
     kind = str(entries['kind'])
     if kind == SPREAD:
         network = _spread(

@@ -82,6 +82,15 @@ def test_corrections_that_do_not_fit(transform, tmp_path, kind, entries, message
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_correction_is_for_one_transform(transform, tmp_path):
+    """Applied to the corrected file once more, it would be a correction that nobody has measured."""
+    fit = dict(FITS['scale']._asdict(), transform=Transform(transform).fingerprint)
+    correction = write(tmp_path, 'scale', **fit)
+    correct_transform(transform, correction, tmp_path / 'once')
+    with pytest.raises(ValueError, match='is for vectors of the transform .*, got .*once, which is .*; name the file'):
+        correct_transform(tmp_path / 'once', correction, tmp_path / 'twice')
+
+
 def test_files_that_are_no_corrections(transform, tmp_path, run_tool, capsys):
     with pytest.raises(FileNotFoundError, match='does not exist; `mmfct plan-backfill` writes it'):
         correct_transform(transform, tmp_path / 'missing.npz', tmp_path / 'out')

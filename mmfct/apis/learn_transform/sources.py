@@ -60,9 +60,14 @@ def learn_from_sources(
     Raises:
         FileNotFoundError: If a source or the config is missing.
         OSError: If ``out`` or the report cannot be written.
-        ValueError: See `open_source`, `join_pairs` and `learn_transform`; or if ``out`` or the report would replace
-            something else, see `check_outputs`.
+        ValueError: See `open_source`, `join_pairs` and `learn_transform`; or if side-information is named for an
+            adapter of queries, or ``out`` or the report would replace something else, see `check_outputs`.
     """
+    direction = options.get('direction', 'gallery')
+    if direction == 'query' and (sources.get('side') is not None or (columns is not None and columns.side)):
+        raise ValueError(
+            'an adapter maps queries alone, which have no side-information: leave `--side` and `--side-column` out'
+        )
     settings = LearnSettings() if config is None else LearnSettings.from_config(_learn_entry(config))
     settings = settings if seed is None else replace(settings, seed=seed)
     check_outputs(out, options.get('report'), [path for path in sources.values() if path is not None])
@@ -90,7 +95,6 @@ def learn_from_sources(
                 ) from error
             raise
         fallback = Provenance.from_metadata(opened['old'].metadata).distance
-    direction = options.get('direction', 'gallery')
     searched = 'old' if direction == 'query' else 'new'
     pairs = join_pairs(
         opened['old'],

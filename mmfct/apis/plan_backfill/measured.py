@@ -26,6 +26,7 @@ class Backfill:
         causes: What was found about the deepest dip; ``None`` without one.
         notes: Sentences for below the tables.
         caveats: Sentences about scores that are too good or mean nothing.
+        transform: Fingerprint of the transform that made the upgraded vectors; ``None`` if the gallery does not say.
     """
 
     points: Mapping[str, list[QueryScores]]
@@ -34,6 +35,7 @@ class Backfill:
     causes: Causes | None = None
     notes: Sequence[str] = ()
     caveats: Sequence[str] = ()
+    transform: str | None = None
 
     @cached_property
     def curves(self) -> Curves:

@@ -109,7 +109,9 @@ def plan_backfill(
         )
     notes = unlabelled_notes(count_unlabelled({'queries': queries.items, 'items of the gallery': before.items}))
     caveats = set_caveats([Pair('query', 'upgraded'), Pair('query', 'new')], sets, sets)
-    measured = Backfill(points, float(recomputed.mean()), dips, causes, notes, caveats)
+    last = before.provenance.upgrades[-1:]
+    transform = last[0].get('transform') if last else None
+    measured = Backfill(points, float(recomputed.mean()), dips, causes, notes, caveats, transform)
     write_backfill(measured, folder)
     return measured.curves
 

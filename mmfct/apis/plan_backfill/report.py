@@ -30,7 +30,8 @@ def write_backfill(measured: Backfill, folder: Path) -> None:
     """Write ``backfill.md``, ``backfill.json`` and ``backfill.png``, and print warnings and areas.
 
     If a correction of the upgraded vectors helps, ``correction.npz`` has its parameters: ``kind``, and ``slope`` and
-    ``intercept`` of the length, or ``factor`` and ``offset`` (D,) of the vector.
+    ``intercept`` of the length, or ``factor`` and ``offset`` (D,) of the vector; and ``transform``, the fingerprint of
+    the transform that it is for, if the gallery knows that.
 
     Args:
         measured: What was measured.
@@ -66,6 +67,8 @@ def _write_correction(measured: Backfill, file: Path) -> None:
         return
     fit = causes.corrections[causes.best].fit._asdict()
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fit.items()}
+    if measured.transform is not None:
+        arrays['transform'] = np.asarray(measured.transform)
     content = io.BytesIO()
     np.savez(content, kind=causes.best, **arrays)
     write_atomically(file, content.getvalue())

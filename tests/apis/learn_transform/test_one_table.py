@@ -105,6 +105,8 @@ def test_side_information_and_ids_under_other_names(make_pairs, tmp_path, run_to
     names = ['--id-column', 'key', '--label-column', 'kind', '--side-column', 'clip', '--new-id-column', 'name']
     assert run_tool('learn_transform.py', *words, *names, '--out', tmp_path / 'h') == 0
     assert '150 of 300 old embeddings have a new one' in capsys.readouterr().out
+    assert run_tool('learn_transform.py', *words, *names, '--out', tmp_path / 'a', '--direction', 'query') == 2
+    assert 'an adapter maps queries alone' in capsys.readouterr().err and not (tmp_path / 'a').exists()
 
 
 @pytest.mark.parametrize('write', [parquet, lance, qdrant])

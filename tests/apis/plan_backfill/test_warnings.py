@@ -26,8 +26,8 @@ def plan(make_gallery, tmp_path):
     def plan(upgraded, new, distance='l2', labels=LABELS, orders=('random',)):
         runs.append(distance)
         paths = [
-            make_gallery(f'{name}{len(runs)}', 'm', rows, label=labels, distance=distance)
-            for name, rows in (('upgraded', upgraded), ('new', new))
+            make_gallery(f'{name}{len(runs)}', 'm', rows, label=labels, distance=distance, upgrades=upgrades)
+            for name, rows, upgrades in (('upgraded', upgraded, [dict(transform='h')]), ('new', new, []))
         ]
         plan_backfill(paths[0], tmp_path / 'out', orders=orders, new=paths[1], query=paths[1])
         numbers = json.loads((tmp_path / 'out/backfill.json').read_text())
@@ -76,7 +76,7 @@ def test_the_correction_that_is_offered_removes_the_dip(plan, tmp_path):
     with np.load(tmp_path / 'out/correction.npz') as file:
         fit = {name: file[name] for name in file.files}
     upgraded = shrunk(new)
-    assert fit['kind'] == numbers['causes']['correction'] == 'calibrated'
+    assert fit['kind'] == numbers['causes']['correction'] == 'calibrated' and fit['transform'] == 'h'
     lengths = np.linalg.norm(upgraded, axis=1, keepdims=True)
     again, text = plan(upgraded * (fit['slope'] + fit['intercept'] / lengths), new, 'inner')
     assert again['warnings'] == [] and again['causes'] is None and text.startswith('| order')
