@@ -26,6 +26,8 @@ def instance_losses(
     Some losses count in buffers what they are called with, as ``SeesawLoss`` does the samples of each class. Only the
     call that trains may count: in evaluation mode and without gradient, where labels are compared, buffers stay.
 
+    Weights of classes keep the scale of the loss where they do in the host: mmseg divides cross-entropy by their sum.
+
     Args:
         loss: Loss with the signature that mmseg's and mmpretrain's share: ``loss(prediction, target, weight=...,
             reduction_override='none')``.
@@ -61,6 +63,11 @@ def instance_losses(
     elif ignore_index is not None and values.dim() == 1 and target.dim() > 1:
         valid = (target != ignore_index).flatten(1).any(dim=1)  # a value per map, as DiceLoss has
     means, annotated = mean_over_valid(values, valid)
+    scales = _scales(loss, prediction, target)
+    if scales is not None and not summed:
+        mean_scales = mean_over_valid(scales, valid)[0]
+        annotated = annotated & (mean_scales > 0)
+        means = means / torch.where(annotated, mean_scales, 1.0)
     return (means * valid[..., None].flatten(1).sum(dim=1) if summed else means), annotated
 
 
@@ -83,3 +90,15 @@ def unreduced(
     except TypeError as error:
         names = ', '.join(['weight', 'reduction_override', *options])
         raise ValueError(f'`loss` must be one that takes {names}, got {type(loss).__name__}: {error}') from error
+
+
+def _scales(loss: nn.Module, prediction: Tensor, target: Tensor) -> Tensor | None:
+    """Return the weight of each element (B, ...) by whose sum, and not by whose number, a loss divides; ``None`` else.
+
+    Of the hosts' losses, mmseg's ``CrossEntropyLoss`` with softmax and ``class_weight`` does.
+    """
+    softmax = hasattr(loss, 'avg_non_ignore') and not loss.use_sigmoid
+    if not softmax or loss.class_weight is None or target.dim() == prediction.dim():
+        return None
+    weights = prediction.new_tensor(loss.class_weight)
+    return weights[target.clamp(0, len(weights) - 1)]

@@ -32,17 +32,18 @@ def maps() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def loop(scores, labels, class_weight=None) -> torch.Tensor:
-    """Mean over the labelled pixels of each instance, one pixel after the other."""
+    """Weighted mean over the labelled pixels of each instance, one pixel after the other."""
     means = []
     for score, label in zip(scores, labels, strict=True):
-        terms = []
+        terms, weights = [], []
         for y in range(label.shape[0]):
             for x in range(label.shape[1]):
                 target = int(label[y, x])
                 if target != IGNORE:
                     term = torch.logsumexp(score[:, y, x], 0) - score[target, y, x]
-                    terms.append(term * (1.0 if class_weight is None else class_weight[target]))
-        means.append(torch.stack(terms).mean() if terms else torch.tensor(0.0))
+                    weights.append(1.0 if class_weight is None else class_weight[target])
+                    terms.append(term * weights[-1])
+        means.append(torch.stack(terms).sum() / sum(weights) if terms else torch.tensor(0.0))
     return torch.stack(means)
 
 
@@ -51,6 +52,17 @@ def test_cross_entropy_of_maps(maps, class_weight):
     losses, annotated = instance_losses(mmseg_loss(class_weight=class_weight), *maps, ignore_index=IGNORE)
     torch.testing.assert_close(losses, loop(*maps, class_weight))
     assert annotated.tolist() == [True, True, True, False]
+
+
+def test_class_weights_keep_the_scale_of_the_host(maps):
+    scores, labels = maps[0].requires_grad_(), maps[1] % 3
+    loss = MODELS.build(dict(type='mmseg.CrossEntropyLoss', class_weight=[0.0, 2.0, 10.0]))  # CGNet has some around 6
+    losses, _ = instance_losses(loss, scores[:1], labels[:1], ignore_index=IGNORE)
+    torch.testing.assert_close(losses[0], loss(scores[:1], labels[:1], ignore_index=IGNORE))
+    labels[1] = 0  # a class that does not count
+    losses, annotated = instance_losses(loss, scores, labels, ignore_index=IGNORE)
+    losses.sum().backward()
+    assert annotated.tolist() == [True, False, True, True] and losses[1] == 0 and scores.grad.isfinite().all()
 
 
 def test_the_mean_of_fully_labelled_maps_is_that_of_the_host(maps):
