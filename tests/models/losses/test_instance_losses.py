@@ -59,7 +59,7 @@ def test_class_weights_keep_the_scale_of_the_host(maps):
     loss = MODELS.build(dict(type='mmseg.CrossEntropyLoss', class_weight=[0.0, 2.0, 10.0]))  # CGNet has some around 6
     losses, _ = instance_losses(loss, scores[:1], labels[:1], ignore_index=IGNORE)
     torch.testing.assert_close(losses[0], loss(scores[:1], labels[:1], ignore_index=IGNORE))
-    labels[1] = 0  # a class that does not count
+    labels[1], labels[3] = 0, 1  # the first is a class that does not count
     losses, annotated = instance_losses(loss, scores, labels, ignore_index=IGNORE)
     losses.sum().backward()
     assert annotated.tolist() == [True, False, True, True] and losses[1] == 0 and scores.grad.isfinite().all()
