@@ -34,7 +34,17 @@ class WrappedLoss(nn.Module, ABC):
         """
 
     def comparison(self, scores: Tensor, target: Tensor, ignore_index: int | None) -> Comparison:
-        """Return the predictions and labels of a batch, to be compared with others."""
+        """Return the predictions and labels of a batch, to be compared with others.
+
+        Raises:
+            ValueError: If they are those of points, (B, C, N): every image has points at other places.
+        """
+        if scores.dim() == 3:
+            raise ValueError(
+                'scores must be (B, C) or (B, C, H, W) to be compared with those of other images, got the shape '
+                f'{tuple(scores.shape)}: a head that draws points for every image, such as PointHead, must keep its '
+                'own loss unwrapped'
+            )
         return Comparison.of(
             lambda outputs, targets: instance_losses(self.loss, outputs, targets, None, ignore_index), scores, target
         )

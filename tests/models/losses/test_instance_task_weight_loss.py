@@ -330,3 +330,10 @@ def test_the_loss_of_a_head_of_mmpretrain_keeps_its_scale(name, wrapper):
     expected = host.loss(features, samples)['loss']
     torch.testing.assert_close(weighted.loss(features, samples)['loss'], expected)
     torch.testing.assert_close(part.pop_report().losses.mean(), expected.detach())
+
+
+def test_points_are_at_other_places_in_every_image():
+    module = build()
+    module.weighting.set_instances(torch.ones(2, 1), NAMES[:2])
+    with pytest.raises(ValueError, match=r'got the shape \(2, 3, 7\): a head that draws points .* unwrapped'):
+        module(torch.randn(2, 3, 7), torch.randint(3, (2, 7)), ignore_index=255)
