@@ -32,6 +32,27 @@ def test_there_and_back(run, switch, tmp_path, capsys):
     assert 'again: 60 rows of embedding, id, label' in capsys.readouterr().out
 
 
+def test_a_conversion_changes_neither_model_nor_distance(run, switch, tmp_path, capsys):
+    assert run(switch.upgraded, tmp_path / 'g.parquet', '--model', 'model_v2', '--distance', 'l2') == 0
+    for source in (switch.upgraded, tmp_path / 'g.parquet'):
+        for words, noted in ((['--distance', 'cosine'], "distance 'l2'"), (['--model', 'm'], "model 'model_v2'")):
+            assert run(source, tmp_path / 'again', *words) == 2
+            assert f'notes the {noted}, which a conversion does not change' in capsys.readouterr().err
+    assert not (tmp_path / 'again').exists()
+
+
+def test_names_of_files_are_no_folders(run, switch, tmp_path, capsys):
+    """Parquet is what somebody expects who converts to NAME.parquet, not a gallery in a folder of that name."""
+    pq.write_table(pa.table(dict(embedding=[[1.0, 2], [3, 4]], id=[1, 2])), tmp_path / 'f.parquet')
+    assert run(switch.upgraded, tmp_path / 'g.parquet') == 0
+    for source in ('f.parquet', 'g.parquet'):
+        assert run(tmp_path / source, tmp_path / 'h.parquet', '--model', 'model_v2', '--distance', 'l2') == 2
+        assert "a gallery is a folder, got the name of a file, '" in capsys.readouterr().err
+    assert run(switch.upgraded, tmp_path / 'g.npy') == 2
+    assert '`out` must be NAME.parquet or a folder of Parquet, got' in capsys.readouterr().err
+    assert not (tmp_path / 'h.parquet').exists() and not (tmp_path / 'g.npy').exists()
+
+
 def test_foreign_parquet(run, tmp_path, capsys):
     pq.write_table(pa.table(dict(embedding=[[1.0, 2], [3, 4]], id=[1, 2])), tmp_path / 'f.parquet')
     model = ['--model', 'm', '--fingerprint', 'a' * 64, '--distance', 'cosine']

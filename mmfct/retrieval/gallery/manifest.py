@@ -107,6 +107,19 @@ def check_outside(out: str | Path, folder: Path, name: str) -> None:
         raise ValueError(f'`out` must be another folder than that of {name}, got {str(out)!r}')
 
 
+def check_folder_name(path: Path) -> None:
+    """Refuse the name of a file for a new folder, which its reader, such as pandas, would then not understand.
+
+    Raises:
+        ValueError: If a gallery is to be made that is called like Parquet or a `.npy` file.
+    """
+    if path.suffix in ('.parquet', '.npy') and not path.exists():
+        raise ValueError(
+            f'a gallery is a folder, got the name of a file, {str(path)!r}; leave {path.suffix} out, and write '
+            'Parquet with `mmfct convert GALLERY NAME.parquet`'
+        )
+
+
 def create_or_continue(path: Path, description: GalleryDescription) -> None:
     """Start a gallery, or check that the one in the folder has the same description.
 
@@ -114,8 +127,9 @@ def create_or_continue(path: Path, description: GalleryDescription) -> None:
 
     Raises:
         OSError: If the folder cannot be made.
-        ValueError: If the folder holds a gallery with another description, or other files.
+        ValueError: If the folder holds a gallery with another description, or other files, or is called like a file.
     """
+    check_folder_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -182,6 +182,16 @@ def read_notes(path: Path) -> tuple[bytes | None, int]:
         return (file.schema_arrow.metadata or {}).get(NOTES), file.metadata.num_rows
 
 
+def noted_metadata(path: Path) -> dict[str, Any]:
+    """Return the metadata of the gallery that `write_parquet` wrote a file from.
+
+    Raises:
+        ValueError: If it did not write it.
+    """
+    metadata: dict[str, Any] = _parse_notes([read_notes(path)[0]], path)['metadata']
+    return metadata
+
+
 def _parse_notes(notes: Sequence[bytes | None], path: str | Path) -> dict[str, Any]:
     """Return what is noted in the files of one gallery."""
     if any(other != notes[0] for other in notes):

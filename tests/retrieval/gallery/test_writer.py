@@ -45,6 +45,13 @@ def expected(tmp_path) -> dict[str, bytes]:
     return _files(tmp_path / 'expected')
 
 
+def test_a_folder_is_not_called_like_a_file(tmp_path):
+    for name in ('g.parquet', 'g.npy'):
+        with pytest.raises(ValueError, match='a gallery is a folder, got the name of a file, .*; leave .* out'):
+            GalleryWriter(tmp_path / name, columns=dict(id=('<U3', None)), num_rows=1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_readable_without_the_project(expected, tmp_path):
     assert sorted(expected) == sorted(
         ['manifest.json', *(f'{name}-0000{i}.npy' for name in COLUMNS for i in range(3))]
