@@ -13,8 +13,9 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfct.apis.extract_gallery.encoder import identify, load_model_config, used_encoders
+from mmfct.apis.extract_gallery.encoder import load_model_config, used_encoders
 from mmfct.apis.extract_gallery.images import GalleryImages
+from mmfct.apis.extract_gallery.models import identify_models
 from mmfct.apis.training.record import FINAL_CHECKPOINT, check_inputs
 from mmfct.models import FrozenEncoders, TransformationHead
 from mmfct.registry import MODELS
@@ -54,15 +55,10 @@ def export_transform(
         )
     head = load_transformation(config, checkpoint)
     check_inputs(checkpoint, config.model)
-    encoders = used_encoders(config.model)
-    network = FrozenEncoders(**encoders)
-    models = {role: identify(network.encoders[role], encoders[role]) for role in network.roles}
-    seconds = None
-    if config.get('test_dataloader') is not None:
-        images = GalleryImages(config)
-        preprocessing = images.preprocessing(images[0]['inputs'])
-        models = {role: model.with_preprocessing(preprocessing) for role, model in models.items()}
-        seconds = _seconds_per_image(network.encoders['new'], images, get_device())
+    network = FrozenEncoders(**used_encoders(config.model))
+    images = None if config.get('test_dataloader') is None else GalleryImages(config)
+    models = identify_models(config, network, images)
+    seconds = None if images is None else _seconds_per_image(network.encoders['new'], images, get_device())
     path = Path(checkpoint)
     measured = path.parent if path.name == FINAL_CHECKPOINT else path.parent / f'test_{path.stem}'
     quality = measured / 'compatibility.json'

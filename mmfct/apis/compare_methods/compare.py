@@ -187,9 +187,9 @@ def _upgrade(name: str, config: Config, folder: Path, train: Table, test: Table)
             learn,
             train,
             test,
+            config,
             folder / name,
             use_side=use_side,
-            distance=config.test_evaluator.get('distance', 'l2'),
             settings=LearnSettings.from_config(config.get('learn', {})),
         ),
     }

@@ -7,35 +7,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmfct.apis.compare_methods.table import Table
 from mmfct.apis.compare_methods.upgraded import Upgraded
+from mmfct.apis.extract_gallery.models import identify_models
 from mmfct.apis.learn_transform.learn import learn_transform
 from mmfct.apis.learn_transform.pairs import Pairs
 from mmfct.apis.learn_transform.settings import LearnSettings
-from mmfct.retrieval.gallery.provenance import ModelIdentity
 from mmfct.retrieval.transform.apply import Transform
 
 _BATCH = 4096
 
 
 def learn(
-    train: Table, test: Table, folder: Path, *, use_side: bool, distance: str, settings: LearnSettings
+    train: Table, test: Table, config: Config, folder: Path, *, use_side: bool, settings: LearnSettings
 ) -> Upgraded:
     """Upgrade by the candidate that does best on held-out images, see `learn_transform`.
 
     Args:
         train: Images to learn from, perhaps several views of each.
         test: Images to upgrade.
-        folder: Where the transform file ``learned.safetensors`` and its report go.
+        config: Config that the tables are of.
+        folder: Where the transform file ``learned.safetensors`` goes, which upgrades galleries of the models of the
+            config, and its report.
         use_side: Whether candidates may use side-information.
-        distance: How upgraded embeddings are compared.
         settings: Knobs of the candidates.
     """
     file = folder / 'learned.safetensors'
     folder.mkdir(parents=True, exist_ok=True)
-    pairs = _pairs(train, use_side=use_side, distance=distance)
+    pairs = _pairs(train, config, use_side=use_side)
     learn_transform(pairs, file, settings=settings, report=folder)
     transform = Transform(file)
     network, old = transform.network, test['old'].embeddings
@@ -50,17 +52,16 @@ def learn(
     )
 
 
-def _pairs(table: Table, *, use_side: bool, distance: str) -> Pairs:
-    roles = ('old', 'new', 'side') if use_side else ('old', 'new')
-    vectors: dict[str, Tensor] = {role: table[role].embeddings for role in roles}
+def _pairs(table: Table, config: Config, *, use_side: bool) -> Pairs:
+    vectors: dict[str, Tensor] = {role: items.embeddings for role, items in table.items()}
     ids = np.asarray(table['old'].ids)
     return Pairs(
         ids.astype(str),
         vectors['old'],
         vectors['new'],
-        vectors.get('side'),
+        vectors['side'] if use_side else None,
         table['old'].labels,
-        {role: ModelIdentity.named(role) for role in roles},
-        distance,
+        identify_models(config),
+        config.test_evaluator.get('distance', 'l2'),
         views_of=torch.from_numpy(np.unique(ids, return_inverse=True)[1]),
     )

@@ -23,8 +23,10 @@ from mmfct.apis.compare_methods.scores import Comparison
 from mmfct.apis.compare_methods.trained import objective_config
 from mmfct.apis.export_torchscript import export_torchscript
 from mmfct.apis.export_transform import export_transform
+from mmfct.apis.extract_gallery import extract_gallery
 from mmfct.apis.training.options import TrainingOptions
 from mmfct.apis.training.test import test as run_test
+from mmfct.apis.upgrade_gallery import upgrade_gallery
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval.transform.apply import Transform
 from mmfct.utils.json import without_nan
@@ -85,6 +87,15 @@ def test_what_learning_chooses_is_compared(compared, options, digits):
         assert method['bytes_per_item'] == (1024 if transform.network.uses_side else 512)
         assert method['parameters'] == sum(parameter.numel() for parameter in transform.network.parameters())
     assert compared['methods']['learned+side']['scores']['map'] > compared['methods']['procrustes']['scores']['map']
+
+
+def test_what_was_learned_upgrades_galleries_of_the_models(compared, options, digits, tmp_path):
+    old = str(digits.root / 'resnet10_digits_old/final.pth')
+    few = digits.cfg_options | {'test_dataloader.dataset.dataset.indices': 20}
+    extract_gallery(digits.config, old, str(tmp_path / 'old'), cfg_options=few)
+    file = Path(options.work_dir) / 'methods/learned+side/learned.safetensors'
+    upgraded = upgrade_gallery(str(tmp_path / 'old'), [str(file)], str(tmp_path / 'new'))
+    assert len(upgraded) == 20 and upgraded.metadata['embedding']['name'] == 'resnet10_digits_new'
 
 
 def test_an_aligned_model_searches_the_old_gallery(compared):

@@ -6,12 +6,15 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from mmfct.apis.compare_methods.learned import learn
+from mmfct.apis.compare_methods import learned
 from mmfct.apis.learn_transform.settings import LearnSettings
 from mmfct.evaluation.embedding_set import EmbeddingSet
+from mmfct.retrieval.gallery.provenance import ModelIdentity
 
 VIEWS, IMAGES = 3, 60
+ROLES = ('old', 'new', 'side')
 
 
 def table(noise: float) -> dict[str, EmbeddingSet]:
@@ -25,10 +28,12 @@ def table(noise: float) -> dict[str, EmbeddingSet]:
 
 
 @pytest.mark.parametrize('use_side', [False, True])
-def test_images_are_held_out_with_all_their_views(tmp_path, use_side):
+def test_images_are_held_out_with_all_their_views(tmp_path, monkeypatch, use_side):
+    monkeypatch.setattr(learned, 'identify_models', lambda config: {role: ModelIdentity.named(role) for role in ROLES})
     settings = LearnSettings(epochs=1, folds=3, hidden_dims=4)
     train = table(noise=0.01)
-    found = learn(train, train, tmp_path, use_side=use_side, distance='l2', settings=settings)
+    config = Config(dict(test_evaluator=dict(distance='l2')))
+    found = learned.learn(train, train, config, tmp_path, use_side=use_side, settings=settings)
     report = json.loads((tmp_path / 'learn.json').read_text())
     # A view would find the other views of its image first, and all candidates would look perfect.
     assert report['bounds']['new/new']['num_queries'] == IMAGES
