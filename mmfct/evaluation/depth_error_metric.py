@@ -62,7 +62,8 @@ class DepthErrorMetric(BaseMetric):
             if prediction.shape != target.shape:
                 raise ValueError(
                     f'`pred_depth_map` must have the shape {tuple(target.shape)!r} of `gt_depth_map`, '
-                    f'got {tuple(prediction.shape)!r} for {path!r}'
+                    f'got {tuple(prediction.shape)!r} for {path!r}: predictions have the size of the original image, '
+                    'so the pipeline must load the map after it has resized the image'
                 )
             valid = measured_depth(target, signed=self.signed, rescale=sample.get('depth_rescale_factor', 1.0))
             truth = target[valid].double()  # (N,)
