@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ class References:
     """Predictions of some images, by task and size."""
 
     def __init__(self, instances: TrainingInstances, num_tasks: int) -> None:
-        # Frames of one clip (`clip.mp4#n`) have like labels: they are no strangers to one another.
-        _, self._group = np.unique([file.partition('#')[0] for file in instances.files], return_inverse=True)
+        # What is cut out of one file has like labels: these are no strangers to one another.
+        pairs = zip(instances.files, instances.paths, strict=True)
+        _, self._group = np.unique([_source(*pair) for pair in pairs], return_inverse=True)
         self._parts: list[dict[tuple, list[_Part]]] = [defaultdict(list) for _ in range(num_tasks)]
         self._joined: dict[tuple[int, tuple], _Part] = {}
 
@@ -58,6 +60,11 @@ class References:
             else:
                 self._joined[column, shape] = np.zeros(0, np.int64), torch.zeros(0), torch.zeros(0)
         return self._joined[column, shape]
+
+
+def _source(key: str, path: str) -> str:
+    """Return the file that an instance is a part of: its image, or the clip of a frame, ``clip.mp4#n``."""
+    return path if '#' in key and Path(path).is_file() else key.partition('#')[0]
 
 
 def _losses(comparison: Comparison, outputs: Tensor, target: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_frames_of_one_clip_and_images_of_one_class_are_not_compared(classes, ca
     def part(rows):
         return Comparison(loss, scores[rows], torch.tensor(classes)[rows])
 
-    references = References(SimpleNamespace(files=files), 1)
+    references = References(SimpleNamespace(files=files, paths=files), 1)
     for rows in (np.arange(4), np.arange(4, 7)):
         references.add(0, rows, part(rows))
     found = np.concatenate([references.ranks(0, rows, part(rows)) for rows in (np.arange(2), np.arange(2, 7))])
@@ -47,3 +48,20 @@ def test_frames_of_one_clip_and_images_of_one_class_are_not_compared(classes, ca
             expected[i] = np.mean([float(losses[k, i] < losses[i, i]) for k in strangers])
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.isnan(found[0]) == (classes[3:] == [0] * 4)
+
+
+def test_files_with_a_number_sign_in_their_names_are_strangers(tmp_path):
+    """`img#0.png` is no frame of a clip `img`; two annotations of one such file are of one."""
+    files = ['img#0.png', 'img#1.png#0', 'img#1.png#1']
+    paths = [str(tmp_path / f'img#{number}.png') for number in (0, 1, 1)]
+    for path in paths:
+        Path(path).touch()
+    references = References(SimpleNamespace(files=files, paths=paths), 1)
+
+    def loss(outputs, targets):
+        return (outputs - targets).abs()[:, 0], targets[:, 0] >= 0
+
+    outputs = torch.tensor([[0.0], [2.0], [5.0]])
+    comparison = Comparison(loss, outputs, torch.tensor([[1.5], [2.0], [2.1]]))
+    references.add(0, np.arange(3), comparison)
+    assert references.ranks(0, np.arange(3), comparison).tolist() == [0.5, 0.0, 1.0]
