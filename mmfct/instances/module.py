@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -43,10 +44,18 @@ class InstanceModule(nn.Module, ABC):
         tasks: Names of the tasks.
         instance_tasks: Names of the tasks that rows must have a number for: all, or none.
         keep_comparisons: Whether to keep the predictions and labels of a batch for :meth:`pop_comparisons`.
+
+    Raises:
+        ValueError: If the name of a task cannot be part of that of a file, as in ``suspects_<task>.csv``.
     """
 
     def __init__(self, tasks: Sequence[str], *, instance: bool = True) -> None:
         super().__init__()
+        unusable = [task for task in tasks if Path(f'_{task}').name != f'_{task}']
+        if unusable:
+            raise ValueError(
+                f'`task` must be a name without slashes, since files are called after it, got {unusable!r}'
+            )
         self.tasks = tuple(tasks)
         self.instance_tasks = self.tasks if instance else ()
         self._rows: Tensor | None = None

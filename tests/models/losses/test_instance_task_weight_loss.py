@@ -337,3 +337,8 @@ def test_points_are_at_other_places_in_every_image():
     module.weighting.set_instances(torch.ones(2, 1), NAMES[:2])
     with pytest.raises(ValueError, match=r'got the shape \(2, 3, 7\): a head that draws points .* unwrapped'):
         module(torch.randn(2, 3, 7), torch.randint(3, (2, 7)), ignore_index=255)
+
+
+def test_a_task_that_no_file_can_be_called_after_is_refused():
+    with pytest.raises(ValueError, match=r"`task` must be a name without slashes, .* got \['seg/aux'\]"):
+        MODELS.build(dict(type='mmfct.InstanceTaskWeightLoss', task='seg/aux', loss=nn.Identity()))
