@@ -8,12 +8,14 @@ from mmfct.apis.evaluate_compatibility.agreement import NEIGHBOURS, Agreement
 from mmfct.apis.evaluate_compatibility.stored_set import StoredSet
 from mmfct.evaluation.embedding_set import rows_of
 from mmfct.evaluation.pair import Pair
+from mmfct.functional.own_rank import LEAST_PAIRS, MOST_OWN_RANK, median_own_rank
 from mmfct.functional.twins import twin_rows
 from mmfct.retrieval.transform.learned_from import LearnedFrom
 from mmfct.retrieval.transform.same_space import other_space, spread_rows
 from mmfct.utils.tables import percent
 
 _MOST_QUERIES = 1000  # that are compared with every item
+_MOST_SHARED = 500  # ids whose items are compared
 
 
 def set_caveats(
@@ -28,13 +30,15 @@ def set_caveats(
 
     Returns:
         Sentences: about rows that are all zero, queries that a transform was learned from, queries that equal items
-        with other ids, and queries that are of another model than their gallery.
+        with other ids or are other items than those with their ids, and queries that are of another model than their
+        gallery.
     """
     found: dict[str, None] = {}
     for pair in pairs:
         query, gallery = queries[pair.query], galleries[pair.gallery]
         zeros = [_zeros(query), _zeros(gallery)]
-        for caveat in (*zeros, _known_to_transform(pair, query, gallery), _twins(pair, query, gallery)):
+        ids = _other_items(pair, query, gallery), _twins(pair, query, gallery)
+        for caveat in (*zeros, _known_to_transform(pair, query, gallery), *ids):
             found |= dict.fromkeys(caveat)
         if not gallery.provenance.upgrades and not query.provenance.upgrades:
             found |= dict.fromkeys(_other_model(pair, query, gallery))
@@ -76,6 +80,26 @@ def _known_to_transform(pair: Pair, query: StoredSet, gallery: StoredSet) -> lis
                 'was learned from, which it fits better than others. Ask other queries.'
             )
     return caveats
+
+
+def _other_items(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
+    """Say that the ids of queries name other items in the gallery, as numbers of rows do."""
+    models = {one.provenance.embedding.fingerprint for one in (query, gallery)}
+    if len(models) > 1 or query.items.width != gallery.items.width:
+        return []
+    own = rows_of(gallery.items.ids, query.items.ids)
+    shared = (own >= 0).nonzero().squeeze(1)
+    if len(shared) < LEAST_PAIRS:
+        return []
+    rows = shared[spread_rows(len(shared), _MOST_SHARED)]
+    rank = median_own_rank(query.items.embeddings[rows], gallery.items.embeddings[own[rows]])
+    if rank <= MOST_OWN_RANK:
+        return []
+    return [
+        f'**Scores of {pair} mean nothing**: {len(shared)} of {len(own)} {query.title} have ids of {gallery.title}, '
+        f'but are other items, or of another model: for half of them, {rank:.0%} of the items or more are nearer than '
+        'the one with their id, which searches leave out, and whose label they may have got. Give other items other ids.'
+    ]
 
 
 def _twins(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
