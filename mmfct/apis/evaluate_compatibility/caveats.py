@@ -96,7 +96,7 @@ def _other_items(pair: Pair, query: StoredSet, gallery: StoredSet) -> list[str]:
     if rank <= MOST_OWN_RANK:
         return []
     return [
-        f'**Scores of {pair} mean nothing**: {len(shared)} of {len(own)} {query.title} have ids of {gallery.title}, '
+        f'**Scores of {pair} are wrong**: {len(shared)} of {len(own)} {query.title} have ids of {gallery.title}, '
         f'but are other items, or of another model: for half of them, {rank:.0%} of the items or more are nearer than '
         'the one with their id, which searches leave out, whose label they may have got. Give items ids of their own.'
     ]

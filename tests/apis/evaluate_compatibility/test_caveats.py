@@ -65,7 +65,7 @@ def test_queries_that_have_the_ids_of_other_items():
     """Numbers of rows, in most cases; few that are the same by accident cannot be told from chance."""
     gallery = stored(vectors(150), range(150), kind='gallery')
     (said,) = caveats(stored(vectors(120, seed=1), range(60, 180)), gallery)
-    assert "**Scores of q/g mean nothing**: 90 of 120 queries 'q' have ids of gallery 'g', but are other items" in said
+    assert "**Scores of q/g are wrong**: 90 of 120 queries 'q' have ids of gallery 'g', but are other items" in said
     assert caveats(stored(vectors(120, seed=1), range(101, 221)), gallery) == []
     other_model = replace(MADE_BY, embedding=ModelIdentity.named('other'))
     asked = stored(vectors(150, model=1), range(150), provenance=other_model)
