@@ -59,4 +59,6 @@ def advice(curve: dict[int, Scores]) -> str:
         return f'more pairs would help: {said}'
     if high < 2 * 100 * _WORTH:
         return f'enough pairs: {said}'
+    if verb == 'fell':
+        return f'too few held-out pairs to say whether more pairs would help: {said}'
     return f'more pairs may help a little: {said}'
