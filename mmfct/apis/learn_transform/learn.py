@@ -169,9 +169,9 @@ class _Comparison:
         scores = []
         for number, fold in enumerate(self.folds):
             parts = [weight * predictions[name][number] for name, weight in self._weights.items()]
-            total = torch.stack(parts).sum(dim=0)
-            shift = self.problem.new[fold.train].mean(0) - total.mean(0)
-            scores.append(self.score(total + shift, fold))
+            # What each candidate makes of the pairs that it was fitted to has the mean of their new embeddings.
+            shift = (1 - sum(weights.values())) * self.problem.new[fold.train].mean(0)
+            scores.append(self.score(torch.stack(parts).sum(dim=0) + shift, fold))
         seconds = sum(found[name].seconds for name in self._weights)
         return {MIXTURE: Candidate(pooled(scores), seconds, complete=True, parts=self._weights)}
 

@@ -80,6 +80,15 @@ def test_a_method_that_was_asked_for(make_pairs, tmp_path):
 
 
 @pytest.mark.usefixtures('few')
+def test_a_mixture_of_two_like_candidates_is_judged_as_either(make_pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, 'mixture_weights', lambda predictions, targets: dict(ridge=0.4, inflated=0.6))
+    pairs = make_pairs(with_side=False, distance='l2')
+    turn = torch.randn(12, 10, generator=torch.Generator().manual_seed(0))
+    learned = learn_transform(replace(pairs, new=pairs.old @ turn), tmp_path / 'h', settings=QUICK)
+    mixture, ridge = (learned.candidates[name].scores for name in ('mixture', 'ridge'))
+    assert mixture.error == pytest.approx(ridge.error, abs=1e-4) and mixture.error < 1e-3
+
+
 def test_a_mixture_that_does_not_help_is_no_method(make_pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(module, 'mixture_weights', lambda predictions, targets: dict(ridge=1.0))
     with pytest.raises(ValueError, match="`method` must not be 'mixture' where no two candidates complement"):
