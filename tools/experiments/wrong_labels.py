@@ -35,11 +35,11 @@ KINDS: dict[str, dict] = {
 }
 
 
-def cases(seeds: Sequence[int], kind_seeds: int) -> list[tuple[str, dict, int]]:
+def cases(seeds: Sequence[int], kind_seeds: int, shares: Sequence[float] = SHARES) -> list[tuple[str, dict, int]]:
     """Return name, options and seed of every case; kinds of errors for the first seeds only."""
     found = []
     for number, seed in enumerate(seeds):
-        for share in SHARES:
+        for share in shares:
             found.append((share_name(share), dict(corrupted_depth=share, corrupted_seg=share), seed))
         if number < kind_seeds:
             for kind, errors in KINDS.items():
@@ -66,13 +66,13 @@ def run_case(name: str, options: dict, seed: int, data_root: str, folder: Path) 
     return f'{name}, seed {seed}'
 
 
-def calibration_table(folder: Path, seeds: Sequence[int]) -> list[str]:
+def calibration_table(folder: Path, seeds: Sequence[int], shares: Sequence[float]) -> list[str]:
     """Return a row for each share and task."""
     lines = [
         f'| wrong labels | task | estimated | in the interval | wrong of P >= {SURE} | found | right ones flagged |',
         '| --- | --- | ---: | ---: | ---: | ---: | ---: |',
     ]
-    for share in SHARES:
+    for share in shares:
         for task in TASKS:
             runs = [folder / f'seed{seed}' / share_name(share) / 'suspects' for seed in seeds]
             found = [itp_runs.read(run / 'detection.json')[task] for run in runs]
@@ -129,14 +129,18 @@ def main() -> None:
     """Run the measurement and print the tables."""
     parser = experiment_parser(__doc__, 'wrong_labels', jobs='trainings to run in parallel, one thread each')
     parser.add_argument('--kind-seeds', type=int, default=3, help='seeds of the kinds of errors (default: 3)')
+    parser.add_argument(
+        '--shares', type=float, nargs='+', default=SHARES, help='shares of permuted labels (default: 0 0.1 0.2 0.4)'
+    )
     args = parser.parse_args()
     numbers = ['--num', '400', '--num-val', '200', '--seed', '0', '--size', '32', '64']
     data_root = itp_runs.render('tools/render_street_scenes.py', args.folder, *numbers)
-    runs = [(*case, data_root, args.folder) for case in cases(args.seeds, args.kind_seeds)]
+    runs = [(*case, data_root, args.folder) for case in cases(args.seeds, args.kind_seeds, args.shares)]
     run_cases(run_case, runs, args.jobs)
-    calibration = calibration_table(args.folder, args.seeds)
-    kinds = kind_table(args.folder, args.seeds[: args.kind_seeds])
-    print('\n'.join(['', f'seeds {args.seeds}', '', *calibration, '', *kinds]))
+    lines = ['', f'seeds {args.seeds}', '', *calibration_table(args.folder, args.seeds, args.shares)]
+    if args.kind_seeds:
+        lines += ['', *kind_table(args.folder, args.seeds[: args.kind_seeds])]
+    print('\n'.join(lines))
 
 
 if __name__ == '__main__':
