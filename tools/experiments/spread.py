@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+_SHORT = 0.01  # a way so short is noise
+
 
 def spread(values: Sequence[float], factor: float = 1.0, digits: int = 1) -> str:
     """Return the mean of ``factor * values`` and, for several values, their standard deviation: ``'3.2 ± 0.1'``."""
@@ -24,12 +26,12 @@ def way(start: Sequence[float], values: Sequence[float], goal: Sequence[float]) 
     """Return how far the mean of some values lies on the way from one mean to another, in percent: ``'76 ± 12'``.
 
     All have a value per seed, in the same order. The standard error is that of the jackknife, which leaves out one
-    seed after the other; ``-`` where the two ends are one.
+    seed after the other; ``-`` where the two ends differ by less than a hundredth, also without one of the seeds.
     """
 
     def part(kept: Sequence[int]) -> float:
         first, here, last = (mean(found[seed] for seed in kept) for found in (start, values, goal))
-        return 100 * (here - first) / (last - first) if last != first else math.nan
+        return 100 * (here - first) / (last - first) if abs(last - first) > _SHORT * abs(first) else math.nan
 
     seeds = range(len(values))
     whole = part(seeds)

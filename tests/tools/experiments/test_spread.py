@@ -35,3 +35,4 @@ def test_the_way_from_one_mean_to_another(tool):
     assert tool.way([4.0] * 3, [1.0, 2.0, 3.0], [0.0] * 3) == '50 ± 14'
     assert tool.way([1.0], [1.0], [3.0]) == '0'
     assert tool.way([1.0, 2.0], [1.0, 2.0], [2.0, 1.0]) == '-'
+    assert tool.way([55.61], [53.8], [55.6]) == '-'  # 18,100 %
