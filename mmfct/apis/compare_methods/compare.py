@@ -54,7 +54,8 @@ def compare_methods(
 
     Files in ``<work_dir>/methods``: ``methods.md``, ``methods.json``, ``methods.png`` (scores) and ``backfill.png``
     (scores while the gallery is recomputed); a folder for each trained method. The method ``learned`` takes what
-    `learn_transform` chooses by held-out images, with the settings in the entry ``learn`` of the config, if any.
+    `learn_transform` chooses by held-out images, with the settings in the entry ``learn`` of the config, if any; it is
+    learned anew in every comparison.
 
     Args:
         filename: Config of a `mmfct.ForwardTransform` that trains from an `EmbeddingTable`. What it needs first is

@@ -56,7 +56,7 @@ def _pairs(table: Table, config: Config, *, use_side: bool) -> Pairs:
     vectors: dict[str, Tensor] = {role: items.embeddings for role, items in table.items()}
     ids = np.asarray(table['old'].ids)
     return Pairs(
-        ids.astype(str),
+        np.char.add('train/', ids.astype(str)),  # as galleries call images without a file
         vectors['old'],
         vectors['new'],
         vectors['side'] if use_side else None,

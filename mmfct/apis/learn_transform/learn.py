@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
@@ -107,7 +108,7 @@ def learn_transform(
             direction=direction,
             pairs=len(pairs),
             settings=asdict(settings),
-            learned_from=LearnedFrom.of(pairs.ids).to_json(),
+            learned_from=LearnedFrom.of(np.unique(pairs.ids)).to_json(),
         ),
         quality=candidates[chosen].scores.means(),
         distance=pairs.distance,

@@ -26,7 +26,7 @@ class Pairs:
     """N items with the embeddings of both models.
 
     Args:
-        ids: Ids, of shape (N,).
+        ids: Ids of the items, of shape (N,).
         old: Old embeddings of shape (N, D), float32.
         new: New embeddings of shape (N, D').
         side: Side-information of shape (N, S); ``None`` if there is none.

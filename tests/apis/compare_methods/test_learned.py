@@ -12,6 +12,8 @@ from mmfct.apis.compare_methods import learned
 from mmfct.apis.learn_transform.settings import LearnSettings
 from mmfct.evaluation.embedding_set import EmbeddingSet
 from mmfct.retrieval.gallery.provenance import ModelIdentity
+from mmfct.retrieval.transform.apply import Transform
+from mmfct.retrieval.transform.learned_from import LearnedFrom
 
 VIEWS, IMAGES = 3, 60
 ROLES = ('old', 'new', 'side')
@@ -40,3 +42,6 @@ def test_images_are_held_out_with_all_their_views(tmp_path, monkeypatch, use_sid
     assert report['pairs'] == VIEWS * IMAGES
     exact = (found.embeddings - train['new'].embeddings).abs().max() < 0.2
     assert exact == use_side and found.stored_dims == (4 if use_side else 2)
+    known = LearnedFrom.from_json(Transform(tmp_path / 'learned.safetensors').description.training['learned_from'])
+    assert known.items == IMAGES  # not of views, and by the ids of galleries
+    assert known.count(['train/0', f'train/{IMAGES - 1}', 'test/0']) == (2, 3)
